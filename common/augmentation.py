@@ -1,0 +1,51 @@
+"""Image transforms in the TensorFlow graph, on one image at a time, for papers to compose their augmentation from.
+
+Every function takes and returns float32 (H, W, 3). Random numbers are the caller's, drawn statelessly from a seed of
+(seed, epoch, image), so that an image's augmentation does not depend on threads, order or an interrupted run.
+"""
+
+import math
+
+import tensorflow as tf
+
+
+def affine(image, degrees=0.0, zoom=1.0, flip=False):
+    """Rotate counter-clockwise, magnify by `zoom` and mirror about the centre; bilinear, edges reflected.
+
+    degrees and zoom are scalars (numbers or tensors), flip a boolean.
+    """
+    height, width = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32))
+    radians = tf.cast(degrees, tf.float32) * (math.pi / 180)
+    # The operation maps output to input coordinates: the inverse of what is asked for.
+    cosine, sine = tf.cos(radians) / zoom, tf.sin(radians) / zoom
+    mirror = tf.where(flip, -1.0, 1.0)
+    a, b, d, e = cosine * mirror, -sine, sine * mirror, cosine
+    centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
+    c = centre_x - a * centre_x - b * centre_y
+    f = centre_y - d * centre_x - e * centre_y
+    transform = tf.stack([a, b, c, d, e, f, 0.0, 0.0])[None]
+    moved = tf.raw_ops.ImageProjectiveTransformV3(
+        images=image[None],
+        transforms=transform,
+        output_shape=tf.shape(image)[:2],
+        interpolation="BILINEAR",
+        fill_mode="REFLECT",
+        fill_value=0.0,
+    )
+    return tf.ensure_shape(moved[0], image.shape)
+
+
+def gaussian_blur(image, size):
+    """Blur with a Gaussian of `size` x `size` taps (odd), sigma = 0.3 ((size - 1) / 2 - 1) + 0.8 as OpenCV derives it.
+
+    Edges are reflected. (OpenCV rounds small kernels on 8-bit images; ours keeps the formula.)
+    """
+    sigma = 0.3 * ((size - 1) / 2 - 1) + 0.8
+    offsets = tf.range(size, dtype=tf.float32) - (size - 1) / 2
+    taps = tf.exp(-(offsets**2) / (2 * sigma**2))
+    taps = tf.tile((taps / tf.reduce_sum(taps))[:, None, None, None], [1, 1, 3, 1])
+    edge = size // 2
+    padded = tf.pad(image, [[edge, edge], [edge, edge], [0, 0]], "REFLECT")[None]
+    once = tf.nn.depthwise_conv2d(padded, taps, [1, 1, 1, 1], "VALID")
+    twice = tf.nn.depthwise_conv2d(once, tf.transpose(taps, [1, 0, 2, 3]), [1, 1, 1, 1], "VALID")
+    return tf.ensure_shape(twice[0], image.shape)

@@ -1,0 +1,85 @@
+"""Prepared folders as data sets: --data NAME=DIR to one table of images, with what is known about where they are from."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from common.errors import UserError
+from common.manifest import NAME, read_manifest
+
+SYNTHETIC = "synthetic"
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A prepared folder. role: the paper's NAME for it; name: what the results call it."""
+
+    role: str
+    name: str
+    folder: Path
+    images: pd.DataFrame  # the manifest's columns, and file (absolute path), dataset (name)
+    preparation: dict  # prep.json: layout, flags, detector
+
+    @property
+    def is_synthetic(self):
+        return self.name.startswith(SYNTHETIC)
+
+    @property
+    def fingerprint(self):
+        """A hash that changes with any image, label or grouping."""
+        table = self.images.drop(columns=["file", "dataset"]).to_csv(index=False)
+        return hashlib.sha256(table.encode()).hexdigest()
+
+
+def read_data(pairs, layouts, limit=None):
+    """Read `NAME=DIR` pairs, e.g. --data, into a list of DataSet.
+
+    layouts: {legal NAME: the data_prep layout it usually comes in}. limit: at most so many images per class.
+    UserError for a word that is no pair, an unknown or repeated NAME, a missing or raw folder.
+    """
+    found = {}
+    for pair in pairs:
+        role, equals, folder = pair.partition("=")
+        if not equals or not folder or role not in layouts:
+            raise UserError(f"--data: expected NAME=DIR with NAME one of {', '.join(layouts)}; got {pair!r}")
+        if role in found:
+            raise UserError(f"--data: {role} is given twice")
+        found[role] = open_dataset(role, Path(folder).expanduser(), layouts[role], limit)
+    return list(found.values())
+
+
+def open_dataset(role, folder, layout="folders", limit=None):
+    """One prepared folder as a DataSet; drawn images are called `synthetic-<family>` whatever their role."""
+    if folder.is_dir() and not (folder / NAME).is_file():
+        target = folder.parent / f"{folder.name}-prepared"
+        raise UserError(
+            f"--data {role}={folder}: no {NAME} in it, so it is raw data; prepare it first: "
+            f"python -m data_prep {layout} {folder} {target}"
+        )
+    images = read_manifest(folder)
+    preparation = json.loads(path.read_text()) if (path := folder / "prep.json").is_file() else {}
+    drawn = preparation.get(SYNTHETIC)
+    name = f"{SYNTHETIC}-{drawn['family']}" if drawn else role
+    if limit:
+        images = _limited(images, limit)
+    root = folder.resolve()
+    images = images.assign(file=[str(root / path) for path in images["path"]], dataset=name)
+    return DataSet(role, name, folder, images, preparation)
+
+
+def merge(datasets):
+    """All images of several data sets as one table with a fresh index."""
+    return pd.concat([data.images for data in datasets], ignore_index=True)
+
+
+def _limited(images, limit):
+    order = images["sha256"].where(images["sha256"] != "", images["path"]).map(_hash)
+    kept = images.assign(order=order).sort_values("order").groupby("label").head(limit)
+    return kept.drop(columns="order").sort_values("path", ignore_index=True)
+
+
+def _hash(text):
+    return hashlib.sha256(text.encode()).hexdigest()

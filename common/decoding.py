@@ -1,0 +1,145 @@
+"""The safe gate that every image file passes: header first, limits before decoding, and a reason for each refusal."""
+
+import threading
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+IMAGE_SUFFIXES = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".bmp": "bmp", ".webp": "webp"}
+VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
+MAX_PIXELS = 1 << 26  # 67 million: 200 MB as RGB; the largest face data sets have 1 million an image
+
+# Pillow's readers are called by their own names, not through Image.open: it would try every format it knows, and warn
+# about large pictures through the warnings module, which no thread can silence for itself alone.
+_READERS = {"jpeg": JpegImageFile, "png": PngImageFile, "bmp": BmpImageFile, "webp": WebPImageFile}
+_SIGNATURES = {
+    b"\xff\xd8\xff": "jpeg",
+    b"\x89PNG\r\n\x1a\n": "png",
+    b"BM": "bmp",
+    b"GIF8": "gif",
+    b"II*\x00": "tiff",
+    b"MM\x00*": "tiff",
+    b"%PDF": "pdf",
+}
+_warnings_lock = threading.Lock()
+
+
+class Unreadable(Exception):
+    """A file that cannot be used; the message is the reason, without the file's name. What follows a colon is detail."""
+
+
+@dataclass(frozen=True)
+class ImageInfo:
+    """What the header says: width and height in pixels as stored (before EXIF orientation), format in small letters."""
+
+    width: int
+    height: int
+    format: str
+
+
+def check_image(path, max_pixels=MAX_PIXELS):
+    """Decode the file once and return its ImageInfo; raise Unreadable with the reason if it is not a sound picture.
+
+    Refused: missing and empty files, other formats than jpeg, png, bmp and webp, a suffix that names another format
+    than the content, more than `max_pixels` pixels (by the header, before any decoding), animations, truncated or
+    corrupt data. Bytes after the end of the picture are tolerated. Safe to call from many threads.
+    """
+    return _decode(path, max_pixels, lambda picture: None)[0]
+
+
+def read_image(path, max_pixels=MAX_PIXELS):
+    """Return the picture as a uint8 RGB array (height, width, 3), turned upright by its EXIF orientation.
+
+    Grey is repeated, 16 bits keep the upper eight, palettes and CMYK are converted, alpha is dropped. Raises Unreadable
+    as check_image does.
+    """
+    return _decode(path, max_pixels, lambda picture: np.asarray(_upright(_to_rgb(picture), _orientation(picture))))[1]
+
+
+def _decode(path, max_pixels, use):
+    path = Path(path)
+    try:
+        with open(path, "rb") as file:
+            kind = _format_of(file, path.suffix.lower())
+            with _READERS[kind](file) as picture:
+                _check_header(picture, max_pixels)
+                picture.load()
+                return ImageInfo(picture.width, picture.height, kind), use(picture)
+    except Unreadable:
+        raise
+    except FileNotFoundError:
+        raise Unreadable("no such file") from None
+    except IsADirectoryError:
+        raise Unreadable("a folder, not a file") from None
+    except PermissionError:
+        raise Unreadable("no permission to read it") from None
+    except Exception as error:  # Pillow's readers raise OSError, SyntaxError, ValueError, struct.error, zlib.error, ...
+        raise Unreadable(f"truncated or corrupt: {' '.join(str(error).split()) or type(error).__name__}") from error
+
+
+def _format_of(file, suffix):
+    start = file.read(16)
+    file.seek(0)
+    if not start:
+        raise Unreadable("empty file")
+    kind = next((name for signature, name in _SIGNATURES.items() if start.startswith(signature)), None)
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        kind = "webp"
+    if kind is None:
+        raise Unreadable("not an image: its content is none of jpeg, png, bmp, webp")
+    if kind not in _READERS:
+        raise Unreadable(f"unsupported format: {kind}, expected jpeg, png, bmp or webp")
+    named = IMAGE_SUFFIXES.get(suffix, kind)
+    if named != kind:
+        raise Unreadable(f"mislabelled: {named} by its name, {kind} by its content")
+    return kind
+
+
+def _check_header(picture, max_pixels):
+    if picture.width < 1 or picture.height < 1:
+        raise Unreadable("no pixels")
+    if picture.width * picture.height > max_pixels:
+        raise Unreadable(f"too large: {picture.width}x{picture.height} pixels, at most {max_pixels} are read")
+    frames = getattr(picture, "n_frames", 1)
+    if frames != 1:
+        raise Unreadable(f"animated: {frames} frames, expected one")
+
+
+def _to_rgb(picture):
+    if picture.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion clips at 255
+        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8)).convert("RGB")
+    if picture.mode == "P" and "transparency" in picture.info:  # the direct way to RGB warns
+        return picture.convert("RGBA").convert("RGB")
+    return picture.convert("RGB")
+
+
+def _orientation(picture):
+    """The EXIF orientation 1..8; 1 where there is none or the EXIF block is broken, as most viewers have it."""
+    if "exif" not in picture.info:
+        return 1
+    with _warnings_lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return picture.getexif().get(0x0112, 1)
+        except Exception:  # a broken EXIF block raises anything, and leaves the pixels sound
+            return 1
+
+
+def _upright(picture, orientation):
+    turn = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_270,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_90,
+    }.get(orientation)
+    return picture if turn is None else picture.transpose(turn)

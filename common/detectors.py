@@ -1,0 +1,117 @@
+"""A trained detector on disk: a network, a classifier on its features where there is one, and how to feed and read it.
+
+models/<name>.json describes everything that lies between a picture and its score, so that predict needs nothing else.
+A score is in [0, 1], grows with P(fake), and is decided at 0.5.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from common.errors import UserError
+from common.files import atomic_path, write_json
+
+SKOPS_TRUSTED = ["sklearn.kernel_approximation.Nystroem"]
+
+
+@dataclass(frozen=True)
+class Description:
+    """What models/<name>.json holds.
+
+    network: the .keras file; features: the layer whose output feeds the classifier (empty: none); classifier: the
+    .skops file (empty: none); head: `probability` where the output is P(fake), `margin` where it is a signed distance
+    m and the score is 1 / (1 + exp(-m)); proposed: the paper's own proposal, predict's default.
+    """
+
+    name: str
+    network: str
+    preprocessing: dict  # fields of common.images.Preprocessing
+    head: str = "probability"
+    features: str = ""
+    classifier: str = ""
+    faces: dict = field(default_factory=dict)  # how data_prep found faces in the training images
+    threshold: float = 0.5
+    proposed: bool = False
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A detector in memory: `network` maps images to outputs or features, `classifier` features to margins."""
+
+    description: Description
+    network: object
+    classifier: object = None
+
+    def score(self, batches, count):
+        """The scores in [0, 1], float64 (count,), of the first `count` images of `batches` (B, S, S, 3)."""
+        return self.score_outputs(self.network.predict(batches, verbose=0)[:count])
+
+    def score_outputs(self, outputs):
+        """The scores (n,) of what the network put out, (n, 1) outputs or (n, d) features."""
+        from scipy.special import expit
+
+        outputs = np.asarray(outputs, np.float64)
+        if self.classifier is not None:
+            outputs = self.classifier.decision_function(outputs)
+        outputs = outputs.reshape(len(outputs))
+        return expit(outputs) if self.description.head == "margin" else outputs
+
+
+def save(detector, full_network, folder):
+    """Write a detector into `folder` (a run's models/): .json, .skops and, unless another wrote it, .keras."""
+    folder = Path(folder)
+    description = detector.description
+    if not (folder / description.network).exists():
+        save_network(full_network, folder / description.network)
+    if detector.classifier is not None:
+        import skops.io
+
+        with atomic_path(folder / description.classifier) as temporary:
+            skops.io.dump(detector.classifier, temporary)
+    write_json(asdict(description), folder / f"{description.name}.json")
+
+
+def save_network(network, path):
+    """Save a Keras model atomically, without its optimizer."""
+    with atomic_path(path) as temporary:
+        network.save(temporary, include_optimizer=False)
+
+
+def load(run, name=None):
+    """Load a detector from a run folder; without a name the paper's proposed one.
+
+    UserError if the folder holds no run, no such model, or a file that does not belong.
+    """
+    import keras
+    import skops.io
+
+    folder = Path(run) / "models"
+    description = _choose(folder, name)
+    network = keras.models.load_model(folder / description.network, compile=False)
+    if not description.classifier:
+        return Detector(description, network)
+    network = keras.Model(network.input, network.get_layer(description.features).output)
+    try:
+        classifier = skops.io.load(folder / description.classifier, trusted=SKOPS_TRUSTED)
+    except skops.io.exceptions.UntrustedTypesFoundException as error:
+        raise UserError(f"{folder / description.classifier}: not loaded, it asks for foreign code: {error}") from error
+    return Detector(description, network, classifier)
+
+
+def descriptions(run):
+    """All detectors of a run as {name: Description}."""
+    files = sorted((Path(run) / "models").glob("*.json"))
+    return {file.stem: Description(**json.loads(file.read_text())) for file in files}
+
+
+def _choose(folder, name):
+    known = descriptions(folder.parent)
+    if not known:
+        raise UserError(f"expected a run folder with trained models (RUNS/<paper>/<run>), got {folder.parent}")
+    if name is None:
+        return next((each for each in known.values() if each.proposed), next(iter(known.values())))
+    if name not in known:
+        raise UserError(f"{folder.parent} has no model {name!r}; it has {', '.join(known)}")
+    return known[name]

@@ -1,0 +1,56 @@
+"""tf.distribute in one place: devices, arithmetic, determinism, and the scope that everything is built in.
+
+Under a strategy every loss must return one value per example, shape (B,): Keras divides it by the global batch, and
+two replicas then step exactly like one. The batch size of a config is always the global one, the paper's.
+"""
+
+import os
+
+from common.errors import UserError
+
+
+def set_up(strategy="auto", precision="auto", deterministic=False, seed=0):
+    """Prepare TensorFlow and return the tf.distribute.Strategy that the whole run builds its models in.
+
+    strategy: none | mirrored (all GPUs, or the logical CPUs where there are none) | auto (mirrored with several GPUs).
+    precision: a Keras dtype policy, or auto for float32. deterministic: bit-identical at one seed and thread count.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import keras
+    import tensorflow as tf
+
+    if keras.config.backend() != "tensorflow":
+        raise UserError(f"training needs KERAS_BACKEND=tensorflow, got {keras.config.backend()}")
+    for gpu in tf.config.list_physical_devices("GPU"):
+        try:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        except RuntimeError:  # devices are already in use: a second run in one process
+            break
+    keras.config.set_dtype_policy("float32" if precision == "auto" else precision)
+    keras.utils.set_random_seed(seed)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+    gpus = tf.config.list_logical_devices("GPU")
+    if strategy == "mirrored" or (strategy == "auto" and len(gpus) > 1):
+        return tf.distribute.MirroredStrategy(gpus or tf.config.list_logical_devices("CPU"))
+    return tf.distribute.get_strategy()
+
+
+def check_batch(batch_size, strategy):
+    """UserError unless the replicas divide the global batch: TensorFlow would crash on the first step."""
+    replicas = strategy.num_replicas_in_sync
+    if batch_size % replicas:
+        nearest = max(replicas, batch_size // replicas * replicas)
+        raise UserError(
+            f"--batch-size {batch_size} is the global batch and must be a multiple of the {replicas} devices; "
+            f"for example --batch-size {nearest}, or --strategy none"
+        )
+
+
+def describe_devices():
+    """The devices TensorFlow computes on, by name, for environment.json."""
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
+    return names or [f"CPU, {os.cpu_count()} cores"]

@@ -1,0 +1,154 @@
+"""The flags that every paper's command line has; a paper's Config adds its hyperparameters to them."""
+
+import dataclasses
+import hashlib
+import json
+import sys
+import types
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from common.cli import parse
+from common.errors import UserError
+
+# Flags that say where things go or how they are shown: they do not change what a run computes.
+WHERE = ("runs", "results", "resume", "tensorboard", "debug")
+# Flags that say what a preset is applied to: they are not a departure from it.
+WHAT = ("preset", "data", "seeds", "protocol", "strategy", "jit", "deterministic")
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Flags of every paper. A paper's Config inherits them and adds its own, each with its source."""
+
+    preset: Literal["smoke", "quick", "paper"] = "paper"
+    """smoke: seconds, for tests; quick: minutes on 2 CPU cores; paper: the published settings. Without --data the
+    default is quick, with --data it is paper."""
+    data: tuple[str, ...] = ()
+    """Prepared folders as NAME=DIR (each with a manifest.csv); none: the embedded synthetic data."""
+    runs: Path = Path("runs")
+    """Where run folders are made: RUNS/<paper>/<run>/."""
+    results: Path = Path("results")
+    """Where <paper>.csv is kept."""
+    seeds: tuple[int, ...] = (0,)
+    """Seeds of splits, initial weights, order and augmentation; everything is repeated for each."""
+    protocol: tuple[str, ...] = ()
+    """How images are split into train, validation and test; none: every protocol that the data allow."""
+    resume: Path | None = None
+    """A run folder to go on with; its own config.json is used. (The same command resumes a killed run by itself.)"""
+    strategy: Literal["auto", "none", "mirrored"] = "auto"
+    """tf.distribute: auto is mirrored where there are several GPUs, none elsewhere."""
+    epochs: int = 10
+    """Passes over the training split; 0 trains nothing and evaluates --weights as they are."""
+    weights: tuple[str, ...] = ()
+    """MODEL=FILE: start a network from a weight file."""
+    imagenet_weights: str = "imagenet"
+    """imagenet (downloaded), none, or a folder of weight files; only for networks that the paper pre-trains."""
+    precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = "auto"
+    """Arithmetic of the layers; auto is float32, the papers' own."""
+    jit: Literal["auto", "on", "off"] = "auto"
+    """XLA compilation; auto leaves the choice to Keras."""
+    limit: int | None = None
+    """Use at most this many images per class of each data set, chosen by hash."""
+    deterministic: bool = False
+    """Ask TensorFlow for bit-identical results at the same seed and thread count."""
+    tensorboard: bool = False
+    """Write TensorBoard logs into the run folder (needs the extra [tensorboard])."""
+    debug: bool = False
+    """Show the traceback of an error."""
+
+
+def read_config(presets, argv=None, *, prog=None, description=None):
+    """Read a paper's command line: the preset's values, then the flags, or a resumed run's own config.json.
+
+    presets: {"smoke": Config, "quick": Config, "paper": Config}. Returns a Config.
+    """
+    argv = sys.argv[1:] if argv is None else list(argv)
+    chosen = _value_of("--preset", argv) or ("paper" if _value_of("--data", argv) else "quick")
+    default = presets.get(chosen, presets["quick"])  # an unknown preset: tyro names the legal ones
+    config = parse(type(default), argv, prog=prog, description=description, default=default)
+    if config.resume is None:
+        return _checked(config)
+    return _resumed(config, presets[chosen])
+
+
+def overridden(config, preset):
+    """The values in which `config` departs from its `preset`, as {field: value}, flags of place and subject aside."""
+    return {
+        field.name: getattr(config, field.name)
+        for field in dataclasses.fields(config)
+        if field.name not in WHERE + WHAT and getattr(config, field.name) != getattr(preset, field.name)
+    }
+
+
+def preset_name(config, presets):
+    """`quick`, or `quick+<hash>` where a value of the preset was overridden."""
+    changed = overridden(config, presets[config.preset])
+    return config.preset + (f"+{digest(changed)[:6]}" if changed else "")
+
+
+def digest(value):
+    """A hash of 64 hexadecimal digits of anything JSON can hold, equal for equal values in any order of keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def to_json(config):
+    """A Config as a dictionary that JSON can hold, in the order of its fields."""
+    return {name: _plain(value) for name, value in dataclasses.asdict(config).items()}
+
+
+def from_json(kind, values):
+    """The Config of class `kind` that `to_json` wrote; UserError if its fields are other ones."""
+    hints = typing.get_type_hints(kind)
+    unknown = sorted(set(values) ^ set(hints))
+    if unknown:
+        raise UserError(
+            f"that run was made by another version of the suite (fields that differ: {', '.join(unknown)}); start anew"
+        )
+    return kind(**{name: _typed(value, hints[name]) for name, value in values.items()})
+
+
+def _checked(config):
+    if not config.seeds or len(set(config.seeds)) < len(config.seeds):
+        raise UserError(f"--seeds: expected one or more different numbers, got {list(config.seeds)}")
+    if min(config.seeds) < 0 or config.epochs < 0 or (config.limit is not None and config.limit < 1):
+        raise UserError("--seeds and --epochs must not be negative, --limit at least 1")
+    return config
+
+
+def _resumed(config, preset):
+    changed = overridden(config, preset) | {k: v for k in ("data", "protocol") if (v := getattr(config, k))}
+    if changed:
+        raise UserError(
+            f"--resume uses the run's own config.json; drop --{', --'.join(name.replace('_', '-') for name in changed)}"
+        )
+    path = config.resume / "config.json"
+    if not path.is_file():
+        raise UserError(f"--resume: expected a run folder with a config.json, got {config.resume}")
+    before = from_json(type(config), json.loads(path.read_text())["config"])
+    where = {name: getattr(config, name) for name in ("resume", "results", "tensorboard", "debug")}
+    return dataclasses.replace(before, **where)
+
+
+def _value_of(flag, argv):
+    for place, word in enumerate(argv):
+        if word == flag and place + 1 < len(argv):
+            return argv[place + 1]
+        if word.startswith(flag + "="):
+            return word[len(flag) + 1 :]
+    return None
+
+
+def _plain(value):
+    if isinstance(value, Path):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _typed(value, hint):
+    if isinstance(value, list):
+        return tuple(value)
+    kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    return Path(value) if isinstance(value, str) and Path in kinds else value

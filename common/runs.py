@@ -1,0 +1,141 @@
+"""The run folder: RUNS/<paper>/<preset>-<hash>-<number>/, what it was made from and what came of it.
+
+The hash is of the resolved config and the data, so the same command finds its own killed run and goes on with it; a
+finished run is left alone and the next number is taken.
+"""
+
+import json
+import logging
+import platform
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+from common.errors import UserError
+from common.files import write_csv, write_json
+from common.options import WHERE, digest, to_json
+
+PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python-headless", "mtcnn", "scikit-learn", "scipy", "pandas")
+log = logging.getLogger("deepfake")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run's folder. `commit` is the code's version, `name` the folder's name."""
+
+    folder: Path
+    commit: str
+
+    @property
+    def name(self):
+        return self.folder.name
+
+    def path(self, *parts):
+        """A path in the run folder; its parent folder is made."""
+        path = self.folder.joinpath(*parts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def write_csv(self, frame, name):
+        write_csv(frame, self.path(name))
+
+    def finish(self):
+        """Mark the run as whole: the same command then starts a new one."""
+        _update_environment(self.folder, finished=_now())
+
+
+def open_run(paper, config, data, devices):
+    """Make the folder of a run, or find the unfinished one of the same config and data.
+
+    data: {name: fingerprint of its manifest}; devices: what TensorFlow computes on. Returns a Run; log.txt is open.
+    """
+    values = {name: value for name, value in to_json(config).items() if name not in WHERE}
+    key = f"{config.preset}-{digest([values, data])[:8]}"
+    folder = _resumed(config.resume) if config.resume else _place(Path(config.runs) / paper, key)
+    folder.mkdir(parents=True, exist_ok=True)
+    commit = code_version()
+    recorded = json.loads((folder / "config.json").read_text()) if (folder / "config.json").exists() else None
+    if recorded and recorded["data"] != data:
+        raise UserError(f"{folder}: its data have changed since it began; start a new run without --resume")
+    write_json({"paper": paper, "config": to_json(config), "data": data}, folder / "config.json")
+    _update_environment(
+        folder,
+        started=_now(),
+        commit=commit,
+        python=platform.python_version(),
+        system=platform.platform(),
+        devices=devices,
+        packages={name: version for name in PACKAGES if (version := _version(name))},
+    )
+    _open_log(folder / "log.txt")
+    log.info("%s run %s", "going on with" if recorded else "new", folder)
+    return Run(folder, commit)
+
+
+def is_finished(folder):
+    """Whether the run in `folder` came to its end."""
+    return "finished" in _environment(folder)
+
+
+def code_version():
+    """The commit of the checkout, `+changed` where tracked code differs from it; the package's version elsewhere."""
+    root = Path(__file__).resolve().parents[1]
+
+    def git(*words):
+        return subprocess.run(["git", "-C", root, *words], capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        if Path(git("rev-parse", "--show-toplevel")) == root:
+            changed = git("diff", "HEAD", "--name-only", "--", "*.py")
+            return git("rev-parse", "--short=12", "HEAD") + ("+changed" if changed else "")
+    except (OSError, subprocess.CalledProcessError):  # no git, no checkout, or no commit yet
+        pass
+    return _version("deepfake-reproductions") or "unknown"
+
+
+def _place(parent, key):
+    number = 1
+    while is_finished(parent / f"{key}-{number}"):
+        number += 1
+    return parent / f"{key}-{number}"
+
+
+def _resumed(folder):
+    if is_finished(folder):
+        raise UserError(f"--resume: {folder} is finished; the command without --resume starts a new run")
+    return Path(folder)
+
+
+def _environment(folder):
+    path = Path(folder) / "environment.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _update_environment(folder, **values):
+    write_json(_environment(folder) | values, folder / "environment.json")
+
+
+def _open_log(path):
+    formatter = logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S")
+    for handler in list(log.handlers):  # a second run in one process logs into its own folder
+        log.removeHandler(handler)
+        handler.close()
+    file, screen = logging.FileHandler(path), logging.StreamHandler()
+    file.setFormatter(formatter)
+    log.addHandler(file)
+    log.addHandler(screen)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+
+
+def _version(package):
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _now():
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,147 @@
+"""One training loop for every paper: Keras fit, epoch by epoch, that can be stopped and gone on with.
+
+Everything random in an epoch is a function of (seed, epoch): the order and augmentation of images (common.images) and
+the dropout masks (set here). The state after an epoch is written whole or not at all, so a killed training goes on
+from its last full epoch as if nothing had happened.
+"""
+
+import json
+import logging
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from common.errors import UserError
+from common.files import atomic_path, write_json
+
+log = logging.getLogger("deepfake")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long to train and which epoch to keep. patience: epochs without improvement before stopping; None: never."""
+
+    epochs: int
+    monitor: str = "val_accuracy"  # a key of what `validate` returns; one that ends in `loss` is minimised
+    patience: int | None = None
+
+
+def fit(model, batches, validate, plan, folder, seed=0, callbacks=()):
+    """Train a compiled Keras model and leave it with the weights of its best epoch.
+
+    batches: epoch number (from 0) -> a dataset of full batches. validate: model -> {"val_...": float}, called after
+    each epoch; it alone decides which epoch is kept (the first of equals). folder: where the training's state lives;
+    a state found there is gone on with. Returns the history, one row an epoch.
+    UserError if the loss is no longer a finite number.
+    """
+    folder = Path(folder)
+    state = _State.read(folder)
+    if state.history:
+        model.optimizer.build(model.trainable_variables)
+        model.load_weights(folder / state.weights)
+        log.info("%s: going on after epoch %d of %d", model.name, len(state.history), plan.epochs)
+    for epoch in range(len(state.history), plan.epochs):
+        if _is_over(state, plan):
+            break
+        started = time.monotonic()
+        seed_dropout(model, seed, epoch)
+        logs = model.fit(
+            batches(epoch),
+            epochs=epoch + 1,
+            initial_epoch=epoch,
+            verbose=1 if sys.stderr.isatty() else 0,
+            callbacks=[keras.callbacks.TerminateOnNaN(), *callbacks],
+        ).history
+        values = {name: float(value[-1]) for name, value in logs.items()}
+        if not np.isfinite(values["loss"]):
+            raise UserError(f"training of {model.name} diverged in epoch {epoch + 1}: lower --learning-rate")
+        values |= validate(model)
+        state.history.append({"epoch": epoch + 1, **values, "seconds": round(time.monotonic() - started, 2)})
+        state.save(model, folder, plan)
+        log.info("%s: epoch %d of %d: %s", model.name, epoch + 1, plan.epochs, _in_words(values))
+    if state.history:
+        model.load_weights(folder / "best.weights.h5")
+    return pd.DataFrame(state.history)
+
+
+def best_epoch(history, monitor):
+    """The epoch, counted from 1, whose weights `fit` keeps: the best of `monitor`, the first of equals."""
+    values = history[monitor].to_numpy(float)
+    place = np.argmin(values) if monitor.endswith("loss") else np.argmax(values)
+    return int(history["epoch"].iloc[place])
+
+
+def predict(model, batches, count):
+    """The model's output for the first `count` images of `batches`, float32 (count, outputs)."""
+    return model.predict(batches, verbose=0)[:count]
+
+
+def shorten_batch_norm(model, steps):
+    """Let the moving statistics of batch normalisation follow in trainings with few steps an epoch.
+
+    Keras's momentum 0.99 remembers about 100 steps; with 40 steps an epoch and weights that still move fast, the
+    statistics lag, and a network that has learnt scores like chance. A layer's momentum is lowered to 1 - 5 / steps
+    (not under 0.5) where that is less, so that one epoch renews the statistics; with 500 steps nothing changes.
+    Call it before compiling. Returns the momentum in force, or None where nothing changed.
+    """
+    momentum = max(0.5, 1 - 5 / max(steps, 1))
+    lowered = [
+        layer
+        for layer in model._flatten_layers(include_self=False)
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.momentum > momentum
+    ]
+    for layer in lowered:
+        layer.momentum = momentum
+    return momentum if lowered else None
+
+
+def seed_dropout(model, seed, epoch):
+    """Set the state of every random layer of the model from (seed, epoch), different for each layer."""
+    layers = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.Dropout)]
+    for place, layer in enumerate(layers):
+        state = np.random.default_rng([seed, epoch, 2, place]).integers(0, 2**32, size=2, dtype=np.uint32)
+        layer.seed_generator.state.assign(state)
+
+
+@dataclass
+class _State:
+    """The history so far and the file of the weights and optimizer that belong to its end."""
+
+    history: list
+    weights: str
+
+    @classmethod
+    def read(cls, folder):
+        path = folder / "state.json"
+        return cls(**json.loads(path.read_text())) if path.is_file() else cls([], "")
+
+    def save(self, model, folder, plan):
+        """Weights first, then the small file that points to them: killed in between, the state before still stands."""
+        if best_epoch(pd.DataFrame(self.history), plan.monitor) == self.history[-1]["epoch"]:
+            _save_weights(model, folder / "best.weights.h5")
+        before, self.weights = self.weights, f"epoch-{len(self.history):04d}.weights.h5"
+        _save_weights(model, folder / self.weights)
+        write_json({"history": self.history, "weights": self.weights}, folder / "state.json")
+        if before:
+            (folder / before).unlink(missing_ok=True)
+
+
+def _save_weights(model, path):
+    with atomic_path(path) as temporary:
+        model.save_weights(temporary, overwrite=True)
+
+
+def _is_over(state, plan):
+    if plan.patience is None or not state.history:
+        return False
+    best = best_epoch(pd.DataFrame(state.history), plan.monitor)
+    return state.history[-1]["epoch"] - best >= plan.patience
+
+
+def _in_words(values):
+    return ", ".join(f"{name} {value:.4g}" for name, value in values.items())

@@ -1,0 +1,1 @@
+"""One folder a paper: what is special to that paper, and nothing else."""
