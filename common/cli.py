@@ -28,7 +28,7 @@ def parse(options, argv=None, *, prog=None, description=None, default=None):
 
 
 def run_main(main):
-    """Call `main()` as a program: exit code 0, 2 after a UserError (one line; a traceback with --debug), 130 on Ctrl-C."""
+    """Call `main()` as a program: exit 0, 2 after a UserError (one line; a traceback with --debug), 130 on Ctrl-C."""
     try:
         sys.exit(main() or 0)
     except UserError as error:

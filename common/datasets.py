@@ -1,4 +1,4 @@
-"""Prepared folders as data sets: --data NAME=DIR to one table of images, with what is known about where they are from."""
+"""Prepared folders as data sets: from --data NAME=DIR to one table of images that know where they are from."""
 
 import hashlib
 import json

@@ -2,6 +2,7 @@
 
 import threading
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +13,12 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-IMAGE_SUFFIXES = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".bmp": "bmp", ".webp": "webp"}
-VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
+FORMATS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".bmp": "bmp", ".webp": "webp"}
+IMAGE_SUFFIXES = tuple(FORMATS)
+VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
 MAX_PIXELS = 1 << 26  # 67 million: 200 MB as RGB; the largest face data sets have 1 million an image
 
-# Pillow's readers are called by their own names, not through Image.open: it would try every format it knows, and warn
-# about large pictures through the warnings module, which no thread can silence for itself alone.
+# Pillow's readers are called by their own names: Image.open would try every format it knows, and has limits of its own.
 _READERS = {"jpeg": JpegImageFile, "png": PngImageFile, "bmp": BmpImageFile, "webp": WebPImageFile}
 _SIGNATURES = {
     b"\xff\xd8\xff": "jpeg",
@@ -28,11 +29,11 @@ _SIGNATURES = {
     b"MM\x00*": "tiff",
     b"%PDF": "pdf",
 }
-_warnings_lock = threading.Lock()
+_quiet_lock = threading.Lock()
 
 
 class Unreadable(Exception):
-    """A file that cannot be used; the message is the reason, without the file's name. What follows a colon is detail."""
+    """A file that cannot be used; the message is the reason, without the file's name; details follow after a colon."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def _decode(path, max_pixels, use):
     try:
         with open(path, "rb") as file:
             kind = _format_of(file, path.suffix.lower())
-            with _READERS[kind](file) as picture:
+            with _open(kind, file) as picture:
                 _check_header(picture, max_pixels)
                 picture.load()
                 return ImageInfo(picture.width, picture.height, kind), use(picture)
@@ -84,6 +85,19 @@ def _decode(path, max_pixels, use):
         raise Unreadable(f"truncated or corrupt: {' '.join(str(error).split()) or type(error).__name__}") from error
 
 
+@contextmanager
+def _quiet():
+    """No warnings of Pillow's on broken metadata; the lock is there because catch_warnings is not made for threads."""
+    with _quiet_lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _open(kind, file):
+    with _quiet():
+        return _READERS[kind](file)
+
+
 def _format_of(file, suffix):
     start = file.read(16)
     file.seek(0)
@@ -96,7 +110,7 @@ def _format_of(file, suffix):
         raise Unreadable("not an image: its content is none of jpeg, png, bmp, webp")
     if kind not in _READERS:
         raise Unreadable(f"unsupported format: {kind}, expected jpeg, png, bmp or webp")
-    named = IMAGE_SUFFIXES.get(suffix, kind)
+    named = FORMATS.get(suffix, kind)
     if named != kind:
         raise Unreadable(f"mislabelled: {named} by its name, {kind} by its content")
     return kind
@@ -124,12 +138,11 @@ def _orientation(picture):
     """The EXIF orientation 1..8; 1 where there is none or the EXIF block is broken, as most viewers have it."""
     if "exif" not in picture.info:
         return 1
-    with _warnings_lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
+    try:
+        with _quiet():
             return picture.getexif().get(0x0112, 1)
-        except Exception:  # a broken EXIF block raises anything, and leaves the pixels sound
-            return 1
+    except Exception:  # a broken EXIF block raises anything, and leaves the pixels sound
+        return 1
 
 
 def _upright(picture, orientation):

@@ -59,24 +59,23 @@ class Detector:
         return expit(outputs) if self.description.head == "margin" else outputs
 
 
-def save(detector, full_network, folder):
-    """Write a detector into `folder` (a run's models/): .json, .skops and, unless another wrote it, .keras."""
+def save(detector, folder):
+    """Write a detector into `folder` (a run's models/): .json, and .keras or, where it has a classifier, .skops.
+
+    A detector with a classifier shares the .keras file of the detector whose features it takes: save that one too.
+    """
     folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     description = detector.description
-    if not (folder / description.network).exists():
-        save_network(full_network, folder / description.network)
-    if detector.classifier is not None:
+    if detector.classifier is None:
+        with atomic_path(folder / description.network) as temporary:
+            detector.network.save(temporary, include_optimizer=False)
+    else:
         import skops.io
 
         with atomic_path(folder / description.classifier) as temporary:
             skops.io.dump(detector.classifier, temporary)
     write_json(asdict(description), folder / f"{description.name}.json")
-
-
-def save_network(network, path):
-    """Save a Keras model atomically, without its optimizer."""
-    with atomic_path(path) as temporary:
-        network.save(temporary, include_optimizer=False)
 
 
 def load(run, name=None):

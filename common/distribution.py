@@ -7,6 +7,7 @@ two replicas then step exactly like one. The batch size of a config is always th
 import os
 
 from common.errors import UserError
+from common.quiet import import_tensorflow
 
 
 def set_up(strategy="auto", precision="auto", deterministic=False, seed=0):
@@ -15,7 +16,7 @@ def set_up(strategy="auto", precision="auto", deterministic=False, seed=0):
     strategy: none | mirrored (all GPUs, or the logical CPUs where there are none) | auto (mirrored with several GPUs).
     precision: a Keras dtype policy, or auto for float32. deterministic: bit-identical at one seed and thread count.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import_tensorflow()
     import keras
     import tensorflow as tf
 

@@ -79,11 +79,15 @@ def history_figure(histories, quantity, path, title):
     """Training and validation curves of `quantity` (accuracy, loss) by epoch, one panel for each {name: history}."""
     figure, axes = new_figure(1, len(histories), title=title)
     for axis, (name, history) in zip(axes.flat, histories.items(), strict=True):
-        axis.plot(history["epoch"], history[quantity], "o-", color=CURVES[0], markersize=3, label="training")
-        axis.plot(history["epoch"], history[f"val_{quantity}"], "s--", color=CURVES[1], markersize=3, label="validation")
+        for colour, style, column, label in (
+            (CURVES[0], "o-", quantity, "training"),
+            (CURVES[1], "s--", f"val_{quantity}", "validation"),
+        ):
+            axis.plot(history["epoch"], history[column], style, color=colour, markersize=3, label=label)
         axis.set_title(name, fontsize=9)
         axis.set_xlabel("epoch", fontsize=9)
         axis.set_ylabel(quantity, fontsize=9)
-        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+        axis.set_xlim(0.5, history["epoch"].max() + 0.5)
         axis.legend(fontsize=8, frameon=False)
     return save_figure(figure, path)

@@ -74,6 +74,19 @@ def read_config(presets, argv=None, *, prog=None, description=None):
     return _resumed(config, presets[chosen])
 
 
+def read_weights(pairs, models):
+    """`MODEL=FILE` pairs, e.g. --weights, as {model: path}; UserError for an unknown model or a missing file."""
+    files = {}
+    for pair in pairs:
+        model, _, file = pair.partition("=")
+        if model not in models or model in files:
+            raise UserError(f"--weights: expected MODEL=FILE, each MODEL once, of {', '.join(models)}; got {pair!r}")
+        files[model] = Path(file).expanduser()
+        if not files[model].is_file():
+            raise UserError(f"--weights {model}: no such file: {file}")
+    return files
+
+
 def overridden(config, preset):
     """The values in which `config` departs from its `preset`, as {field: value}, flags of place and subject aside."""
     return {
@@ -127,7 +140,7 @@ def _resumed(config, preset):
     path = config.resume / "config.json"
     if not path.is_file():
         raise UserError(f"--resume: expected a run folder with a config.json, got {config.resume}")
-    before = from_json(type(config), json.loads(path.read_text())["config"])
+    before = from_json(type(config), json.loads(path.read_text()))
     where = {name: getattr(config, name) for name in ("resume", "results", "tensorboard", "debug")}
     return dataclasses.replace(before, **where)
 

@@ -15,6 +15,7 @@ from common.cli import parse, run_main
 from common.decoding import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Unreadable, read_image
 from common.errors import UserError
 from common.labels import FAKE, REAL, WORDS
+from common.quiet import import_tensorflow
 from common.videos import read_frames
 
 NO_FACE, UNREADABLE = "no face", "unreadable"
@@ -64,6 +65,7 @@ class Scorer:
     """Scores files with one detector of one run."""
 
     def __init__(self, run, model=None):
+        import_tensorflow()
         from common import detectors
         from common.images import Preprocessing
 
@@ -100,9 +102,7 @@ def find_files(paths):
         if not path.exists():
             raise UserError(f"no such file or folder: {path}")
         found = sorted(path.rglob("*")) if path.is_dir() else [path]
-        files += [
-            file for file in found if file == path or file.suffix.lower() in IMAGE_SUFFIXES + VIDEO_SUFFIXES
-        ]
+        files += [file for file in found if file == path or file.suffix.lower() in IMAGE_SUFFIXES + VIDEO_SUFFIXES]
     if not files:
         raise UserError(f"no image or video in {', '.join(map(str, paths)) or 'an empty list of paths'}")
     return files
@@ -115,9 +115,10 @@ def _face_finder(faces):
     from common.faces import crop, make_detector, pick
 
     detector = make_detector(faces["faces"])
+    one = "largest" if faces["pick"] == "largest" else "best"  # of several faces a picture's score shows one
 
     def find(image):
-        found = pick(detector.detect(image), "best" if faces["pick"] == "all" else faces["pick"], faces["min_confidence"])
+        found = pick(detector.detect(image), one, faces["min_confidence"])
         return crop(image, found[0], faces["size"], faces["margin"]) if found else None
 
     return find

@@ -7,6 +7,7 @@ finished run is left alone and the next number is taken.
 import json
 import logging
 import platform
+import shutil
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,26 +43,30 @@ class Run:
         write_csv(frame, self.path(name))
 
     def finish(self):
-        """Mark the run as whole: the same command then starts a new one."""
+        """Mark the run as whole, so that the same command starts a new one, and drop what only resuming needs."""
         _update_environment(self.folder, finished=_now())
+        shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
 
 
 def open_run(paper, config, data, devices):
     """Make the folder of a run, or find the unfinished one of the same config and data.
 
     data: {name: fingerprint of its manifest}; devices: what TensorFlow computes on. Returns a Run; log.txt is open.
+    UserError if --resume names a finished run or one whose data have changed.
     """
     values = {name: value for name, value in to_json(config).items() if name not in WHERE}
     key = f"{config.preset}-{digest([values, data])[:8]}"
     folder = _resumed(config.resume) if config.resume else _place(Path(config.runs) / paper, key)
     folder.mkdir(parents=True, exist_ok=True)
     commit = code_version()
-    recorded = json.loads((folder / "config.json").read_text()) if (folder / "config.json").exists() else None
-    if recorded and recorded["data"] != data:
+    before = _environment(folder)
+    if before and before["data"] != data:
         raise UserError(f"{folder}: its data have changed since it began; start a new run without --resume")
-    write_json({"paper": paper, "config": to_json(config), "data": data}, folder / "config.json")
+    write_json(to_json(config), folder / "config.json")
     _update_environment(
         folder,
+        paper=paper,
+        data=data,
         started=_now(),
         commit=commit,
         python=platform.python_version(),
@@ -70,7 +75,7 @@ def open_run(paper, config, data, devices):
         packages={name: version for name in PACKAGES if (version := _version(name))},
     )
     _open_log(folder / "log.txt")
-    log.info("%s run %s", "going on with" if recorded else "new", folder)
+    log.info("%s run %s", "going on with" if before else "new", folder)
     return Run(folder, commit)
 
 

@@ -54,6 +54,7 @@ def fit(model, batches, validate, plan, folder, seed=0, callbacks=()):
             batches(epoch),
             epochs=epoch + 1,
             initial_epoch=epoch,
+            shuffle=False,  # the order is ours
             verbose=1 if sys.stderr.isatty() else 0,
             callbacks=[keras.callbacks.TerminateOnNaN(), *callbacks],
         ).history

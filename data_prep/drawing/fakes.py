@@ -1,0 +1,99 @@
+"""Three ways to fake a drawn picture: swap the face, or draw it anew through a decoder of one kind or another.
+
+Each takes and gives a clean picture, float32 (SIZE, SIZE, 3) in [0, 1]: the camera comes afterwards, as for real ones.
+"""
+
+from dataclasses import replace
+from functools import partial
+
+import cv2
+import numpy as np
+
+from data_prep.drawing.canvas import SIZE, curve, mask_of
+from data_prep.drawing.head import Head
+from data_prep.drawing.person import draw_person
+from data_prep.drawing.scene import paint_head
+
+INNER_FACE = np.array([(0.0, -0.5), (0.6, -0.44), (0.74, 0.1), (0.62, 0.75), (0.36, 1.22), (0.0, 1.36)])
+CROP = 2.6  # half face widths: side of the square that the autoencoder sees
+STRIDE = 2
+BLURRED = {"swap": 0.4, "deconv": 0.5, "resample": 0.7}  # blur in pixels that a process leaves, measured
+WORN = ("hair", "hair_style", "hairline", "parting", "volume", "glasses")  # stay with the head that is swapped into
+
+
+def draw_fake(family, rng):
+    """A random process of a family: a function of (picture, person, pose, scene), the same for all of a clip."""
+    if family == "swap":
+        return partial(swap, source=draw_person(rng), resolution=int(rng.integers(56, 81)))
+    if family == "deconv":
+        return lambda picture, *_: deconv(picture)
+    kernel, size = rng.choice(list(KERNELS)), int(rng.integers(112, 145))
+    return lambda picture, *_: resample(picture, kernel, size)
+
+
+def swap(picture, person, pose, scene, source, resolution):
+    """Paste the inner face of `source` on `person`, through a face-swapping autoencoder's `resolution` (pixels).
+
+    The pasted face takes the pose, the expression, the light and the hair of the picture, is matched to its colours
+    (mean and standard deviation of each channel, Reinhard et al. 2001, doi:10.1109/38.946629, in RGB), and is laid in
+    under a soft mask.
+    """
+    donor = replace(source, **{name: getattr(person, name) for name in WORN})
+    face = paint_head(picture.copy(), donor, pose, scene)
+    mask = mask_of(inner_face(person, pose), 0.09 * pose.scale)
+    window = _square(pose.centre + (0, 0.4 * pose.scale), CROP * pose.scale)
+    face, under, mask = face[window], picture[window], mask[window]
+    code = cv2.resize(face, (resolution, resolution), interpolation=cv2.INTER_AREA)
+    face = cv2.resize(code, under.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+    core = mask > 0.5
+    face = (face - face[core].mean(axis=0)) * (under[core].std(axis=0) / (face[core].std(axis=0) + 1e-3))
+    face = face + under[core].mean(axis=0)
+    swapped = picture.copy()
+    swapped[window] = under + mask[..., None] * (face - under)
+    return np.clip(swapped, 0, 1)
+
+
+def inner_face(person, pose):
+    """The outline (n, 2), in pixels, of what a swap replaces: from the brows to the chin."""
+    outline = np.concatenate([INNER_FACE, INNER_FACE[-2:0:-1] * (-1, 1)])
+    return Head(person, pose).at(curve(outline, closed=True))
+
+
+def deconv(picture):
+    """Encode to half the size, decode by a transposed convolution and a convolution.
+
+    The decoder's kernel has unequal gains for the four phases of its stride, as trained ones have: the checkerboard of
+    Odena et al. 2016, doi:10.23915/distill.00003.
+    """
+    code = cv2.resize(picture, None, fx=1 / STRIDE, fy=1 / STRIDE, interpolation=cv2.INTER_AREA)
+    spread = np.zeros_like(picture)
+    spread[::STRIDE, ::STRIDE] = code
+    return np.clip(cv2.filter2D(spread, -1, DECODER, borderType=cv2.BORDER_REFLECT), 0, 1)
+
+
+def resample(picture, kernel, size):
+    """Encode to `size` pixels, enlarge by nearest or bilinear interpolation, smooth and sharpen by a convolution."""
+    code = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
+    large = cv2.resize(code, (SIZE, SIZE), interpolation=KERNELS[kernel])
+    smooth = cv2.GaussianBlur(large, (0, 0), 0.8)
+    return np.clip(smooth + 0.8 * (smooth - cv2.GaussianBlur(smooth, (0, 0), 1.2)), 0, 1)
+
+
+def _square(centre, side):
+    """The window (pair of slices) of a square on the canvas."""
+    low = np.clip(np.round(centre - side / 2), 0, SIZE).astype(int)
+    high = np.clip(np.round(centre + side / 2), 0, SIZE).astype(int)
+    return slice(low[1], high[1]), slice(low[0], high[0])
+
+
+def _decoder():
+    """A 6x6 kernel of stride 2: cubic interpolation, each tap off by some per cent, as training leaves them."""
+    distance = np.abs(np.arange(6) - 2.5) / STRIDE
+    taps = np.where(distance < 1, 1.5 * distance**3 - 2.5 * distance**2 + 1, -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2)
+    kernel = np.outer(taps, taps)
+    kernel *= 1 + 0.05 * np.random.default_rng(4).standard_normal((6, 6))
+    return (kernel * STRIDE**2 / kernel.sum()).astype(np.float32)
+
+
+DECODER = _decoder()
+KERNELS = {"nearest": cv2.INTER_NEAREST, "bilinear": cv2.INTER_LINEAR}

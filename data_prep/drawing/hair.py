@@ -1,0 +1,98 @@
+"""Hair: what hangs behind the neck, and the cap of strands over the skull."""
+
+import cv2
+import numpy as np
+
+from data_prep.drawing.canvas import SIZE, curve, ellipse, mask_of
+from data_prep.drawing.head import GRID
+
+LONG = {"long": 2.7, "bob": 1.35}  # how far down hair hangs, in half face widths
+SIDEBURN = {"long": 1.9, "bob": 1.2, "tied": -0.05, "fringe": 0.9, "cropped": 0.0}
+
+
+def strands_of(head):
+    """The hair's own colour over the canvas, float32 (SIZE, SIZE, 3): strands run from the crown down."""
+    person = head.person
+    rng = np.random.default_rng(person.texture + 3)
+    here = head.coordinates(GRID)
+    x, y = here[..., 0], here[..., 1]
+    part = 0.5 * person.parting * np.clip(-y - 0.4, 0, 1)
+    meridian = (x - part) / np.sqrt(np.clip(1 - (np.minimum(y + 0.1, 0) / 1.75) ** 2, 0.03, None))
+    curl = 0.16 if person.hair_style == "curly" else rng.uniform(0.0, 0.035)
+    wave = rng.uniform(3, 9) * (2 if person.hair_style == "curly" else 1)
+    meridian = meridian + curl * np.sin(wave * y + 5 * meridian + rng.uniform(0, 6))
+    coarse = cv2.GaussianBlur(rng.standard_normal((48, 1024), dtype=np.float32), (0, 0), sigmaX=1.2, sigmaY=5)
+    meridian, x, y = (cv2.resize(m.astype(np.float32), (SIZE, SIZE)) for m in (meridian, x, y))
+    u, v = meridian * 120 + 512, y * 9 + 24
+    strands = cv2.remap(coarse, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    locks = cv2.remap(coarse, u * 0.17 + 300, v * 0.6, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    band = np.exp(-0.5 * ((y + 0.95 + 0.25 * x * x) / 0.2) ** 2) + 0.4 * np.exp(-0.5 * ((y - 0.6) / 0.35) ** 2)
+    tone = np.clip(0.88 + 0.85 * strands + 1.0 * locks, 0.35, 1.8)
+    shine = band * np.clip(0.5 + 3 * strands, 0, 2)
+    return cv2.merge([c * tone + (0.05 + 0.1 * c) * shine for c in person.hair.astype(np.float32)])
+
+
+def paint_back_hair(canvas, head, strands):
+    """Long hair hangs behind neck and ears: painted before them."""
+    person = head.person
+    if person.hair_style not in LONG:
+        return
+    low, out = LONG[person.hair_style], 1.12 + person.volume
+    half = [(0.5, -1.5), (out - 0.08, -1.0), (out, 0.0), (out + 0.1, 0.8), (out + 0.05, low - 0.3), (out - 0.35, low)]
+    shape = np.array(half + [(-x, y) for x, y in half[::-1]])
+    canvas.fill(_flat(head, shape, -0.25), strands * 0.6, softness=0.8)
+
+
+def paint_hair(canvas, head, strands):
+    """The cap of hair from the hairline over the skull, and its shadow on the forehead."""
+    person, scale = head.person, head.pose.scale
+    if person.hair_style == "bald":
+        shave = mask_of(_flat(head, _cap(person, -0.75, 0.05, 0.005), 0.0), 0.1 * scale)
+        canvas.blend((slice(None), slice(None)), shave * 0.22 * person.grain, strands)
+        return
+    if person.hair_style == "tied":
+        knot = head.at([(0.0, -1.72, -0.4)])[0]
+        canvas.fill(ellipse(knot, (0.4 * scale, 0.34 * scale)), strands * 0.85, softness=1.0)
+    volume = person.volume + {"curly": 0.22, "cropped": -0.02, "receding": -0.02, "tied": -0.02}.get(person.hair_style, 0.04)
+    down = SIDEBURN.get(person.hair_style, 0.12)
+    outline = _cap(person, person.hairline, down, max(volume, 0.04))
+    pixels = _flat(head, outline, 0.0, front=True)
+    if person.hair_style == "curly":
+        rng = np.random.default_rng(person.texture + 4)
+        pixels = pixels + np.repeat(rng.normal(0, 0.05 * scale, (len(pixels) // 3 + 1, 2)), 3, axis=0)[: len(pixels)]
+    soft = 1.4 if person.hair_style in ("cropped", "receding") else 0.7
+    canvas.fill(pixels + (0, 0.06 * scale), (0.12, 0.08, 0.06), 0.3, 0.05 * scale, mask_of(head.at(curve(head.face_outline(), closed=True))))
+    ragged = np.clip(1.15 + 1.2 * (strands.mean(axis=-1) / (person.hair.mean() + 1e-3) - 0.9), 0.25, 1)
+    canvas.fill(pixels, strands, 0.95, 0.04 * scale, ragged)
+    canvas.fill(pixels, strands, 1.0, soft)
+
+
+def _cap(person, hairline, down, volume):
+    """Control points (n, 2): up the outside of the hair from the left, then back along the hairline."""
+    style, part = person.hair_style, person.parting
+    wide = 1.0 + volume * 0.85
+    outside = [(1.0, min(down, 0.3)), (1.03 + 0.3 * volume, -0.3), (0.93 + 0.9 * volume, -0.9), (0.52 + 0.6 * volume, -1.38 - volume * 0.7)]
+    if down > 0.5:
+        outside = [(wide - 0.12, down), (wide + 0.06, down - 0.35), (wide + 0.04, 0.3)] + outside[1:]
+    outside = [(-x, y) for x, y in outside] + [(0, -1.5 - volume)] + outside[::-1]
+    temple = [(0.92, min(down, 0.3)), (0.9, -0.2), (0.78, -0.6)]
+    if down > 0.5:
+        temple = [(0.93, down), (0.9, 0.5)] + temple[1:]
+    if style == "fringe":
+        line = [(0.72, -0.42), (0.4, -0.4), (0, -0.43), (-0.4, -0.4), (-0.72, -0.42)]
+    elif style == "receding":
+        line = [(0.72, -0.95), (0.42, -1.22), (0.1, -1.02), (-0.1, -1.02), (-0.42, -1.22), (-0.72, -0.95)]
+    elif style in ("parted", "long", "bob"):
+        line = [(0.55, hairline + 0.12), (part + 0.12, hairline - 0.16), (part - 0.12, hairline - 0.16), (-0.55, hairline + 0.12)]
+    else:
+        line = [(0.52, hairline), (0.2, hairline - 0.06), (-0.2, hairline - 0.06), (-0.52, hairline)]
+    return np.array(outside + temple + line + [(-x, y) for x, y in temple[::-1]])
+
+
+def _flat(head, points, z, front=False):
+    """Pixels of a closed curve in the plane z; the hairline (`front`) lies on the forehead's surface instead."""
+    points = curve(points, closed=True, steps=5)
+    depth = np.full(len(points), z)
+    if front:
+        depth = 0.75 * np.sqrt(np.clip(1 - (points[:, 0] / 0.95) ** 2 - (points[:, 1] / 1.35) ** 2, 0, None))
+    return head.at(np.column_stack([points, depth]))

@@ -1,0 +1,54 @@
+"""Figure 9: the images that the hidden neurons of MesoInception-4 answer to most."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from common.figures import new_figure, save_figure
+from reproductions.mesoinception_svm.model import FEATURES, feature_network
+
+LAMBDA, P = 10.0, 6  # Sec. 4.4
+
+
+def maximise_activation(network, steps, seed=0):
+    """Maximise E(x) = f_ij(x) - lambda ||x||_p (Sec. 4.4), lambda 10, p 6, for every unit j of the layer `features`.
+
+    Adam from a random image; all 16 units at once, one image each. Returns (images (16, S, S, 3), E after each step
+    (steps, 16)).
+    """
+    features = feature_network(network)
+    shape = (features.output_shape[-1], *network.input_shape[1:])
+    start = np.random.default_rng(seed).normal(0.5, 0.1, shape).astype("float32")
+    images = tf.Variable(start)
+    optimizer = keras.optimizers.Adam(0.05)
+    optimizer.build([images])
+    energies = []
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            activation = tf.linalg.diag_part(features(images, training=False))  # (16,) unit j of image j
+            norm = tf.reduce_sum(tf.abs(images) ** P, axis=(1, 2, 3)) ** (1 / P)
+            energy = activation - LAMBDA * norm
+            loss = -tf.reduce_sum(energy)
+        optimizer.apply([tape.gradient(loss, images)], [images])
+        return energy
+
+    for _ in range(steps):
+        energies.append(step().numpy())
+    return images.numpy(), np.array(energies)
+
+
+def activation_figure(network, path, steps, seed=0):
+    """Draw Figure 9: units ordered by the sign of their weight for the decision, positive means fake (ours)."""
+    images, _ = maximise_activation(network, steps, seed)
+    weights = network.layers[-1].get_weights()[0][:, 0]
+    order = np.argsort(weights)
+    figure, axes = new_figure(2, 8, 1.5, 1.75, f"Maximum activation of the layer `{FEATURES}` after {steps} steps")
+    for axis, unit in zip(axes.flat, order, strict=True):
+        image = images[unit]
+        low, high = np.percentile(image, (1, 99))
+        axis.imshow(np.clip((image - low) / max(high - low, 1e-6), 0, 1))
+        axis.set_title(f"unit {unit}: {'fake' if weights[unit] > 0 else 'real'} {abs(weights[unit]):.2f}", fontsize=7)
+        axis.axis("off")
+    return save_figure(figure, path)

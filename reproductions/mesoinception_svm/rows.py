@@ -1,0 +1,93 @@
+"""From predictions to rows of the results: which of our numbers stands beside which published one."""
+
+import pandas as pd
+
+from common.evaluation import evaluate
+from reproductions.mesoinception_svm.config import PROPOSED
+
+# (row, metric) of Tables 4 and 5, where class 0 is forged, -> our metric, where fake is positive.
+REPORT = {
+    ("class 0", "precision"): "precision",
+    ("class 0", "recall"): "recall",
+    ("class 0", "f1"): "f1",
+    ("class 1", "precision"): "precision_real",
+    ("class 1", "recall"): "specificity",
+    ("class 1", "f1"): "f1_real",
+    ("accuracy", "accuracy"): "accuracy",
+}
+AVERAGES = {  # Table 4 alone prints them
+    (f"{average} avg", metric): f"{average}_{metric}"
+    for average in ("macro", "weighted")
+    for metric in ("precision", "recall", "f1")
+}
+GENERALISATION = {"Mesonet": "meso4", "Mesoinception4": "mesoinception4", "Mesoinception4+SVM": PROPOSED}
+TRAINED = "trained"  # stands for the data sets that were trained on, together
+
+
+def _claims():
+    """(table, row, metric), model, data set by role, split, our metric: one for each published number."""
+    for (row, metric), ours in (REPORT | AVERAGES).items():
+        yield ("Table 4", row, metric), "mesoinception4", TRAINED, "test", ours
+    for (row, metric), ours in REPORT.items():
+        yield ("Table 5", row, metric), PROPOSED, TRAINED, "test", ours
+    for table, role in (("Table 6", "deepfake"), ("Table 7", "face2face")):
+        for row, model in GENERALISATION.items():
+            for metric in ("accuracy", "auc"):
+                yield (table, row, metric), model, role, "test", metric
+    named = {"Deepfake": "deepfake", "FaceForensics++": "face2face", "CelebDF": "celebdf", "combined": "combined"}
+    for section in ("introduction", "conclusion"):
+        for name, role in named.items():
+            yield ("text", f"{section}: {name}", "accuracy"), PROPOSED, role, "test", "accuracy"
+    yield ("text", "conclusion: validation", "accuracy"), PROPOSED, TRAINED, "val", "accuracy"
+    yield ("text", "first model", "accuracy"), "mesoinception4", TRAINED, "test", "accuracy"
+    yield ("text", "next best model", "accuracy"), "mesoinception4_next_best", TRAINED, "test", "accuracy"
+    yield ("text", "next best model, validation", "accuracy"), "mesoinception4_next_best", TRAINED, "val", "accuracy"
+
+
+def result_rows(predictions, roles, trained, seed=0):
+    """All rows that the predictions of one protocol and one seed give.
+
+    predictions: the columns of predictions.csv; roles: {role: data set's name}; trained: the names that were trained
+    on. Returns a DataFrame: table,row,metric,model,value,ci_low,ci_high,n,dataset,note.
+    """
+    places = {role: [name] for role, name in roles.items()} | {TRAINED: list(trained)}
+    if len(trained) > 1:
+        places.setdefault("combined", list(trained))
+    known = {}
+
+    def values_of(model, names, split, level="frame"):
+        key = (model, tuple(names), split, level)
+        if key not in known:
+            chosen = predictions["dataset"].isin(names) & (predictions["split"] == split)
+            chosen = predictions[chosen & (predictions["model"] == model)]
+            probability = model not in (PROPOSED, "meso4_hinge")
+            known[key] = evaluate(chosen, level=level, probability=probability, seed=seed) if len(chosen) else None
+        return known[key]
+
+    rows = []
+    for key, model, role, split, metric in _claims():
+        values = values_of(model, places[role], split) if role in places else None
+        if values is not None:
+            rows.append(_row(key, model, values[metric], places[role], trained))
+    for names in [[name] for name in dict.fromkeys(predictions["dataset"])]:
+        clips = (predictions.loc[predictions["dataset"].isin(names), "video"] != "").any()
+        for model in dict.fromkeys(predictions["model"]):
+            for level in ("frame", "video") if clips else ("frame",):
+                for metric, value in (values_of(model, names, "test", level) or {}).items():
+                    key = ("extra", f"{model}, {level} level", metric)
+                    rows.append(_row(key, model, value, names, trained))
+    return pd.DataFrame(rows)
+
+
+def _row(key, model, value, names, trained):
+    unseen = "" if set(names) <= set(trained) else f"unseen: trained on {'+'.join(trained)}"
+    return {
+        **dict(zip(("table", "row", "metric"), key, strict=True)),
+        "model": model,
+        "value": value.value,
+        "ci_low": value.low,
+        "ci_high": value.high,
+        "n": value.n,
+        "dataset": "+".join(names),
+        "note": "; ".join(filter(None, (unseen, value.reason))),
+    }

@@ -1,0 +1,275 @@
+"""Published against reproduced: what each paper prints beside what we measured, with a verdict.
+
+    python -m results.compare                                # all papers
+    python -m results.compare mesoinception_svm --fail-on lower
+    python -m results.compare --runs runs/PAPER/A runs/PAPER/B
+
+Verdicts: `reproduced` (the published value lies in our interval, or differs by no more than its rounding and sampling
+error), `higher`, `lower`, `not comparable: <why>` (synthetic or partial data, or another preset than the paper's),
+`not run`, and `not published` for a row of ours that no paper prints.
+"""
+
+import re
+import sys
+import textwrap
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import tyro
+
+from common.cli import parse, run_main
+from common.errors import UserError
+from common.files import write_csv
+from common.intervals import wilson
+from common.metrics import PROPORTIONS
+from common.paired import compare_models
+from results.tables import known_papers, read_published, read_results, text_table
+
+COLUMNS = (
+    *("paper", "table", "row", "metric", "published", "value", "delta", "ci_low", "ci_high", "n"),
+    *("dataset", "protocol", "preset", "seed", "verdict", "note"),
+)
+NUMBER = ["table", "row", "metric"]  # what names a number within a paper
+HEADING = ("  row", "metric", "published", "ours", "95 % interval", "difference", "n", "seed", "")
+WIDTH = 120
+
+
+@dataclass(frozen=True)
+class Options:
+    """Published against reproduced."""
+
+    papers: tyro.conf.Positional[tuple[str, ...]] = ()
+    """Which papers to show; none: all."""
+    results: Path = Path("results")
+    """Folder of <paper>.csv; comparison.csv, always of all papers, is written there."""
+    runs: tuple[Path, Path] | None = None
+    """Two run folders to compare on the test images that they share, instead of the above."""
+    models: tuple[str, str] | None = None
+    """With --runs: compare this model of the first run with that one of the second. None: models of equal name."""
+    fail_on: tuple[Literal["lower", "higher", "not-comparable", "not-run"], ...] = ()
+    """Exit with code 1 if a number shown has one of these verdicts."""
+    debug: bool = False
+    """Show the traceback of an error."""
+
+
+def main(argv=None):
+    options = parse(Options, argv, prog="python -m results.compare", description=__doc__)
+    if options.runs:
+        if options.papers or options.fail_on:
+            raise UserError("--runs compares two runs with each other: leave out papers and --fail-on")
+        print_runs(compare_runs(*options.runs, options.models), *options.runs)
+        return 0
+    if options.models:
+        raise UserError("--models chooses models of two runs: give --runs A B with it")
+    everything = compare((), options.results)
+    shown = compare(options.papers, options.results) if options.papers else everything
+    write_csv(everything, options.results / "comparison.csv")
+    print_comparison(shown)
+    verdicts = set(shown["verdict"].str.split(":").str[0].str.replace(" ", "-"))
+    return int(bool(verdicts & set(options.fail_on)))
+
+
+def compare(papers, results_folder):
+    """Every published number of `papers` (none: all) beside our rows for it, as a DataFrame with the columns COLUMNS.
+
+    A number that we measured on several data sets, protocols, presets or seeds has a row for each, one that we did not
+    has one row without a value. UserError for an unknown paper, a missing folder or an unreadable table.
+    """
+    if not Path(results_folder).is_dir():
+        raise UserError(f"no such folder: {results_folder}; run a paper first, or name the folder with --results")
+    return pd.concat([_compare_paper(paper, results_folder) for paper in papers or known_papers()], ignore_index=True)
+
+
+def verdict(row):
+    """The verdict on one row: published, published_n, rounding, value, delta, ci_low, ci_high, n, metric, ours, ...
+
+    The published value has sampling error too: a proportion's is Wilson's interval at the paper's n, at ours where the
+    paper states none.
+    """
+    if pd.isna(row.published):
+        return "not published"
+    if not row.ours:
+        return "not run"
+    reasons = {
+        "synthetic data": row.dataset.startswith("synthetic"),
+        "partial data": "partial data" in row.note,
+        f"preset {row.preset}": row.preset != "paper",
+        "no value": pd.isna(row.value),
+    }
+    if any(reasons.values()):
+        return "not comparable: " + "; ".join(reason for reason, holds in reasons.items() if holds)
+    low, high = row.published - row.rounding, row.published + row.rounding
+    n = row.n if pd.isna(row.published_n) else row.published_n
+    if row.metric in PROPORTIONS and not pd.isna(n):
+        sampled = wilson(round(row.published * n), n)
+        low, high = min(low, sampled[0] - row.rounding), max(high, sampled[1] + row.rounding)
+    in_our_interval = row.ci_low - row.rounding <= row.published <= row.ci_high + row.rounding
+    if in_our_interval or low <= row.value <= high or np.isclose(abs(row.delta), row.rounding):
+        return "reproduced"
+    return "higher" if row.delta > 0 else "lower"
+
+
+def print_comparison(frame, file=None):
+    """Print what `compare` returned as aligned plain text of at most about 120 columns, to `file` (None: stdout)."""
+    file = file or sys.stdout
+    for paper, rows in frame.groupby("paper", sort=False):
+        print(f"{paper}: published against reproduced", file=file)
+        ran = rows[rows["verdict"] != "not run"]
+        heading, *lines = text_table([HEADING, *map(_cells, ran.itertuples())], left=2)
+        ran = ran.assign(line=lines, why=ran["verdict"].str.partition(": ")[2])
+        for about, block in ran.groupby(["table", "dataset", "protocol", "preset", "why"], sort=False):
+            print("\n".join(["", _title(*about), heading, *block["line"], *_notes(block)]), file=file)
+        print("\n" + "\n".join(_closing(rows)) + "\n", file=file)
+
+
+def compare_runs(folder_a, folder_b, models=None):
+    """Two runs on the test images that both have predictions for: a DataFrame, one row a pair of models and level.
+
+    Models of equal name are paired, or the two of `models`; of each the predictions of equal protocol and seed, or all
+    combinations where none are equal. UserError without shared images, or where their labels differ.
+    """
+    a, b = _test_predictions(folder_a), _test_predictions(folder_b)
+    pairs = [models] if models else [(name, name) for name in a["model"].unique() if name in set(b["model"])]
+    rows = []
+    for name_a, name_b in pairs:
+        parts_a = dict(list(a[a["model"] == name_a].groupby(["protocol", "seed"], dropna=False)))
+        parts_b = dict(list(b[b["model"] == name_b].groupby(["protocol", "seed"], dropna=False)))
+        equal = [(key, key) for key in parts_a if key in parts_b]
+        for key_a, key_b in equal or product(parts_a, parts_b):
+            names = [name_a] if name_a == name_b else [name_a, name_b]
+            keys = [key_a] if key_a == key_b else [key_a, key_b]
+            about = {
+                "models": " / ".join(names),
+                "protocol": " / ".join(protocol for protocol, _ in keys),
+                "seed": " / ".join(seed for _, seed in keys),
+            }
+            rows += [about | _paired_cells(compared) for compared in compare_models(parts_a[key_a], parts_b[key_b])]
+    if not rows:
+        raise UserError(
+            f"no test images with predictions of both: {folder_a} has the models {', '.join(a['model'].unique())}, "
+            f"{folder_b} has {', '.join(b['model'].unique())}; name two with --models if theirs differ"
+        )
+    return pd.DataFrame(rows)
+
+
+def print_runs(frame, folder_a, folder_b):
+    """Print what `compare_runs` returned."""
+    print(f"A = {folder_a}\nB = {folder_b}\n")
+    rows = [tuple(frame)]
+    for row in frame.itertuples(index=False):
+        rows.append(tuple(f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in row))
+    print("\n".join(text_table(rows, left=4)))
+    print(
+        "\nMcNemar's test of equal accuracy, DeLong's of equal AUC; called fake at 0.5, or at 0 if scores are no"
+        "\nprobabilities. Both tests take images as independent: where videos give several, trust the level video."
+    )
+
+
+def _compare_paper(paper, folder):
+    published = read_published(paper)
+    published["rounding"] = _rounding(published)
+    published = published.rename(columns={"value": "published", "n": "published_n", "note": "published_note"})
+    ours = read_results(Path(folder) / f"{paper}.csv").drop(columns="paper").assign(ours=True)
+    ours = ours[ours["table"] != "extra"]
+    joined = published.merge(ours, on=NUMBER, how="left")
+    only_ours = ours.merge(published[NUMBER], on=NUMBER, how="left", indicator=True).query("_merge == 'left_only'")
+    table = joined if only_ours.empty else pd.concat([joined, only_ours], ignore_index=True)
+    table["ours"] = table["ours"].eq(True)
+    for column in ("dataset", "protocol", "preset", "note", "published_note"):
+        table[column] = table[column].fillna("")
+    table["paper"], table["delta"] = paper, table["value"] - table["published"]
+    table["verdict"] = [verdict(row) for row in table.itertuples()]
+    notes = table[["note", "published_note"]]
+    table["note"] = ["; ".join(filter(None, pair)) for pair in notes.itertuples(index=False)]
+    return table[list(COLUMNS)]
+
+
+def _rounding(published):
+    """Half a unit of the last printed digit; in a table that of its finest cell, since 0.9 stands for 0.90 there."""
+    numbers = published["printed"].str.extract(r"(\d+(?:\.\d+)?)", expand=False)
+    decimals = numbers.str.partition(".")[2].str.len()
+    finest = decimals.groupby([published["table"], published["metric"]]).transform("max")
+    decimals = finest.where(published["table"] != "text", decimals)
+    scale = np.where(np.isclose(numbers.astype(float), published["value"]), 1, 0.01)
+    return scale * 0.5 * 10.0**-decimals
+
+
+def _cells(row):
+    interval = "" if pd.isna(row.ci_low) else f"{_number(row.ci_low)} to {_number(row.ci_high)}"
+    difference = "" if pd.isna(row.delta) else f"{row.delta:+.4f}"
+    judged = row.verdict.partition(":")[0]
+    return (
+        *("  " + row.row, row.metric, _number(row.published), _number(row.value), interval, difference),
+        *(_count(row.n), _count(row.seed), "" if judged == "not comparable" else judged),
+    )
+
+
+def _title(table, dataset, protocol, preset, why):
+    return f"{table}: {dataset}, protocol {protocol}, preset {preset}" + (f" (not comparable: {why})" if why else "")
+
+
+def _notes(block):
+    """Each note of a block once, with the rows it is for unless it is for all."""
+    lines = []
+    for note, noted in block[block["note"] != ""].groupby("note", sort=False):
+        about = "" if len(noted) == len(block) else f" ({', '.join(noted['row'].unique())})"
+        lines += textwrap.wrap(f"note{about}: {note}", WIDTH, initial_indent="  ", subsequent_indent="    ")
+    return lines
+
+
+def _closing(rows):
+    counts = rows["verdict"].str.partition(":")[0].value_counts()
+    lines = ["; ".join(f"{count} {name}" for name, count in counts.items())]
+    missing = rows[rows["verdict"] == "not run"]
+    if len(missing):
+        tables = ", ".join(f"{table} ({size})" for table, size in missing.groupby("table", sort=False).size().items())
+        lines += textwrap.wrap(f"not run: {tables}", WIDTH, subsequent_indent="  ")
+    return lines
+
+
+def _number(value):
+    if pd.isna(value):
+        return ""
+    return f"{value:.0f}" if value > 1 and float(value).is_integer() else f"{value:.4f}"
+
+
+def _count(value):
+    return "" if pd.isna(value) else str(int(value))
+
+
+def _test_predictions(folder):
+    path = folder / "predictions.csv"
+    if not path.is_file():
+        raise UserError(f"expected a run folder with predictions.csv, got {folder}")
+    texts = ("path", "video", "dataset", "split", "label", "model", "protocol", "seed")
+    try:
+        table = pd.read_csv(path, dtype=dict.fromkeys(texts, str), keep_default_na=False, usecols=[*texts, "score"])
+    except (ValueError, pd.errors.ParserError) as error:
+        raise UserError(f"{path} is not a run's predictions: {re.sub(chr(10), ' ', str(error))}") from error
+    return table[table["split"] == "test"]
+
+
+def _paired_cells(compared):
+    exact, curve = compared.mcnemar, compared.delong
+    return {
+        "level": compared.level,
+        "n": compared.n,
+        "accuracy A": compared.accuracy_a,
+        "accuracy B": compared.accuracy_b,
+        "only A": exact.only_a,
+        "only B": exact.only_b,
+        "McNemar p": exact.p,
+        "AUC A": curve.auc_a,
+        "AUC B": curve.auc_b,
+        "A - B": curve.difference,
+        "95 % interval": f"{curve.low:+.4f} to {curve.high:+.4f}",
+        "DeLong p": curve.p,
+    }
+
+
+if __name__ == "__main__":
+    run_main(main)

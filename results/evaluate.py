@@ -1,0 +1,201 @@
+"""Metrics with 95 % intervals for anybody's predictions: a CSV file with a label and a score for each image or video.
+
+    python -m results.evaluate predictions.csv
+    python -m results.evaluate scores.csv --score confidence --label true_label --video video_name --level video
+
+Labels are fake / real in any case, or 1 / 0 (see --fake-is). A file with the columns model, protocol, seed, split or
+dataset is evaluated once for each of their combinations.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import tyro
+
+from common.cli import parse, run_main
+from common.errors import UserError
+from common.evaluation import ONE_OF_EACH, check_predictions, evaluate, has_videos, is_fake, to_videos, video_numbers
+from common.labels import FAKE, REAL, WORDS, to_words
+from common.metrics import COUNTS, OF_CURVE, PROPORTIONS
+from results.tables import text_table
+
+ALIASES = {  # column: the names it goes by, lower case; the first one in the file is taken
+    "label": ("label", "true_label", "y_true", "target", "ground_truth", "gt"),
+    "score": ("score", "confidence", "probability", "prob", "y_score", "p_fake", "prob_fake", "fake_prob"),
+    "video": ("video", "video_name", "video_id", "video_path"),
+    "path": ("path", "image", "image_path", "file", "filename", "filepath"),
+}
+GROUPS = ("dataset", *ONE_OF_EACH)
+DIGITS = 6
+
+
+@dataclass(frozen=True)
+class Options:
+    """Metrics with 95 % intervals for anybody's predictions."""
+
+    file: tyro.conf.Positional[Path]
+    """A CSV file with a heading line."""
+    level: Literal["frame", "video", "both"] = "both"
+    """frame: every row; video: the mean score of each video; both: frame, and video where a video has several rows."""
+    threshold: float | None = None
+    """A score at or above it is called fake. None: 0.5 for probabilities; for other scores only ROC AUC, average
+    precision and EER are given."""
+    score: str | None = None
+    """Column of the score. None: score, confidence, probability, ..."""
+    label: str | None = None
+    """Column of the true label. None: label, true_label, y_true, target, ..."""
+    video: str | None = None
+    """Column of the video's full source path. None: video, video_name, ...; a file may have none."""
+    fake_is: Literal[1, 0] = 1
+    """What a label written as a number means: by default 1 is fake, 0 is real."""
+    score_of: Literal["fake", "real"] = "fake"
+    """Which class a high score means; with `real`, 1 - score is evaluated (-score if it is no probability)."""
+    resamples: int = 1000
+    """Resamples of the bootstrap."""
+    seed: int = 0
+    """Seed of the bootstrap."""
+    debug: bool = False
+    """Show the traceback of an error."""
+
+
+def main(argv=None):
+    options = parse(Options, argv, prog="python -m results.evaluate", description=__doc__)
+    if options.resamples < 0 or options.seed < 0:
+        raise UserError("--resamples and --seed must not be negative")
+    predictions, columns, remarks = read_predictions(options)
+    fakes = int(is_fake(predictions).sum())
+    print(f"{options.file}: {len(predictions)} rows, {fakes} fake, {len(predictions) - fakes} real")
+    print("; ".join([", ".join(f"{name} = {column}" for name, column in columns.items()), *remarks]))
+    groups = [column for column in GROUPS if column in predictions]
+    parts = predictions.groupby(groups, dropna=False, sort=False) if groups else [((), predictions)]
+    for names, part in parts:
+        title = ", ".join(f"{group} {name}" for group, name in zip(groups, names, strict=True) if name != "")
+        for level in _levels(part, options.level):
+            rows = part if level == "frame" else to_videos(part)
+            print(f"\n{title + ': ' if title else ''}{len(rows)} {'rows' if level == 'frame' else 'videos'}")
+            values = _values(part, level, options)
+            print_values(values)
+            print(_how(rows, values, options))
+            if values["auc"].value < 0.5:
+                print("the AUC is below 0.5: does a high score mean real? See --score-of and --fake-is")
+    return 0
+
+
+def read_predictions(options):
+    """Read the file of `options` into (predictions, {our column: the file's}, [remark, ...]).
+
+    Labels are words, scores floats, the index is the line in the file. UserError for a missing file or column, a label
+    or score that cannot be read.
+    """
+    if not options.file.is_file():
+        raise UserError(f"no such file: {options.file}")
+    try:
+        found = list(pd.read_csv(options.file, nrows=0))
+        columns = _columns(options, found)
+        wanted = list({*columns.values(), *(set(GROUPS) & set(found))})
+        table = pd.read_csv(options.file, dtype=str, keep_default_na=False, usecols=wanted)
+    except (ValueError, pd.errors.ParserError) as error:
+        raise UserError(f"{options.file} is not a readable CSV file: {str(error).strip()}") from error
+    table.index = table.index + 2
+    predictions = pd.DataFrame({name: table[column] for name, column in columns.items()})
+    predictions = predictions.join(table[[name for name in GROUPS if name in table]])
+    predictions["label"], remarks = _label_words(table[columns["label"]], options)
+    check_predictions(
+        predictions.drop(columns=list(ONE_OF_EACH), errors="ignore"), probability=False, where=options.file
+    )
+    predictions["score"] = predictions["score"].astype(np.float64)
+    if options.score_of == "real":
+        probability = predictions["score"].between(0, 1).all()
+        predictions["score"] = int(probability) - predictions["score"]
+        remarks.append(f"score is {'1 - ' if probability else '-'}{columns['score']}, so that it grows with P(fake)")
+    return predictions, columns, remarks
+
+
+def _values(predictions, level, options):
+    """{name: Value} of what the scores allow, after a line on what is called fake."""
+    low, high = predictions["score"].min(), predictions["score"].max()
+    probability = not (low < 0 or high > 1)
+    threshold = 0.5 if options.threshold is None else options.threshold
+    values = evaluate(
+        predictions,
+        level=level,
+        threshold=threshold,
+        probability=probability,
+        resamples=options.resamples,
+        seed=options.seed,
+    )
+    if probability:
+        print(f"score >= {threshold:g} is called fake; taken as a probability")
+    elif options.threshold is not None:
+        print(f"score >= {threshold:g} is called fake; no probability: from {low:g} to {high:g}")
+    else:
+        print(f"scores from {low:g} to {high:g} are no probabilities: for calls give --threshold (0 for logits)")
+        values = {name: value for name, value in values.items() if name in OF_CURVE}
+    return values
+
+
+def print_values(values):
+    """Print {name: Value} as an aligned table: metric, value, 95 % interval, n, reason."""
+    rows = [("metric", "value", "95 % interval", "n", "")]
+    for name, value in values.items():
+        number = f"{value.value:.{DIGITS}f}" if name not in COUNTS else f"{value.value:.0f}"
+        interval = "" if np.isnan(value.low) else f"{value.low:.{DIGITS}f} to {value.high:.{DIGITS}f}"
+        rows.append((name, number, interval, str(value.n), value.reason))
+    print("\n".join(text_table(rows)))
+
+
+def _columns(options, found):
+    """Which column of the file is our label, score, video and path; a UserError names those found."""
+    columns = {}
+    lower = {name.strip().lower(): name for name in reversed(found)}
+    for name, aliases in ALIASES.items():
+        asked = getattr(options, name, None)
+        if asked is not None and asked not in found:
+            raise UserError(f"{options.file} has no column {asked!r}; found: {', '.join(found)}")
+        known = [lower[alias] for alias in aliases if alias in lower]
+        if asked or known:
+            columns[name] = asked or known[0]
+    for name in ("label", "score"):
+        if name not in columns:
+            raise UserError(
+                f"{options.file}: no column is known as the {name}; name it with --{name}; found: {', '.join(found)}"
+            )
+    if not {"video", "path"} & set(columns):
+        raise UserError(
+            f"{options.file}: expected a column of paths or videos; name one with --video; found: {', '.join(found)}"
+        )
+    return columns
+
+
+def _label_words(labels, options):
+    """The labels as words, and what to say about it; labels that are neither words nor numbers stay as they are."""
+    tidy = labels.str.strip().str.lower()
+    if not len(tidy) or not tidy.isin(("0", "1", "0.0", "1.0")).all():
+        return tidy.where(tidy.isin(WORDS), labels), []
+    numbers = tidy.str[0].astype(int)
+    fake = numbers == options.fake_is
+    words = pd.Series(to_words(np.where(fake, FAKE, REAL)), index=labels.index)
+    return words, [f"label {options.fake_is} is fake, {1 - options.fake_is} is real (--fake-is)"]
+
+
+def _levels(predictions, asked):
+    if asked == "video" and not has_videos(predictions):
+        raise UserError("--level video: the file has no column of videos; name it with --video")
+    if asked != "both":
+        return [asked]
+    several = has_videos(predictions) and len(np.unique(video_numbers(predictions))) < len(predictions)
+    return ["frame", "video"] if several else ["frame"]
+
+
+def _how(rows, values, options):
+    alone = len(np.unique(video_numbers(rows))) == len(rows) and set(PROPORTIONS) <= set(values)
+    unit = "video" if has_videos(rows) else "row"
+    wilson = f"Wilson for {', '.join(PROPORTIONS)}; for the others " if alone else ""
+    return f"intervals: {wilson}bootstrap by {unit}, {options.resamples} resamples, seed {options.seed}"
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,55 @@
+import pytest
+
+from common.datasets import merge, read_data
+from common.errors import UserError
+
+LAYOUTS = {"deepfake": "mesonet", "dfdc": "dfdc"}
+
+
+def test_pairs_become_one_table(tmp_path, make_prepared):
+    one, two = make_prepared(tmp_path / "one", 3), make_prepared(tmp_path / "two", 2, seed=1)
+    datasets = read_data((f"deepfake={one}", f"dfdc={two}"), LAYOUTS)
+    images = merge(datasets)
+    assert images["dataset"].value_counts().to_dict() == {"deepfake": 6, "dfdc": 4}
+    assert images.index.is_unique
+    assert all(file.startswith(str(tmp_path)) for file in images["file"])
+    assert datasets[0].fingerprint != datasets[1].fingerprint
+
+
+def test_drawn_images_are_called_synthetic_whatever_their_role(tmp_path, make_prepared):
+    (data,) = read_data((f"dfdc={make_prepared(tmp_path / 'd', 2, synthetic='swap')}",), LAYOUTS)
+    assert (data.role, data.name, data.is_synthetic) == ("dfdc", "synthetic-swap", True)
+
+
+def test_a_limit_keeps_the_same_images_of_each_class(tmp_path, make_prepared):
+    folder = make_prepared(tmp_path / "d", 9)
+    four = read_data((f"dfdc={folder}",), LAYOUTS, limit=4)[0].images
+    two = read_data((f"dfdc={folder}",), LAYOUTS, limit=2)[0].images
+    assert four["label"].value_counts().to_dict() == {"fake": 4, "real": 4}
+    assert set(two["path"]) <= set(four["path"])
+
+
+@pytest.mark.parametrize(
+    ("pairs", "words"),
+    [
+        (("celeba=/x",), "deepfake, dfdc"),
+        (("deepfake",), "NAME=DIR"),
+        (("deepfake=",), "NAME=DIR"),
+        (("dfdc=/no/such/place",), "no such folder"),
+    ],
+)
+def test_a_wrong_pair_is_one_clear_line(pairs, words):
+    with pytest.raises(UserError, match=words):
+        read_data(pairs, LAYOUTS)
+
+
+def test_a_raw_folder_is_answered_with_the_command_that_prepares_it(tmp_path, make_prepared):
+    (tmp_path / "raw" / "df").mkdir(parents=True)
+    with pytest.raises(UserError, match="python -m data_prep mesonet .*raw .*raw-prepared"):
+        read_data((f"deepfake={tmp_path / 'raw'}",), LAYOUTS)
+
+
+def test_a_name_given_twice_is_refused(tmp_path, make_prepared):
+    folder = make_prepared(tmp_path / "d", 2)
+    with pytest.raises(UserError, match="twice"):
+        read_data((f"dfdc={folder}", f"dfdc={folder}"), LAYOUTS)

@@ -1,0 +1,33 @@
+import pandas as pd
+import pytest
+
+from common.files import atomic_path, sha256, write_bytes, write_csv, write_json
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "table.csv"
+    write_bytes(b"before", path)
+    with pytest.raises(RuntimeError), atomic_path(path) as temporary:
+        temporary.write_bytes(b"half")
+        raise RuntimeError
+    assert path.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_temporary_name_ends_like_the_final_one(tmp_path):
+    with atomic_path(tmp_path / "best.weights.h5") as temporary:
+        assert temporary.name.endswith("best.weights.h5")
+        assert temporary.parent == tmp_path
+
+
+def test_csv_and_json_come_back(tmp_path):
+    table = pd.DataFrame({"a": [1, 2], "b": ["x,y", ""]})
+    write_csv(table, tmp_path / "folder" / "t.csv")
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "folder" / "t.csv", keep_default_na=False), table)
+    write_json({"ä": 1}, tmp_path / "t.json")
+    assert (tmp_path / "t.json").read_text() == '{\n  "ä": 1\n}\n'
+
+
+def test_sha256_of_a_known_message(tmp_path):
+    write_bytes(b"abc", tmp_path / "abc")  # FIPS 180-2, appendix B.1
+    assert sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

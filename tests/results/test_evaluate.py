@@ -1,0 +1,136 @@
+"""The command itself, on files as other people write them."""
+
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.interpolate import interp1d
+from scipy.optimize import brentq
+from sklearn import metrics as sklearn_metrics
+
+from common.errors import UserError
+from results.evaluate import main
+
+
+def scored(n=300, seed=0):
+    random = np.random.default_rng(seed)
+    fake = random.random(n) < 0.7
+    return pd.DataFrame(
+        {
+            "video_name": [f"clip{index:04d}" for index in range(n)],
+            "true_label": np.where(fake, "FAKE", "Real"),
+            "confidence": 1 / (1 + np.exp(-random.normal(size=n) - fake)),
+            "num_frames": 10,
+        }
+    )
+
+
+def run(capsys, table, path, *flags):
+    """Run the command on `table`; what it prints, and {metric: the words of its line} for its last table."""
+    table.to_csv(path, index=False)
+    assert main([str(path), *flags]) == 0
+    text = capsys.readouterr().out
+    return text, {line.split()[0]: line.split()[1:] for line in text.splitlines() if line and line[0] != "("}
+
+
+def test_a_foreign_file_gives_scikit_learns_figures(capsys, tmp_path):
+    table = scored()
+    text, lines = run(capsys, table, tmp_path / "scores.csv", "--resamples", "50")
+    fake, score = table["true_label"] == "FAKE", table["confidence"]
+    false_positive, true_positive, _ = sklearn_metrics.roc_curve(fake, score)
+    expected = {
+        "auc": sklearn_metrics.roc_auc_score(fake, score),
+        "average_precision": sklearn_metrics.average_precision_score(fake, score),
+        "eer": brentq(lambda rate: 1 - rate - interp1d(false_positive, true_positive)(rate), 0, 1),
+        "accuracy": sklearn_metrics.accuracy_score(fake, score >= 0.5),
+        "f1": sklearn_metrics.f1_score(fake, score >= 0.5),
+    }
+    assert {name: lines[name][0] for name in expected} == {name: f"{value:.6f}" for name, value in expected.items()}
+    tn, fp, fn, tp = sklearn_metrics.confusion_matrix(fake, score >= 0.5).ravel()
+    assert [int(lines[name][0]) for name in ("tp", "fp", "tn", "fn")] == [tp, fp, tn, fn]
+    assert "label = true_label, score = confidence, video = video_name" in text
+    assert f"300 rows, {fake.sum()} fake, {300 - fake.sum()} real" in text
+
+
+def test_both_directions_of_labels_and_scores(capsys, tmp_path):
+    table = scored()
+    _, plain = run(capsys, table, tmp_path / "a.csv", "--resamples", "5")
+    fake = table["true_label"] == "FAKE"
+    table["true_label"] = (~fake).astype(int)
+    table["confidence"] = 1 - table["confidence"]
+    text, turned = run(capsys, table, tmp_path / "b.csv", "--resamples", "5", "--fake-is", "0", "--score-of", "real")
+    assert {name: turned[name][0] for name in ("auc", "recall", "tp", "brier")} == {
+        name: plain[name][0] for name in ("auc", "recall", "tp", "brier")
+    }
+    assert "label 0 is fake, 1 is real" in text and "score is 1 - confidence" in text
+    text, _ = run(capsys, table, tmp_path / "b.csv", "--resamples", "5", "--fake-is", "0")
+    assert "the AUC is below 0.5" in text
+
+
+def test_logits_have_no_calls_without_a_threshold(capsys, tmp_path):
+    table = scored().assign(confidence=lambda rows: np.log(rows["confidence"] / (1 - rows["confidence"])))
+    text, lines = run(capsys, table, tmp_path / "a.csv", "--resamples", "5")
+    assert "are no probabilities" in text and "accuracy" not in lines and "brier" not in lines
+    _, called = run(capsys, table, tmp_path / "a.csv", "--resamples", "5", "--threshold", "0")
+    assert called["auc"] == lines["auc"]
+    assert called["accuracy"][0] == run(capsys, scored(), tmp_path / "b.csv", "--resamples", "5")[1]["accuracy"][0]
+    assert called["brier"][0] == "nan"
+
+
+def test_each_model_and_split_has_its_own_table(capsys, tmp_path):
+    table = scored().rename(columns={"video_name": "path"})
+    table = pd.concat([table.assign(model="a", split="test"), table.assign(model="b", split="test", confidence=0.5)])
+    text, _ = run(capsys, table, tmp_path / "a.csv", "--resamples", "5")
+    assert "model a, split test: 300 rows" in text and "model b, split test: 300 rows" in text
+
+
+def test_video_level_shows_beside_frames(capsys, tmp_path):
+    table = scored().assign(video_name=lambda rows: rows["true_label"] + "/" + rows["video_name"].str[:6])
+    text, _ = run(capsys, table, tmp_path / "a.csv", "--resamples", "20")
+    assert "\n300 rows\n" in text and "\n6 videos\n" in text
+    assert text.count("bootstrap by video") == 2
+    text, _ = run(capsys, table, tmp_path / "a.csv", "--resamples", "20", "--level", "video")
+    assert "\n300 rows\n" not in text
+
+
+def test_no_rows_and_one_class_say_why(capsys, tmp_path):
+    text, lines = run(capsys, scored()[:0], tmp_path / "a.csv")
+    assert lines["auc"] == ["nan", "0", "no", "images"]
+    one = scored().assign(true_label="fake")
+    text, lines = run(capsys, one, tmp_path / "a.csv", "--resamples", "5")
+    assert lines["auc"][0] == "nan" and "no real images" in text
+
+
+@pytest.mark.parametrize(
+    ("content", "flags", "message"),
+    [
+        ("", [], "not a readable CSV"),
+        ("a,b\n1,2\n", [], "no column is known as the label; name it with --label; found: a, b"),
+        ("path,label,b\n1,fake,2\n", [], "known as the score"),
+        ("label,score\nfake,0.5\n", [], "name one with --video; found: label, score"),
+        ("path,label,score\na,fake,0.5\n", ["--score", "p"], "has no column 'p'; found: path, label, score"),
+        ("path,label,score\na,fake,0.5\nb,swap,0.5\n", [], "1 of 2 rows, first in row 3: label='swap'"),
+        ("path,label,score\na,fake,0.5\nb,1,0.5\n", [], "1 of 2 rows, first in row 3: label='1'"),
+        ("path,label,score\na,fake,0.5\nb,real,\n", [], "not a finite number in 1 of 2 rows, first in row 3"),
+        ("path,label,score\na,fake,0.5\n", ["--level", "video"], "name it with --video"),
+        ("video,label,score\na,fake,0.5\na,real,0.1\n", ["--level", "video"], "have both labels"),
+    ],
+)
+def test_bad_files_are_refused(tmp_path, content, flags, message):
+    (tmp_path / "a.csv").write_text(content)
+    with pytest.raises(UserError) as raised:
+        main([str(tmp_path / "a.csv"), *flags])
+    assert message in str(raised.value)
+
+
+def test_the_command_line_starts_without_tensorflow_and_fails_in_one_line(tmp_path):
+    command = [sys.executable, "-X", "importtime", "-m", "results.evaluate"]
+    began = time.monotonic()
+    shown = subprocess.run([*command, "--help"], capture_output=True, text=True)
+    assert shown.returncode == 0 and "--fake-is" in shown.stdout and time.monotonic() - began < 30
+    assert not {"tensorflow", "keras", "sklearn"} & {line.split("|")[-1].strip() for line in shown.stderr.splitlines()}
+    failed = subprocess.run([*command[:1], "-m", "results.evaluate", "none.csv"], capture_output=True, text=True)
+    assert (failed.returncode, failed.stderr) == (2, "error: no such file: none.csv\n")

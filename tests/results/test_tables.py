@@ -1,0 +1,174 @@
+import multiprocessing
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.errors import UserError
+from results.tables import (
+    KEY,
+    RESULTS,
+    known_papers,
+    published_folder,
+    read_published,
+    read_results,
+    text_table,
+    upsert,
+)
+
+
+def row(**changes):
+    values = {
+        "paper": "mesoinception_svm", "table": "Table 6", "row": "Mesonet", "metric": "auc", "value": 0.8,
+        "ci_low": 0.7, "ci_high": 0.9, "n": 100, "dataset": "synthetic", "protocol": "frame", "preset": "quick",
+        "seed": 0, "run": "quick-1", "commit": "abc", "note": "",
+    }  # fmt: skip
+    return values | changes
+
+
+def test_rows_replace_their_own_key_and_no_others(tmp_path):
+    path = tmp_path / "paper.csv"
+    upsert([row(), row(seed=1, value=0.5)], path)
+    upsert([row(value=0.9, run="quick-2", note="again")], path)
+    table = read_results(path)
+    assert table["value"].tolist() == [0.9, 0.5]
+    assert table["run"].tolist() == ["quick-2", "quick-1"]
+
+
+@pytest.mark.parametrize("column", KEY)
+def test_every_part_of_the_key_tells_rows_apart(tmp_path, column):
+    upsert([row()], tmp_path / "paper.csv")
+    upsert([row(**{column: 7 if column == "seed" else "other"})], tmp_path / "paper.csv")
+    assert len(read_results(tmp_path / "paper.csv")) == 2
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.floats(allow_infinity=False),
+    st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"])),
+)
+def test_values_come_back_exactly(tmp_path_factory, value, note):
+    path = tmp_path_factory.mktemp("results") / "paper.csv"
+    upsert([row(value=value, note=note)], path)
+    (back,) = read_results(path).itertuples()
+    assert back.value == value or (np.isnan(back.value) and np.isnan(value))
+    assert back.note == note and back.n == 100 and back.seed == 0
+
+
+def test_what_is_left_out_is_empty(tmp_path):
+    upsert([{"paper": "p", "table": "extra", "row": "r", "metric": "auc", "value": 0.5}], tmp_path / "p.csv")
+    (line,) = (tmp_path / "p.csv").read_text().splitlines()[1:]
+    assert line == "p,extra,r,auc,0.5" + "," * (len(RESULTS) - 5)
+    upsert([{"paper": "p", "table": "extra", "row": "r", "metric": "auc", "value": 0.6}], tmp_path / "p.csv")
+    assert read_results(tmp_path / "p.csv")["value"].tolist() == [0.6]
+
+
+def test_order_does_not_depend_on_who_wrote_first(tmp_path):
+    rows = [row(table=table, seed=seed) for table in ("Table 10", "Table 2", "extra", "text") for seed in (10, 9)]
+    upsert(rows, tmp_path / "a.csv")
+    for one in reversed(rows):
+        upsert([one], tmp_path / "b.csv")
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+    table = read_results(tmp_path / "a.csv")
+    assert table["table"].unique().tolist() == ["Table 2", "Table 10", "text", "extra"]
+    assert table["seed"].tolist()[:2] == [9, 10]
+
+
+def test_processes_take_turns_and_leave_no_litter(tmp_path):
+    path = tmp_path / "paper.csv"
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=write_twenty, args=(path, start)) for start in (0, 100)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
+    assert sorted(read_results(path)["seed"]) == [*range(20), *range(100, 120)]
+    assert [file.name for file in tmp_path.iterdir()] == ["paper.csv"]
+
+
+def write_twenty(path, start):
+    for seed in range(start, start + 20):
+        upsert([row(seed=seed)], path)
+
+
+def test_mistakes_of_the_caller_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="got accuracy"):
+        upsert([row(accuracy=1)], tmp_path / "paper.csv")
+    with pytest.raises(ValueError, match="two rows"):
+        upsert([row(), row(value=0.1)], tmp_path / "paper.csv")
+    assert not (tmp_path / "paper.csv").exists()
+
+
+def test_a_broken_file_is_refused_and_left_alone(tmp_path):
+    path = tmp_path / "paper.csv"
+    path.write_text("table,row\n1,2\n")
+    with pytest.raises(UserError, match="expected the columns paper,table"):
+        upsert([row()], path)
+    assert path.read_text() == "table,row\n1,2\n"
+    upsert([row()], tmp_path / "other.csv")
+    path.write_text((tmp_path / "other.csv").read_text().replace("0.8", "high"))
+    with pytest.raises(UserError, match="column value"):
+        read_results(path)
+
+
+def test_no_file_is_no_rows(tmp_path):
+    assert read_results(tmp_path / "none.csv").empty
+    assert tuple(read_results(tmp_path / "none.csv")) == RESULTS
+
+
+def test_unknown_papers_are_refused_with_the_known():
+    with pytest.raises(UserError, match=r"unknown paper 'resnet'; known: .*mesoinception_svm"):
+        read_published("resnet")
+
+
+def test_published_tables_are_found_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "mesoinception_svm" in known_papers() and published_folder().is_absolute()
+
+
+@pytest.mark.parametrize("paper", known_papers())
+def test_value_is_the_number_that_is_printed(paper):
+    """`value` equals the first number in `printed`, or a hundredth of it where a percentage is printed."""
+    for one in read_published(paper).itertuples():
+        number = float(re.search(r"\d+(?:\.\d+)?", one.printed).group())
+        if "%" in one.printed:
+            assert one.value == pytest.approx(number / 100, abs=1e-12), one
+        else:
+            assert any(one.value == pytest.approx(number * scale, abs=1e-12) for scale in (1, 0.01)), one
+        assert one.metric not in ("accuracy", "precision", "recall", "f1", "auc") or 0 <= one.value <= 1, one
+
+
+def test_mesoinception_svm_is_whole():
+    published = read_published("mesoinception_svm")
+    assert published.groupby("table").size().to_dict() == {
+        "Table 1": 9, "Table 2": 9, "Table 3": 9, "Table 4": 18, "Table 5": 10, "Table 6": 6, "Table 7": 6, "text": 13
+    }  # fmt: skip
+    for table in ("Table 6", "Table 7"):
+        rows = published.loc[published["table"] == table, "row"]
+        assert rows.unique().tolist() == ["Mesonet", "Mesoinception4", "Mesoinception4+SVM"]
+
+
+def test_text_tables_align():
+    rows = [("name", "value", "none", ""), ("a", "1.5", "", "yes"), ("long name", "10.5", "", "no")]
+    assert text_table(rows) == ["name       value", "a            1.5  yes", "long name   10.5  no"]
+
+
+def test_no_number_is_published_twice(tmp_path, monkeypatch):
+    monkeypatch.setattr("results.tables.published_folder", lambda: tmp_path)
+    path = tmp_path / "paper.csv"
+    path.write_text("table,row,metric,value,printed,n,note\nTable 1,a,auc,0.5,0.5,,\nTable 1,a,auc,0.6,0.6,,\n")
+    with pytest.raises(UserError, match="listed twice: Table 1 / a / auc"):
+        read_published("paper")
+    path.write_text("table,row,metric,value,printed,n,note\nTable 1,a,auc,,0.5,,\n")
+    with pytest.raises(UserError, match="a value and its printed form"):
+        read_published("paper")
+
+
+def test_results_accept_a_data_frame(tmp_path):
+    upsert(pd.DataFrame([row(seed=np.int64(3), n=np.nan)]), tmp_path / "paper.csv")
+    (back,) = read_results(tmp_path / "paper.csv").itertuples()
+    assert back.seed == 3 and pd.isna(back.n)
