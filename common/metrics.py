@@ -24,6 +24,7 @@ METRICS = (
     *("macro_precision", "macro_recall", "macro_f1", "weighted_precision", "weighted_recall", "weighted_f1"),
     *("balanced_accuracy", "kappa", *OF_SCORES, *COUNTS),
 )
+BLOCK = 1 << 15  # corners of a curve at a time, so that what is computed of them stays in the cache
 
 
 def from_counts(tp, fp, tn, fn):
@@ -80,8 +81,8 @@ class Ranking:
         self.fake = fake[self.order].astype(np.int64)
         self.called = int((scores >= threshold).sum())
         self.squared_error = (ranked - self.fake) ** 2
-        ends = np.append(np.flatnonzero(np.diff(ranked)) + 1, len(ranked))
-        self.ends = slice(1, None) if len(ends) == len(ranked) else ends  # after the last image of each distinct score
+        ends = np.flatnonzero(np.diff(ranked, prepend=np.inf, append=-np.inf))  # after each distinct score's last image
+        self.corners = slice(None) if len(ends) == len(ranked) + 1 else ends
         self._seen, self._tp = (np.zeros(len(ranked) + 1, dtype=np.int64) for _ in range(2))
 
     def measure(self, weights):
@@ -96,9 +97,9 @@ class Ranking:
         fp = called - tp
         curve = (np.nan,) * 3
         if 0 < fakes < total:
-            corners = np.concatenate([[0], self._tp[self.ends]])
-            curve = curve_metrics(corners, np.concatenate([[0], self._seen[self.ends]]) - corners)
-        brier = weights @ self.squared_error / total if total else np.nan
+            self._seen -= self._tp
+            curve = curve_metrics(self._tp[self.corners], self._seen[self.corners])
+        brier = _dot(weights, self.squared_error) / total if total else np.nan
         return np.array([tp, fp, total - fakes - fp, fakes - tp, *curve, brier], dtype=np.float64)
 
 
@@ -116,17 +117,24 @@ def curve_metrics(tp, fp):
     lines between the corners cross false positive rate = false negative rate.
     """
     fakes, reals = int(tp[-1]), int(fp[-1])
-    new_tp, new_fp = np.diff(tp), np.diff(fp)
-    auc = (new_fp @ tp[1:] - new_fp @ new_tp / 2) / (fakes * reals)
-    average_precision = new_tp @ (tp[1:] / np.maximum(tp[1:] + fp[1:], 1)) / fakes
+    area = precision = 0.0
+    for start in range(0, len(tp) - 1, BLOCK):
+        above, beside = tp[start : start + BLOCK + 1], fp[start : start + BLOCK + 1]
+        new_tp, new_fp, above, beside = np.diff(above), np.diff(beside), above[1:], beside[1:]
+        area += _dot(new_fp, above) - _dot(new_fp, new_tp) / 2
+        precision += _dot(new_tp, above / np.maximum(above + beside, 1))
 
     def excess(corner):  # (false positive rate - false negative rate) * fakes * reals: rises along the curve
         return int(fp[corner]) * fakes + int(tp[corner]) * reals - fakes * reals
 
     after = bisect_left(range(len(tp)), 0, key=excess)
     share = excess(after - 1) / (excess(after - 1) - excess(after))
-    eer = (fp[after - 1] + share * new_fp[after - 1]) / reals
-    return auc, average_precision, eer
+    eer = (fp[after - 1] + share * (fp[after] - fp[after - 1])) / reals
+    return area / (fakes * reals), precision / fakes, eer
+
+
+def _dot(a, b):
+    return float(np.einsum("i,i", a, b))  # no BLAS: its threads wait for each other longer than the sum takes
 
 
 def _ratio(part, whole):
