@@ -4,9 +4,9 @@ from data_prep.prepare import PrepareOptions, prepare
 from data_prep.synthetic import cached_tree
 
 
-def embedded(family, count, seed=0, layout="mesonet"):
+def embedded(family, count, seed=0):
     """The prepared folder of `count` real and `count` fake images of a family, made on the first call."""
     tree = cached_tree(family, count, seed)
-    prepared = tree.with_name(f"{tree.name}-{layout}")
-    prepare(layout, tree, prepared, PrepareOptions())
+    prepared = tree.with_name(f"{tree.name}-prepared")
+    prepare("synthetic", f"{family}:{count}:{seed}", prepared, PrepareOptions())
     return prepared

@@ -15,9 +15,9 @@ from data_prep.drawing.person import draw_person
 from data_prep.drawing.scene import paint_head
 
 INNER_FACE = np.array([(0.0, -0.5), (0.6, -0.44), (0.74, 0.1), (0.62, 0.75), (0.36, 1.22), (0.0, 1.36)])
-CROP = 2.6  # half face widths: side of the square that the autoencoder sees
+CROP = 3.0  # half face widths: side of the square that the autoencoder sees
 STRIDE = 2
-BLURRED = {"swap": 0.4, "deconv": 0.5, "resample": 0.7}  # blur in pixels that a process leaves, measured
+BLURRED = {"swap": 0.5, "deconv": 0.5, "resample": 0.7}  # blur in pixels that a process leaves, measured
 WORN = ("hair", "hair_style", "hairline", "parting", "volume", "glasses")  # stay with the head that is swapped into
 
 
@@ -44,7 +44,7 @@ def swap(picture, person, pose, scene, source, resolution):
     window = _square(pose.centre + (0, 0.4 * pose.scale), CROP * pose.scale)
     face, under, mask = face[window], picture[window], mask[window]
     code = cv2.resize(face, (resolution, resolution), interpolation=cv2.INTER_AREA)
-    face = cv2.resize(code, under.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+    face = cv2.resize(code, under.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     core = mask > 0.5
     face = (face - face[core].mean(axis=0)) * (under[core].std(axis=0) / (face[core].std(axis=0) + 1e-3))
     face = face + under[core].mean(axis=0)

@@ -89,7 +89,7 @@ def draw_person(rng):
         parting=rng.uniform(-0.55, 0.55),
         volume=rng.uniform(0.05, 0.22),
         hairline=rng.normal(-0.86, 0.06),
-        grain=rng.uniform(0.7, 1.4),
+        grain=rng.uniform(0.9, 1.5),
         age=age,
         jaw=rng.normal(1.03 if masculine else 0.93, 0.06),
         chin=rng.normal(1.64 if masculine else 1.56, 0.06),

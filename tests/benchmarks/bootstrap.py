@@ -32,7 +32,7 @@ def main():
         theirs, their_time = timed(plain_bootstrap, fake, scores, videos, options.resamples, round_)
         np.testing.assert_allclose(ours, theirs, atol=1e-9)
         ratios.append(their_time / our_time)
-        each = [f"{1000 * seconds / options.resamples:.0f} ms" for seconds in (our_time, their_time)]
+        each = [f"{1000 * seconds / options.resamples:.1f} ms" for seconds in (our_time, their_time)]
         print(f"a resample: ours {each[0]}, scikit-learn {each[1]}, ratio {ratios[-1]:.1f}")
     print(f"{options.images} images, same numbers; median ratio {np.median(ratios):.1f}")
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sklearn_metrics
 
-from common.metrics import METRICS, Ranking, from_counts, named
+from common.metrics import BLOCK, METRICS, Ranking, from_counts, named
 
 # Few distinct scores give many ties, among them ties with the threshold 0.5.
 IMAGES = st.lists(st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.5000001, 0.9, 1.0])), min_size=2)
@@ -79,6 +79,16 @@ def test_eer_is_where_both_error_rates_meet_on_the_roc(images):
             share = (y0 - x0) / ((x1 - x0) - (y1 - y0))
             expected = x0 + share * (x1 - x0)
     assert measured(fake, scores)["eer"] == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("decimals", [2, 16])
+def test_curves_longer_than_a_block_equal_scikit_learn(decimals):
+    random = np.random.default_rng(0)
+    fake = random.random(3 * BLOCK) < 0.2
+    scores = np.round(1 / (1 + np.exp(-random.normal(size=len(fake)) - fake)), decimals)
+    ours = measured(fake, scores)
+    assert ours["auc"] == pytest.approx(sklearn_metrics.roc_auc_score(fake, scores), abs=1e-12)
+    assert ours["average_precision"] == pytest.approx(sklearn_metrics.average_precision_score(fake, scores), abs=1e-12)
 
 
 def test_eer_between_two_corners():

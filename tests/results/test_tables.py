@@ -1,5 +1,7 @@
-import multiprocessing
+import json
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -51,7 +53,7 @@ def test_every_part_of_the_key_tells_rows_apart(tmp_path, column):
     st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"])),
 )
 def test_values_come_back_exactly(tmp_path_factory, value, note):
-    path = tmp_path_factory.mktemp("results") / "paper.csv"
+    path = tmp_path_factory.getbasetemp() / "paper.csv"
     upsert([row(value=value, note=note)], path)
     (back,) = read_results(path).itertuples()
     assert back.value == value or (np.isnan(back.value) and np.isnan(value))
@@ -79,20 +81,15 @@ def test_order_does_not_depend_on_who_wrote_first(tmp_path):
 
 def test_processes_take_turns_and_leave_no_litter(tmp_path):
     path = tmp_path / "paper.csv"
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=write_twenty, args=(path, start)) for start in (0, 100)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-        assert process.exitcode == 0
+    code = (
+        "import json, sys; from results.tables import upsert; row, start = json.loads(sys.argv[2]), int(sys.argv[3])\n"
+        "for seed in range(start, start + 20): upsert([row | {'seed': seed}], sys.argv[1])"
+    )
+    command = [sys.executable, "-c", code, str(path), json.dumps(row())]
+    processes = [subprocess.Popen([*command, start]) for start in ("0", "100")]
+    assert [process.wait(timeout=120) for process in processes] == [0, 0]
     assert sorted(read_results(path)["seed"]) == [*range(20), *range(100, 120)]
     assert [file.name for file in tmp_path.iterdir()] == ["paper.csv"]
-
-
-def write_twenty(path, start):
-    for seed in range(start, start + 20):
-        upsert([row(seed=seed)], path)
 
 
 def test_mistakes_of_the_caller_are_refused(tmp_path):
