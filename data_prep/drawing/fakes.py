@@ -17,7 +17,7 @@ from data_prep.drawing.scene import paint_head
 INNER_FACE = np.array([(0.0, -0.5), (0.6, -0.44), (0.74, 0.1), (0.62, 0.75), (0.36, 1.22), (0.0, 1.36)])
 CROP = 3.0  # half face widths: side of the square that the autoencoder sees
 STRIDE = 2
-BLURRED = {"swap": 0.5, "deconv": 0.5, "resample": 0.7}  # blur in pixels that a process leaves, measured
+BLURRED = {"swap": 0.5, "deconv": 0.3, "resample": 0.8}  # blur in pixels that a process leaves, measured
 WORN = ("hair", "hair_style", "hairline", "parting", "volume", "glasses")  # stay with the head that is swapped into
 
 

@@ -22,11 +22,15 @@ def draw_figures(outcome, trained, run, steps):
         roc_figure(test, run.path("figures", "figure_06_roc.png"), where)
     histories = outcome.histories
     if BASE in histories:
-        history_figure({BASE: histories[BASE]}, "accuracy", run.path("figures", "figure_07_accuracy.png"), "Figure 7: accuracy")
+        history_figure(
+            {BASE: histories[BASE]}, "accuracy", run.path("figures", "figure_07_accuracy.png"), "Figure 7: accuracy"
+        )
     # The paper's Figure 8 shows the training of Meso-4 under its hinge loss; without it, that of Meso-4 itself.
     other = next((name for name in ("meso4_hinge", "meso4") if name in histories), None)
     if other:
-        history_figure({other: histories[other]}, "accuracy", run.path("figures", "figure_08_accuracy.png"), "Figure 8: accuracy")
+        history_figure(
+            {other: histories[other]}, "accuracy", run.path("figures", "figure_08_accuracy.png"), "Figure 8: accuracy"
+        )
     losses = {name: histories[name] for name in (BASE, other) if name in histories}
     if losses:
         history_figure(losses, "loss", run.path("figures", "figure_10_loss.png"), "Figure 10: loss")

@@ -4,6 +4,7 @@ import pandas as pd
 
 from common.evaluation import evaluate
 from reproductions.mesoinception_svm.config import PROPOSED
+from results.tables import text_table
 
 # (row, metric) of Tables 4 and 5, where class 0 is forged, -> our metric, where fake is positive.
 REPORT = {
@@ -77,6 +78,16 @@ def result_rows(predictions, roles, trained, seed=0):
                     key = ("extra", f"{model}, {level} level", metric)
                     rows.append(_row(key, model, value, names, trained))
     return pd.DataFrame(rows)
+
+
+def summary(rows):
+    """The test AUC of every model on every data set as lines of text: what was trained on beside what was not."""
+    shown = rows[(rows["table"] == "extra") & (rows["metric"] == "auc")]
+    lines = [("model", "test data", "AUC", "95 % interval", "n", "")]
+    for row in shown.itertuples():
+        interval = f"{row.ci_low:.3f} to {row.ci_high:.3f}"
+        lines.append((row.row, row.dataset, f"{row.value:.3f}", interval, str(row.n), row.note.partition(";")[0]))
+    return text_table(lines, left=2)
 
 
 def _row(key, model, value, names, trained):

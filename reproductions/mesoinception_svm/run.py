@@ -27,7 +27,7 @@ def main(argv=None):
     from common import distribution, runs
     from common.datasets import merge
     from common.splits import choose_protocols
-    from results.compare import compare, print_comparison
+    from results import compare
 
     weights = read_weights(config.weights, NETWORKS)
     datasets = load_data(config)
@@ -53,7 +53,7 @@ def main(argv=None):
     publish(outcomes, config, run, datasets, trained)
     draw_figures(outcomes[0], trained, run, config.activation_steps)
     run.finish()
-    print_comparison(compare([PAPER], config.results))
+    compare.main([PAPER, "--results", str(config.results)])
 
 
 @dataclass
@@ -178,7 +178,7 @@ def write_tables(outcomes, run):
 
 def publish(outcomes, config, run, datasets, trained):
     """Our rows beside the published ones, into RESULTS/mesoinception_svm.csv."""
-    from reproductions.mesoinception_svm.rows import result_rows
+    from reproductions.mesoinception_svm.rows import result_rows, summary
     from results.tables import upsert
 
     changed = overridden(config, PRESETS[config.preset])
@@ -193,6 +193,7 @@ def publish(outcomes, config, run, datasets, trained):
             "; ".join(filter(None, [note, *outcome.notes[model], *common]))
             for note, model in zip(rows["note"], rows.pop("model"), strict=True)
         ]
+        print(f"\nprotocol {outcome.protocol}, seed {outcome.seed}", *summary(rows), sep="\n  ", flush=True)
         upsert(
             rows.assign(
                 paper=PAPER, protocol=outcome.protocol, preset=preset_name(config, PRESETS), seed=outcome.seed,

@@ -1,0 +1,340 @@
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import data_prep.prepare as module
+from common.decoding import read_image
+from common.errors import UserError
+from common.files import sha256
+from common.manifest import NAME, read_manifest
+from data_prep import work
+from data_prep.__main__ import main
+from data_prep.prepare import PrepareOptions, prepare
+from data_prep.synthetic import draw_tree
+
+
+def save_noise(path, seed, shape=(20, 30, 3)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)).save(path)
+
+
+@pytest.fixture
+def raw(tmp_path):
+    """Ten pictures of noise a class."""
+    for number in range(10):
+        save_noise(tmp_path / "raw" / "real" / f"{number}.jpg", number)
+        save_noise(tmp_path / "raw" / "fake" / "clip" / f"{number}.png", 100 + number)
+    return tmp_path / "raw"
+
+
+@pytest.fixture(scope="module")
+def portraits(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("drawn") / "tree"
+    draw_tree(folder, "swap", 3, workers=1)
+    return folder
+
+
+@pytest.fixture
+def worked(monkeypatch):
+    """The raw paths that were worked on, as they come; in this process."""
+    paths = []
+
+    def spy(src, dst, recipe, tasks):
+        paths.extend(task.path for task in tasks)
+        return work.work(src, dst, recipe, tasks)
+
+    monkeypatch.setattr(module, "work", spy)
+    return paths
+
+
+def options(**values):
+    return PrepareOptions(workers=1, **values)
+
+
+def skipped(dst):
+    return pd.read_csv(dst / "skipped.csv", dtype=str).set_index("path")["reason"].to_dict()
+
+
+def test_without_flags_every_byte_is_copied(raw, tmp_path):
+    images = prepare("folders", raw, tmp_path / "out", options(source="stylegan"))
+    assert list(images["path"]) == sorted(str(path.relative_to(raw)) for path in raw.rglob("*.*g"))
+    for row in images.itertuples():
+        assert (tmp_path / "out" / row.path).read_bytes() == (raw / row.path).read_bytes()
+        assert row.sha256 == sha256(raw / row.path)
+        assert not os.path.samefile(tmp_path / "out" / row.path, raw / row.path)
+    assert images.groupby("label")["source"].unique().map(list).to_dict() == {"fake": ["stylegan"], "real": ["raw"]}
+    assert set(images["video"]) == {"", "fake/clip"}
+    assert read_manifest(tmp_path / "out").equals(images)
+    assert skipped(tmp_path / "out") == {}
+
+
+def test_prep_json_says_how_and_names_no_place_of_this_machine(raw, tmp_path):
+    prepare("folders", raw, tmp_path / "out", options(size=8))
+    text = (tmp_path / "out" / "prep.json").read_text()
+    found = json.loads(text)
+    assert found.pop("package_version")
+    flags = {"faces": "none", "size": 8, "margin": 0, "min_confidence": None, "pick": "best", "jpeg": None, "source": None}
+    assert found == {
+        "layout": "folders",
+        "source_folder": "raw",
+        "flags": flags,
+        "detector": None,
+        "counts": {"fake": 10, "real": 10},
+        "skipped": {},
+    }
+    assert str(tmp_path) not in text
+
+
+def test_size_gives_png_of_that_size(raw, tmp_path):
+    images = prepare("folders", raw, tmp_path / "out", options(size=12))
+    assert set(images["path"].str[-4:]) == {".png"}
+    expected = Image.fromarray(read_image(raw / "real" / "3.jpg")).resize((12, 12), Image.BILINEAR)
+    np.testing.assert_array_equal(read_image(tmp_path / "out" / "real" / "3.png"), np.asarray(expected))
+    assert images.set_index("path")["sha256"]["real/3.png"] == sha256(tmp_path / "out" / "real" / "3.png")
+
+
+def test_jpeg_encodes_all_alike(raw, tmp_path):
+    images = prepare("folders", raw, tmp_path / "out", options(jpeg=80))
+    tables = set()
+    for path in images["path"]:
+        picture = Image.open(tmp_path / "out" / path)
+        assert (picture.format, picture.size) == ("JPEG", (30, 20))
+        tables.add(str(picture.quantization))
+    assert len(tables) == 1
+
+
+def test_pictures_of_one_name_and_two_suffixes_do_not_meet(raw, tmp_path):
+    save_noise(raw / "real" / "3.png", 77)
+    images = prepare("folders", raw, tmp_path / "out", options(size=8))
+    assert len(images) == 21
+    assert {"real/3.jpg.png", "real/3.png.png", "real/4.png"} <= set(images["path"])
+
+
+def test_faces_are_cropped_and_pictures_without_one_are_skipped_without_an_error(portraits, tmp_path):
+    for number in range(6):
+        Image.new("RGB", (200, 200), (90, 90, number)).save(portraits / "train_test" / "real" / f"blank{number}.png")
+    dst = tmp_path / "out"
+    images = prepare("mesonet", portraits, dst, options(faces="haar", size=64))
+    assert len(images) >= 5 and set(images["split"]) == {"train", "test"}
+    assert {read_image(dst / path).shape for path in images["path"]} == {(64, 64, 3)}
+    reasons = skipped(dst)
+    assert sum(reason == "no face" for reason in reasons.values()) == len(reasons) == 12 - len(images)
+    found = json.loads((dst / "prep.json").read_text())
+    assert found["detector"]["name"] == "haar" and found["detector"]["version"].startswith("opencv")
+    assert found["synthetic"]["family"] == "swap"
+
+
+def test_all_faces_of_a_picture_get_a_row_each(portraits, tmp_path):
+    """Two drawn people side by side are two faces; the crops of one alone are those of pick best."""
+    drawn = sorted((portraits / "train_test").rglob("*0.jpg"))[:2]
+    pair = np.concatenate([read_image(path) for path in drawn], axis=1)
+    (tmp_path / "raw" / "real").mkdir(parents=True)
+    Image.fromarray(pair).save(tmp_path / "raw" / "real" / "pair.png")
+    images = prepare("folders", tmp_path / "raw", tmp_path / "out", options(faces="haar", pick="all"))
+    assert [path for path in images["path"]][:2] == ["real/pair-face0.png", "real/pair-face1.png"]
+
+
+def test_bad_files_are_skipped_counted_and_named(raw, tmp_path):
+    (raw / "real" / "text.png").write_text("hello")
+    (raw / "real" / "cut.jpg").write_bytes((raw / "real" / "1.jpg").read_bytes()[:400])
+    images = prepare("folders", raw, tmp_path / "out", options(max_unreadable=0.1))
+    assert len(images) == 20
+    reasons = skipped(tmp_path / "out")
+    assert set(reasons) == {"real/text.png", "real/cut.jpg"} and reasons["real/text.png"].startswith("not an image")
+    assert json.loads((tmp_path / "out" / "prep.json").read_text())["skipped"] == {
+        "truncated or corrupt": 1,
+        "not an image": 1,
+    }
+
+
+def test_too_many_bad_files_are_an_error_and_nothing_looks_finished(raw, tmp_path, worked):
+    for number in range(3):
+        (raw / "real" / f"bad{number}.png").write_text("hello")
+    dst = tmp_path / "out"
+    with pytest.raises(UserError, match=r"3 of 23 images .* --max-unreadable 0.05 allows: real/bad0.png: not an image"):
+        prepare("folders", raw, dst, options())
+    assert not (dst / NAME).exists() and not (dst / "prep.json").exists() and len(skipped(dst)) == 3
+    worked.clear()
+    assert len(prepare("folders", raw, dst, options(max_unreadable=0.2))) == 20
+    assert worked == []
+
+
+def test_nothing_usable_is_an_error(raw, tmp_path):
+    with pytest.raises(UserError, match="no image can be used: 20 in all, 20 no face"):
+        prepare("folders", raw, tmp_path / "out", options(faces="haar"))
+    assert not (tmp_path / "out" / NAME).exists()
+
+
+def test_a_second_run_does_only_what_is_new_changed_or_lost(raw, tmp_path, worked):
+    dst = tmp_path / "out"
+    first = prepare("folders", raw, dst, options(size=8))
+    assert len(worked) == 20
+    written = (dst / NAME).read_bytes()
+    worked.clear()
+    assert prepare("folders", raw, dst, options(size=8)).equals(first)
+    assert worked == [] and (dst / NAME).read_bytes() == written
+    save_noise(raw / "real" / "new.jpg", 500)
+    save_noise(raw / "real" / "3.jpg", 501)
+    os.utime(raw / "real" / "3.jpg", ns=(1, 1))
+    (dst / "fake" / "clip" / "5.png").unlink()
+    second = prepare("folders", raw, dst, options(size=8))
+    assert sorted(worked) == ["fake/clip/5.png", "real/3.jpg", "real/new.jpg"]
+    both = first.merge(second, on="path", how="outer")
+    assert set(both["path"][both["sha256_x"] != both["sha256_y"]]) == {"real/3.png", "real/new.png"}
+
+
+def test_a_file_that_was_mended_is_taken_on_the_next_run(raw, tmp_path):
+    (raw / "real" / "bad.jpg").write_bytes(b"")
+    assert len(prepare("folders", raw, tmp_path / "out", options())) == 20
+    save_noise(raw / "real" / "bad.jpg", 7)
+    assert len(prepare("folders", raw, tmp_path / "out", options())) == 21
+    assert skipped(tmp_path / "out") == {}
+
+
+def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(raw, tmp_path, monkeypatch, worked):
+    """Killed in the third chunk, with half a line in the journal and half a picture on disk."""
+    calls = []
+
+    def dies(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return work.work(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "work", dies)
+        with pytest.raises(KeyboardInterrupt):
+            prepare("folders", raw, tmp_path / "out", options(size=8))
+    assert not (tmp_path / "out" / NAME).exists()
+    with open(tmp_path / "out" / ".progress.jsonl", "ab") as journal:
+        journal.write(b'{"path": "real/9.j')
+    (tmp_path / "out" / "real").mkdir(exist_ok=True)
+    (tmp_path / "out" / "real" / ".9-abc.png").write_bytes(b"half")
+    resumed = prepare("folders", raw, tmp_path / "out", options(size=8))
+    assert len(worked) == 20 - 2 * module.CHUNK
+    assert not (tmp_path / "out" / "real" / ".9-abc.png").exists()
+    assert resumed.equals(prepare("folders", raw, tmp_path / "whole", options(size=8)))
+
+
+def test_workers_change_nothing(raw, tmp_path):
+    alone = prepare("folders", raw, tmp_path / "one", options(size=8))
+    assert prepare("folders", raw, tmp_path / "two", PrepareOptions(size=8, workers=2)).equals(alone)
+
+
+def test_other_flags_another_layout_and_vanished_files_need_another_folder(raw, tmp_path):
+    prepare("folders", raw, tmp_path / "out", options(size=8))
+    with pytest.raises(UserError, match="begun with size=8, not 16: use another DST"):
+        prepare("folders", raw, tmp_path / "out", options(size=16))
+    (raw / "fake").rename(raw / "df")
+    with pytest.raises(UserError, match="begun with layout=folders, not mesonet"):
+        prepare("mesonet", raw, tmp_path / "out", options(size=8))
+    with pytest.raises(UserError, match="the images of 10 files that .* no longer has, e.g. fake/clip/0.png"):
+        prepare("folders", raw, tmp_path / "out", options(size=8))
+
+
+def test_a_folder_with_other_files_is_left_alone(raw, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("mine")
+    with pytest.raises(UserError, match="holds other files"):
+        prepare("folders", raw, tmp_path / "out", options())
+    assert {path.name for path in (tmp_path / "out").iterdir()} <= {"thesis.txt", ".lock"}
+
+
+@pytest.mark.parametrize("inside", ["", "prepared", "real/x"])
+def test_a_destination_inside_the_source_is_refused(raw, inside):
+    with pytest.raises(UserError, match="outside of SRC"):
+        prepare("folders", raw, raw / inside, options())
+    assert not (raw / "prepared").exists()
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"size": 0},
+        {"margin": 5},
+        {"faces": "haar", "size": 20, "margin": 20},
+        {"jpeg": 0},
+        {"jpeg": 101},
+        {"pick": "all"},
+        {"min_confidence": 0.5},
+        {"max_unreadable": 1.5},
+    ],
+)
+def test_impossible_flags_are_refused_before_anything_is_written(raw, tmp_path, flags):
+    with pytest.raises(UserError, match="expected"):
+        prepare("folders", raw, tmp_path / "out", options(**flags))
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_cannot_be_written_is_the_users_to_mend(raw, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match="got the file"):
+        prepare("folders", raw, tmp_path / "file", options())
+    with pytest.raises(UserError, match="cannot write"):
+        prepare("folders", raw, tmp_path / "file" / "below", options())
+
+
+def test_a_synthetic_source_is_drawn_once_into_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("DEEPFAKE_REPRODUCTIONS_CACHE", str(tmp_path / "cache"))
+    images = prepare("synthetic", "resample:2:5", tmp_path / "out", options())
+    assert images["label"].value_counts().to_dict() == {"fake": 2, "real": 2}
+    assert json.loads((tmp_path / "out" / "prep.json").read_text())["synthetic"]["family"] == "resample"
+    drawn = [path.stat().st_mtime_ns for path in sorted((tmp_path / "cache").rglob("*.jpg"))]
+    prepare("synthetic", "resample:2:5", tmp_path / "again", options())
+    assert [path.stat().st_mtime_ns for path in sorted((tmp_path / "cache").rglob("*.jpg"))] == drawn
+    with pytest.raises(UserError, match="'oil'"):
+        prepare("synthetic", "oil:2", tmp_path / "oil", options())
+
+
+def test_the_summary_names_counts_reasons_contradictions_and_the_next_step(raw, tmp_path, capsys):
+    (raw / "real" / "text.png").write_text("hello")
+    (raw / "real" / "copy.png").write_bytes((raw / "fake" / "clip" / "0.png").read_bytes())
+    main(["folders", str(raw), str(tmp_path / "out"), "--workers", "1"])
+    said = capsys.readouterr().out
+    assert "prepared 21 images" in said and "10 fake" in said and "11 real" in said
+    assert "1 not an image" in said and "skipped.csv" in said
+    assert "real and fake: 1, e.g. fake/clip/0.png (fake) and real/copy.png (real)" in said
+    assert f"--data NAME={tmp_path / 'out'}" in said
+
+
+def test_one_class_is_prepared_and_said(raw, tmp_path, capsys):
+    main(["folders", str(raw / "fake" / ".."), str(tmp_path / "both"), "--workers", "1"])
+    assert "only" not in capsys.readouterr().out
+    (raw / "real").rename(tmp_path / "away")
+    main(["folders", str(raw), str(tmp_path / "out"), "--workers", "1"])
+    assert "only fake images" in capsys.readouterr().out
+
+
+def command(*words):
+    return subprocess.run([sys.executable, "-m", "data_prep", *map(str, words)], capture_output=True, text=True)
+
+
+def test_the_command_ends_with_two_and_one_line_on_a_mistake(tmp_path):
+    done = command("folders", tmp_path / "nowhere", tmp_path / "out")
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    done = command("folders", tmp_path, tmp_path / "out", "--sise", "3")
+    assert done.returncode == 2 and "--sise" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_help_and_haar_do_not_load_tensorflow(raw, tmp_path):
+    code = (
+        "import sys, contextlib\n"
+        "from data_prep.__main__ import main\n"
+        "with contextlib.suppress(SystemExit): main(['--help'])\n"
+        f"with contextlib.suppress(Exception): main(['folders', {str(raw)!r}, {str(tmp_path / 'out')!r}, '--faces', 'haar',"
+        " '--workers', '1'])\n"
+        "from data_prep import work\n"
+        "assert work._detector.cache_info().currsize == 1\n"
+        "heavy = {'tensorflow', 'keras', 'matplotlib', 'sklearn'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert all(flag in done.stdout for flag in ("--faces", "--max-unreadable", "mesonet", "verify DST"))
