@@ -11,9 +11,7 @@ from PIL import Image, ImageOps
 
 from common.decoding import ImageInfo, Unreadable, check_image, read_image
 
-FIXTURE_IS_FINE = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+FIXTURE_IS_FINE = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def noise(height=24, width=32, channels=3):

@@ -17,7 +17,9 @@ def manifest(rows):
             table[column] = ""
     table = table.fillna("")
     table["path"] = [path or f"{number}.png" for number, path in enumerate(table["path"])]
-    table["sha256"] = [digest or f"bytes of {path}" for digest, path in zip(table["sha256"], table["path"], strict=True)]
+    table["sha256"] = [
+        digest or f"bytes of {path}" for digest, path in zip(table["sha256"], table["path"], strict=True)
+    ]
     return table
 
 
@@ -126,6 +128,15 @@ def test_videos_may_overlap_under_frame_and_names_of_other_data_sets_are_other_v
     check_no_overlap(twins, pd.Series(["train"] * 40 + ["test"] * 40, index=twins.index), "video")
 
 
+def test_equal_names_in_two_data_sets_are_two_groups():
+    """Two videos a class in each: joined by name they would be two groups, too few for three splits."""
+    images = manifest(clips(2, 5, "real") + clips(2, 5, "fake")).assign(dataset="a")
+    images = pd.concat([images, images.assign(dataset="b", sha256=images["sha256"] + "b")], ignore_index=True)
+    assert set(split_images(images, "video")) == {"train", "val", "test"}
+    with pytest.raises(UserError, match="got 2 with real"):
+        split_images(images.assign(dataset="a"), "video")
+
+
 def test_an_original_and_all_its_fakes_stay_together():
     images = manifest(dfdc(100, 4))
     splits = split_images(images, "video")
@@ -204,7 +215,7 @@ def test_three_videos_a_class_suffice_and_two_do_not():
 
 
 def test_many_small_sources_do_not_all_fall_into_train():
-    """Forty sources of one video each: by source alone every one of them would be a stratum, and train its only part."""
+    """Forty sources of one video each: were each of them a stratum, all would be train."""
     rows = [row for n in range(40) for row in clips(1, 2, "fake", f"method{n}")] + clips(40, 2, "real")
     images = manifest(rows)
     counts = pd.crosstab(images["label"], split_images(images, "video"))
@@ -271,4 +282,6 @@ def test_a_large_manifest_is_split_and_checked_correctly():
     images = manifest(dfdc(2000, 49))
     splits = split_images(images, "video")
     check_no_overlap(images, splits, "video")
-    np.testing.assert_allclose(splits.value_counts(normalize=True)[["train", "val", "test"]], [0.7, 0.2, 0.1], atol=1e-3)
+    np.testing.assert_allclose(
+        splits.value_counts(normalize=True)[["train", "val", "test"]], [0.7, 0.2, 0.1], atol=1e-3
+    )

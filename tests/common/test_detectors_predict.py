@@ -1,0 +1,118 @@
+"""A detector saved, loaded and used on files, with networks small enough to know their scores by hand."""
+
+import cv2
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from common import detectors
+from common.detectors import Description, Detector
+from common.errors import UserError
+from common.predict import Scorer, find_files, main
+
+PREPROCESSING = {"size": 8, "resize": "nearest", "scale": 1 / 255, "offset": 0.0}
+
+
+def mean_network():
+    """A network whose feature layer is the mean of each channel, and whose output is the mean of the red one."""
+    image = keras.Input((8, 8, 3))
+    features = keras.layers.GlobalAveragePooling2D(name="features")(image)
+    red = keras.layers.Dense(1, use_bias=False, name="red")
+    network = keras.Model(image, red(features))
+    red.set_weights([np.array([[1.0], [0.0], [0.0]], np.float32)])
+    return network
+
+
+def a_run(folder, **changes):
+    description = Description("mean", "mean.keras", PREPROCESSING, **changes)
+    detectors.save(Detector(description, mean_network()), folder / "models")
+    return folder
+
+
+def plain(path, red, size=16):
+    Image.fromarray(np.full((size, size, 3), (red, 10, 10), np.uint8)).save(path)
+    return path
+
+
+def test_a_score_is_the_networks_output_and_decided_at_one_half(tmp_path, capsys):
+    run = a_run(tmp_path / "run")
+    bright, dark = plain(tmp_path / "bright.png", 204), plain(tmp_path / "dark.png", 51)
+    main([str(run), str(bright), str(dark)])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["path,score,verdict", f"{bright},0.800000,fake", f"{dark},0.200000,real"]
+
+
+def test_a_margin_becomes_a_score_that_is_half_at_zero(tmp_path):
+    run = a_run(tmp_path / "run", head="margin")
+    score = Scorer(run).score_file(plain(tmp_path / "i.png", 204))
+    assert score == pytest.approx(1 / (1 + np.exp(-0.8)), abs=1e-6)
+
+
+def test_a_classifier_on_features_survives_the_disk(tmp_path):
+    run = a_run(tmp_path / "run")
+    generator = np.random.default_rng(0)
+    features = generator.uniform(size=(60, 3))
+    labels = (features[:, 0] > 0.5).astype(int)
+    svm = make_pipeline(StandardScaler(), SVC()).fit(features, labels)
+    description = Description(
+        "svm", "mean.keras", PREPROCESSING, head="margin", features="features", classifier="svm.skops", proposed=True
+    )
+    detectors.save(Detector(description, None, svm), run / "models")
+    scorer = Scorer(run)
+    assert scorer.description.name == "svm", "the proposed model is the default"
+    red = np.array([[204, 10, 10]]) / 255
+    expected = 1 / (1 + np.exp(-svm.decision_function(red)[0]))
+    assert scorer.score_file(plain(tmp_path / "i.png", 204)) == pytest.approx(expected, abs=1e-5)
+    assert Scorer(run, "mean").score_file(tmp_path / "i.png") == pytest.approx(0.8)
+
+
+def test_a_classifier_of_a_foreign_type_is_not_loaded(tmp_path):
+    run = a_run(tmp_path / "run")
+    forest = RandomForestClassifier(2).fit([[0.0] * 3, [1.0] * 3], [0, 1])
+    description = Description("forest", "mean.keras", PREPROCESSING, features="features", classifier="forest.skops")
+    detectors.save(Detector(description, None, forest), run / "models")
+    with pytest.raises(UserError, match="foreign code"):
+        detectors.load(run, "forest")
+
+
+def test_an_unknown_model_or_folder_is_named(tmp_path):
+    run = a_run(tmp_path / "run")
+    with pytest.raises(UserError, match="no model 'x'; it has mean"):
+        detectors.load(run, "x")
+    with pytest.raises(UserError, match="expected a run folder"):
+        detectors.load(tmp_path)
+
+
+def test_a_videos_score_is_the_mean_of_its_frames(tmp_path):
+    run = a_run(tmp_path / "run")
+    writer = cv2.VideoWriter(str(tmp_path / "clip.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, (32, 32))
+    for red in (50, 100, 150, 200):
+        writer.write(np.full((32, 32, 3), (10, 10, red), np.uint8))  # OpenCV writes BGR
+    writer.release()
+    score = Scorer(run).score_file(tmp_path / "clip.avi", frames=4)
+    assert score == pytest.approx(125 / 255, abs=0.02)
+
+
+def test_where_the_run_cropped_faces_a_picture_without_one_has_no_score(tmp_path):
+    run = a_run(
+        tmp_path / "run",
+        faces={"faces": "haar", "size": 64, "margin": 0, "min_confidence": None, "pick": "largest"},
+    )
+    assert Scorer(run).score_file(plain(tmp_path / "wall.png", 90, 256)) is None
+
+
+def test_files_are_found_in_folders_and_missing_ones_named(tmp_path):
+    plain(tmp_path / "b.png", 1)
+    (tmp_path / "sub").mkdir()
+    plain(tmp_path / "sub" / "a.jpg", 1)
+    (tmp_path / "notes.txt").write_text("")
+    assert find_files([tmp_path]) == [tmp_path / "b.png", tmp_path / "sub" / "a.jpg"]
+    with pytest.raises(UserError, match="no such file or folder"):
+        find_files([tmp_path / "none"])
+    with pytest.raises(UserError, match="no image or video"):
+        find_files([])
