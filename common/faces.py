@@ -1,12 +1,12 @@
 """Face detectors behind one small surface, the choice among the faces found, and the crop."""
 
 import importlib.metadata
-import os
 from dataclasses import dataclass
 
 import numpy as np
 
 from common.errors import UserError
+from common.quiet import import_tensorflow
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class MtcnnDetector:
     name = "mtcnn"
 
     def __init__(self):
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        import_tensorflow()
         from mtcnn import MTCNN
 
         self.version = detector_version(self.name)

@@ -87,7 +87,10 @@ def test_mesonets_own_folders(tree):
 
 def test_mesonets_classes_without_splits(tree):
     found = find("mesonet", tree("df/1.jpg", "real/2.jpg", "cover.jpg"))
-    assert [(item.path, item.label, item.split) for item in found] == [("df/1.jpg", "fake", ""), ("real/2.jpg", "real", "")]
+    assert [(item.path, item.label, item.split) for item in found] == [
+        ("df/1.jpg", "fake", ""),
+        ("real/2.jpg", "real", ""),
+    ]
 
 
 DFDC = "videoname,original_width,label,original\nb.mp4,186,FAKE,a.mp4\na.mp4,186,REAL,\n"

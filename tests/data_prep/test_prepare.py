@@ -1,7 +1,5 @@
 import json
 import os
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -14,23 +12,8 @@ from common.errors import UserError
 from common.files import sha256
 from common.manifest import NAME, read_manifest
 from data_prep import work
-from data_prep.__main__ import main
 from data_prep.prepare import PrepareOptions, prepare
 from data_prep.synthetic import draw_tree
-
-
-def save_noise(path, seed, shape=(20, 30, 3)):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)).save(path)
-
-
-@pytest.fixture
-def raw(tmp_path):
-    """Ten pictures of noise a class."""
-    for number in range(10):
-        save_noise(tmp_path / "raw" / "real" / f"{number}.jpg", number)
-        save_noise(tmp_path / "raw" / "fake" / "clip" / f"{number}.png", 100 + number)
-    return tmp_path / "raw"
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +62,15 @@ def test_prep_json_says_how_and_names_no_place_of_this_machine(raw, tmp_path):
     text = (tmp_path / "out" / "prep.json").read_text()
     found = json.loads(text)
     assert found.pop("package_version")
-    flags = {"faces": "none", "size": 8, "margin": 0, "min_confidence": None, "pick": "best", "jpeg": None, "source": None}
+    flags = {
+        "faces": "none",
+        "size": 8,
+        "margin": 0,
+        "min_confidence": None,
+        "pick": "best",
+        "jpeg": None,
+        "source": None,
+    }
     assert found == {
         "layout": "folders",
         "source_folder": "raw",
@@ -109,7 +100,7 @@ def test_jpeg_encodes_all_alike(raw, tmp_path):
     assert len(tables) == 1
 
 
-def test_pictures_of_one_name_and_two_suffixes_do_not_meet(raw, tmp_path):
+def test_pictures_of_one_name_and_two_suffixes_do_not_meet(raw, tmp_path, save_noise):
     save_noise(raw / "real" / "3.png", 77)
     images = prepare("folders", raw, tmp_path / "out", options(size=8))
     assert len(images) == 21
@@ -165,13 +156,22 @@ def test_too_many_bad_files_are_an_error_and_nothing_looks_finished(raw, tmp_pat
     assert worked == []
 
 
+def test_a_finished_folder_that_new_files_spoil_looks_finished_no_more(raw, tmp_path):
+    prepare("folders", raw, tmp_path / "out", options())
+    for number in range(3):
+        (raw / "real" / f"bad{number}.png").write_text("hello")
+    with pytest.raises(UserError, match="3 of 23 images"):
+        prepare("folders", raw, tmp_path / "out", options())
+    assert not (tmp_path / "out" / NAME).exists()
+
+
 def test_nothing_usable_is_an_error(raw, tmp_path):
     with pytest.raises(UserError, match="no image can be used: 20 in all, 20 no face"):
         prepare("folders", raw, tmp_path / "out", options(faces="haar"))
     assert not (tmp_path / "out" / NAME).exists()
 
 
-def test_a_second_run_does_only_what_is_new_changed_or_lost(raw, tmp_path, worked):
+def test_a_second_run_does_only_what_is_new_changed_or_lost(raw, tmp_path, worked, save_noise):
     dst = tmp_path / "out"
     first = prepare("folders", raw, dst, options(size=8))
     assert len(worked) == 20
@@ -189,7 +189,7 @@ def test_a_second_run_does_only_what_is_new_changed_or_lost(raw, tmp_path, worke
     assert set(both["path"][both["sha256_x"] != both["sha256_y"]]) == {"real/3.png", "real/new.png"}
 
 
-def test_a_file_that_was_mended_is_taken_on_the_next_run(raw, tmp_path):
+def test_a_file_that_was_mended_is_taken_on_the_next_run(raw, tmp_path, save_noise):
     (raw / "real" / "bad.jpg").write_bytes(b"")
     assert len(prepare("folders", raw, tmp_path / "out", options())) == 20
     save_noise(raw / "real" / "bad.jpg", 7)
@@ -219,6 +219,8 @@ def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(raw, tmp_path, monk
     resumed = prepare("folders", raw, tmp_path / "out", options(size=8))
     assert len(worked) == 20 - 2 * module.CHUNK
     assert not (tmp_path / "out" / "real" / ".9-abc.png").exists()
+    worked.clear()
+    assert prepare("folders", raw, tmp_path / "out", options(size=8)).equals(resumed) and worked == []
     assert resumed.equals(prepare("folders", raw, tmp_path / "whole", options(size=8)))
 
 
@@ -290,51 +292,3 @@ def test_a_synthetic_source_is_drawn_once_into_the_cache(tmp_path, monkeypatch):
     assert [path.stat().st_mtime_ns for path in sorted((tmp_path / "cache").rglob("*.jpg"))] == drawn
     with pytest.raises(UserError, match="'oil'"):
         prepare("synthetic", "oil:2", tmp_path / "oil", options())
-
-
-def test_the_summary_names_counts_reasons_contradictions_and_the_next_step(raw, tmp_path, capsys):
-    (raw / "real" / "text.png").write_text("hello")
-    (raw / "real" / "copy.png").write_bytes((raw / "fake" / "clip" / "0.png").read_bytes())
-    main(["folders", str(raw), str(tmp_path / "out"), "--workers", "1"])
-    said = capsys.readouterr().out
-    assert "prepared 21 images" in said and "10 fake" in said and "11 real" in said
-    assert "1 not an image" in said and "skipped.csv" in said
-    assert "real and fake: 1, e.g. fake/clip/0.png (fake) and real/copy.png (real)" in said
-    assert f"--data NAME={tmp_path / 'out'}" in said
-
-
-def test_one_class_is_prepared_and_said(raw, tmp_path, capsys):
-    main(["folders", str(raw / "fake" / ".."), str(tmp_path / "both"), "--workers", "1"])
-    assert "only" not in capsys.readouterr().out
-    (raw / "real").rename(tmp_path / "away")
-    main(["folders", str(raw), str(tmp_path / "out"), "--workers", "1"])
-    assert "only fake images" in capsys.readouterr().out
-
-
-def command(*words):
-    return subprocess.run([sys.executable, "-m", "data_prep", *map(str, words)], capture_output=True, text=True)
-
-
-def test_the_command_ends_with_two_and_one_line_on_a_mistake(tmp_path):
-    done = command("folders", tmp_path / "nowhere", tmp_path / "out")
-    assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
-    done = command("folders", tmp_path, tmp_path / "out", "--sise", "3")
-    assert done.returncode == 2 and "--sise" in done.stderr and "Traceback" not in done.stderr
-
-
-def test_help_and_haar_do_not_load_tensorflow(raw, tmp_path):
-    code = (
-        "import sys, contextlib\n"
-        "from data_prep.__main__ import main\n"
-        "with contextlib.suppress(SystemExit): main(['--help'])\n"
-        f"with contextlib.suppress(Exception): main(['folders', {str(raw)!r}, {str(tmp_path / 'out')!r}, '--faces', 'haar',"
-        " '--workers', '1'])\n"
-        "from data_prep import work\n"
-        "assert work._detector.cache_info().currsize == 1\n"
-        "heavy = {'tensorflow', 'keras', 'matplotlib', 'sklearn'} & set(sys.modules)\n"
-        "sys.exit(f'loaded {heavy}' if heavy else 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert all(flag in done.stdout for flag in ("--faces", "--max-unreadable", "mesonet", "verify DST"))

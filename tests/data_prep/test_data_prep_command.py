@@ -1,0 +1,52 @@
+import subprocess
+import sys
+
+from data_prep.__main__ import main
+
+
+def test_the_summary_names_counts_reasons_contradictions_and_the_next_step(raw, tmp_path, capsys):
+    (raw / "real" / "text.png").write_text("hello")
+    (raw / "real" / "copy.png").write_bytes((raw / "fake" / "clip" / "0.png").read_bytes())
+    main(["folders", str(raw), str(tmp_path / "out"), "--workers", "1"])
+    said = capsys.readouterr().out
+    assert "prepared 21 images" in said and "10 fake" in said and "11 real" in said
+    assert "1 not an image" in said and "skipped.csv" in said
+    assert "real and fake: 1, e.g. fake/clip/0.png (fake) and real/copy.png (real)" in said
+    assert f"--data NAME={tmp_path / 'out'}" in said
+
+
+def test_one_class_is_prepared_and_said(raw, tmp_path, capsys):
+    main(["folders", str(raw / "fake" / ".."), str(tmp_path / "both"), "--workers", "1"])
+    assert "only" not in capsys.readouterr().out
+    (raw / "real").rename(tmp_path / "away")
+    main(["folders", str(raw), str(tmp_path / "out"), "--workers", "1"])
+    assert "only fake images" in capsys.readouterr().out
+
+
+def command(*words):
+    return subprocess.run([sys.executable, "-m", "data_prep", *map(str, words)], capture_output=True, text=True)
+
+
+def test_the_command_ends_with_two_and_one_line_on_a_mistake(tmp_path):
+    done = command("folders", tmp_path / "nowhere", tmp_path / "out")
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    done = command("folders", tmp_path, tmp_path / "out", "--sise", "3")
+    assert done.returncode == 2 and "--sise" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_help_and_haar_do_not_load_tensorflow(raw, tmp_path):
+    code = (
+        "import sys, contextlib\n"
+        "from data_prep.__main__ import main\n"
+        "with contextlib.suppress(SystemExit): main(['--help'])\n"
+        f"flags = ['folders', {str(raw)!r}, {str(tmp_path / 'out')!r}, '--faces', 'haar', '--workers', '1']\n"
+        "with contextlib.suppress(Exception): main(flags)\n"
+        "from data_prep import work\n"
+        "assert work._detector.cache_info().currsize == 1\n"
+        "heavy = {'tensorflow', 'keras', 'matplotlib', 'sklearn'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert all(flag in done.stdout for flag in ("--faces", "--max-unreadable", "mesonet", "verify DST"))
