@@ -4,6 +4,7 @@ Order and augmentation are functions of (seed, epoch): an epoch is the same whet
 before it. Memory is flat in the number of images, except for a cache of decoded pixels where they fit its budget.
 """
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -50,6 +51,20 @@ def decode(file):
         lambda: tf.io.decode_image(contents, channels=3, expand_animations=False),
     )
     return tf.ensure_shape(image, (None, None, 3))
+
+
+@contextmanager
+def damage_named():
+    """Turn TensorFlow's error about an image that went missing or bad since it was prepared into a UserError."""
+    try:
+        yield
+    except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
+        if not any(operation in str(error) for operation in ("ReadFile", "Decode", "decode_image")):
+            raise
+        reason = error.message.strip().splitlines()[0]
+        raise UserError(
+            f"an image of the manifest is missing or damaged ({reason}); `python -m data_prep verify FOLDER` names it"
+        ) from error
 
 
 class Images:

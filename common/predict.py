@@ -110,9 +110,10 @@ def find_files(paths):
 
 def _face_finder(faces):
     """A function from an image to the face crop that the training data would have had, or None."""
+    from common.faces import Face, crop, make_detector, pick
+
     if faces.get("faces", "none") == "none":
-        return lambda image: image
-    from common.faces import crop, make_detector, pick
+        return lambda image: crop(image, Face(0, 0, image.shape[1], image.shape[0], 1.0), faces.get("size"))
 
     detector = make_detector(faces["faces"])
     one = "largest" if faces["pick"] == "largest" else "best"  # of several faces a picture's score shows one

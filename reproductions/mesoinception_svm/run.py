@@ -41,15 +41,16 @@ def main(argv=None):
     if missing := sorted(set(LAYOUTS) - {data.role for data in datasets}):
         log.info("data sets that the paper has and this run has not: %s", ", ".join(missing))
 
+    from common.images import damage_named
+    from reproductions.mesoinception_svm.figures import draw_figures
+
     outcomes = []
     for protocol, seed in ((protocol, seed) for protocol in protocols for seed in config.seeds):
         suffix = f"-{protocol}-seed{seed}" if outcomes else ""  # the first keeps the models' plain names
         table = split(images, trained, config, protocol, seed)
-        outcomes.append(train_and_test(table, config, run, strategy, weights, datasets, protocol, seed, suffix))
+        with damage_named():
+            outcomes.append(train_and_test(table, config, run, strategy, weights, datasets, protocol, seed, suffix))
     write_tables(outcomes, run)
-
-    from reproductions.mesoinception_svm.figures import draw_figures
-
     publish(outcomes, config, run, datasets, trained)
     draw_figures(outcomes[0], trained, run, config.activation_steps)
     run.finish()

@@ -204,6 +204,18 @@ def test_one_class_is_refused_for_training(tmp_path, command, make_prepared):
     assert "real" in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("harm", ["missing", "truncated"])
+def test_an_image_that_was_harmed_after_its_preparation_is_one_line(tmp_path, command, make_prepared, harm):
+    folder = make_prepared(tmp_path / "data", 20)
+    victim = folder / "fake" / "0003.png"
+    if harm == "missing":
+        victim.unlink()
+    else:
+        victim.write_bytes(victim.read_bytes()[:200])
+    done = command(tmp_path, RUN, "--preset", "smoke", "--data", f"deepfake={folder}", expect=2)
+    assert "python -m data_prep verify" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_help_names_sources_and_starts_without_tensorflow(tmp_path, command):
     done = command(tmp_path, "-X", "importtime", RUN, "--help")
     assert "Sec. 4.2" in done.stdout and "--batch-size" in done.stdout
