@@ -35,5 +35,6 @@ def test_rotation_and_zoom_are_opencvs_away_from_the_edges(image, degrees, zoom)
 
 @pytest.mark.parametrize("size", [3, 9, 15])
 def test_blur_is_opencvs(image, size):
-    expected = cv2.GaussianBlur(image, (size, size), 0.3 * ((size - 1) / 2 - 1) + 0.8, borderType=cv2.BORDER_REFLECT_101)
+    sigma = 0.3 * ((size - 1) / 2 - 1) + 0.8
+    expected = cv2.GaussianBlur(image, (size, size), sigma, borderType=cv2.BORDER_REFLECT_101)
     np.testing.assert_allclose(gaussian_blur(image, size), expected, atol=1e-2)

@@ -73,7 +73,8 @@ def test_an_epoch_depends_on_seed_and_number_alone(table):
 
 def test_labels_come_with_their_images_one_column_wide(table):
     images = Images(table, Preprocessing(16, "nearest"))
-    pixels = {in_one_array(images.evaluation_batches(1))[place].tobytes(): label for place, label in enumerate(images.labels)}
+    every = in_one_array(images.evaluation_batches(1))
+    pixels = {image.tobytes(): label for image, label in zip(every, images.labels, strict=True)}
     for batch, labels in images.training_batches(8, 0, 0):
         assert labels.shape == (8, 1)
         for image, label in zip(batch.numpy(), labels.numpy()[:, 0], strict=True):

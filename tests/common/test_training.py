@@ -15,8 +15,8 @@ LABELS = (INPUTS[:, :1] > 0).astype(np.float32)
 
 def network():
     keras.utils.set_random_seed(1)
-    layers = [keras.layers.Dense(8, activation="relu"), keras.layers.Dropout(0.5), keras.layers.Dense(1, activation="sigmoid")]
-    model = keras.Sequential([keras.Input((6,)), *layers], name="tiny")
+    hidden, output = keras.layers.Dense(8, activation="relu"), keras.layers.Dense(1, activation="sigmoid")
+    model = keras.Sequential([keras.Input((6,)), hidden, keras.layers.Dropout(0.5), output], name="tiny")
     model.compile(keras.optimizers.Adam(0.01), keras.losses.MeanSquaredError())
     return model
 
@@ -82,7 +82,7 @@ def test_a_finished_training_is_not_repeated(tmp_path):
 
 def test_only_the_last_state_and_the_best_weights_stay(tmp_path):
     fit(network(), batches, validate, Plan(3, "val_loss"), tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.weights.h5", "epoch-0003.weights.h5", "state.json"]
+    assert {path.name for path in tmp_path.iterdir()} == {"best.weights.h5", "epoch-0003.weights.h5", "state.json"}
     assert json.loads((tmp_path / "state.json").read_text())["weights"] == "epoch-0003.weights.h5"
 
 
@@ -96,7 +96,7 @@ def test_a_diverged_training_is_an_error_that_says_so(tmp_path):
 
 
 def test_batch_normalisation_follows_in_a_short_epoch():
-    """Data of mean 5 and standard deviation 3: after 12 steps Keras's momentum 0.99 has forgotten only 11 % of its start."""
+    """Data of mean 5, standard deviation 3: after 12 steps the momentum 0.99 has forgotten 11 % of its start."""
     inputs = np.random.default_rng(0).normal(5, 3, (384, 4)).astype(np.float32)
 
     def means_after_one_epoch(shorten):
