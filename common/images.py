@@ -83,6 +83,10 @@ class Images:
     def __len__(self):
         return len(self.labels)
 
+    def steps(self, batch_size, fake_share=None):
+        """Batches of one epoch."""
+        return len(epoch_order(self.labels, batch_size, 0, 0, fake_share)) // batch_size
+
     def training_batches(self, batch_size, seed, epoch, augment=None, fake_share=None):
         """One epoch, in a new order: a tf.data.Dataset of (images (B, S, S, 3) float32, labels (B, 1) float32).
 

@@ -57,7 +57,7 @@ class Config(RunOptions):
     augmentation: Literal["paper", "notebook", "none"] = "paper"
     """paper: blur, rotation, scaling (Sec. 4.1.3); notebook: rotation 15, zoom 0.2, brightness, channel shift, flip."""
     fake_share: float | None = None
-    """Share of fakes in every training batch; none: as the data are. Not stated; none."""
+    """Share of fakes in every training batch, and their weight for the SVM; none: as the data are. Not stated; none."""
     monitor: Literal["val_accuracy", "val_loss", "val_auc"] = "val_accuracy"
     """What decides which epoch is kept, always on validation. Sec. 4.3: best is in terms of accuracy."""
     patience: int | None = None

@@ -58,18 +58,23 @@ def feature_network(network):
     return keras.Model(network.input, network.get_layer(FEATURES).output, name=f"{network.name}_{FEATURES}")
 
 
-def fit_svm(features, labels, max_exact, seed):
+def fit_svm(features, labels, max_exact, seed, fake_share=None):
     """Fit the RBF SVM (C = 1, gamma = 'scale') on standardised features (n, 16) and labels (n,), fake = 1.
 
+    fake_share: the weight of all fakes together, as of the network's batches; None: every image weighs the same.
     An exact SVC costs between n^2 and n^3: above `max_exact` features the kernel is approximated by Nystroem's
     method with 1,000 components and a linear SVM on top, in time linear in n. Returns (pipeline, what was fitted).
     """
+    weights = None
+    if fake_share is not None:
+        share = np.mean(labels)
+        weights = {1: fake_share / share, 0: (1 - fake_share) / (1 - share)}
     if len(features) <= max_exact:
-        svm = SVC(kernel="rbf", C=1.0, gamma="scale", cache_size=1000)
+        svm = SVC(kernel="rbf", C=1.0, gamma="scale", class_weight=weights, cache_size=1000)
         return make_pipeline(StandardScaler(), svm).fit(features, labels), f"exact SVC on {len(features)} features"
     gamma = 1 / (features.shape[1] * np.var(StandardScaler().fit_transform(features)))  # SVC's 'scale'
     kernel = Nystroem(kernel="rbf", gamma=gamma, n_components=1000, random_state=seed)
-    svm = make_pipeline(StandardScaler(), kernel, LinearSVC(C=1.0, random_state=seed))
+    svm = make_pipeline(StandardScaler(), kernel, LinearSVC(C=1.0, class_weight=weights, random_state=seed))
     words = f"Nystroem (1,000 components) + linear SVM on {len(features)} features, more than --svm-max {max_exact}"
     return svm.fit(features, labels), words
 

@@ -39,7 +39,7 @@ def train_network(name, config, strategy, images, weights, state, seed):
     epochs = config.epochs
     if name.startswith("meso4") and config.baseline_epochs is not None:
         epochs = min(epochs, config.baseline_epochs)
-    steps = len(train) // batch_size
+    steps = train.steps(batch_size, config.fake_share)
     notes = []
     keras.utils.set_random_seed(seed)  # each network's first weights, whatever was trained before it
     with strategy.scope():
@@ -94,7 +94,7 @@ def fit_proposed(base, config, images, seed, suffix):
     table = Images(images[images["split"] == "train"], preprocessing(config))
     features = model.feature_network(base.network)
     vectors = predict(features, table.evaluation_batches(config.batch_size), len(table))
-    svm, fitted = model.fit_svm(vectors, table.labels, config.svm_max, seed)
+    svm, fitted = model.fit_svm(vectors, table.labels, config.svm_max, seed, config.fake_share)
     description = replace(
         base.description,
         name=PROPOSED + suffix,

@@ -133,6 +133,16 @@ def test_above_its_cap_the_svm_is_approximated_and_says_so():
     assert np.mean(near.predict(others) == truth) > 0.95
 
 
+@pytest.mark.parametrize("max_exact", [0, 1000])
+def test_a_share_of_fakes_weighs_the_smaller_class_up(max_exact):
+    generator = np.random.default_rng(0)
+    labels = (np.arange(500) % 10 > 0).astype(int)  # nine fakes to a real one, and they overlap
+    features = generator.normal(labels[:, None] * 0.4, 1, (500, 16))
+    as_they_are, _ = model.fit_svm(features, labels, max_exact, seed=0)
+    balanced, _ = model.fit_svm(features, labels, max_exact, seed=0, fake_share=0.5)
+    assert np.mean(balanced.predict(features) == 0) > np.mean(as_they_are.predict(features) == 0)
+
+
 @pytest.mark.parametrize(
     ("iteration", "rate"), [(0, 1e-3), (999, 1e-3), (1000, 1e-4), (2000, 1e-5), (3000, 1e-6), (90000, 1e-6)]
 )
