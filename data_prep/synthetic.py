@@ -52,8 +52,11 @@ def cached_tree(family, count, seed=0, frames=1):
         if not folder.is_dir():
             partial = cache / f".{folder.name}.partial"
             shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
-            draw_tree(partial, family, count, seed, frames)
-            partial.rename(folder)
+            try:
+                draw_tree(partial, family, count, seed, frames)
+                partial.rename(folder)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
     return folder
 
 
@@ -77,7 +80,9 @@ def draw_tree(folder, family, count, seed=0, frames=1, workers=None):
     rows = []
     parallel = Parallel(n_jobs=workers or cpu_count(), return_as="generator")
     clips = parallel(draw(folder, family, count, seed, frames, index, label) for index, label in tasks)
-    for clip in tqdm(clips, total=len(tasks), desc=f"drawing {family}", unit="clip" if frames > 1 else "face", disable=None):
+    for clip in tqdm(
+        clips, total=len(tasks), desc=f"drawing {family}", unit="clip" if frames > 1 else "face", disable=None
+    ):
         rows += clip
     write_csv(pd.DataFrame(rows, columns=COLUMNS).sort_values("path"), folder / "metadata.csv")
     facts = {"family": family, "count": count, "seed": seed, "frames": frames, "size": 256, "version": VERSION}
@@ -117,4 +122,6 @@ def _check(family, count, seed, frames):
     if family not in FAMILIES:
         raise UserError(f"expected a family of drawn fakes ({', '.join(FAMILIES)}), got {family!r}")
     if count < 1 or frames < 1 or seed < 0:
-        raise UserError(f"expected count and frames of at least 1 and a seed of at least 0, got {count}, {frames}, {seed}")
+        raise UserError(
+            f"expected count and frames of at least 1 and a seed of at least 0, got {count}, {frames}, {seed}"
+        )

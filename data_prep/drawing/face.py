@@ -1,9 +1,10 @@
-"""The face itself: skin, ears, eyes, brows, nose, mouth, folds, facial hair and glasses."""
+"""The face itself: skin, ears, eyes, brows, nose, mouth, folds and glasses."""
 
 import cv2
 import numpy as np
 
 from data_prep.drawing.canvas import SIZE, curve, ellipse, mask_of, noise
+from data_prep.drawing.hair import paint_beard
 from data_prep.drawing.head import GRID
 
 DARK = np.array((0.10, 0.06, 0.05))
@@ -18,7 +19,7 @@ def skin_of(head):
     pores = 0.7 * pores + 1.6 * cv2.GaussianBlur(pores, (0, 0), 1.1)
     blotches = noise(rng, (9, 9))
     sheet = np.dstack([1 + 0.018 * blotches + 0.045 * person.grain * pores, 0.25 * blotches])
-    tone, red = cv2.split(_carried(head, sheet))
+    tone, red = cv2.split(head.carry(sheet))
     warm = np.zeros(GRID.shape[:2], dtype=np.float32)
     for x, y, size in ((-0.58, 0.48, 0.28), (0.58, 0.48, 0.28), (0, person.nose_length - 0.05, 0.16), (0, 1.45, 0.2)):
         away = (GRID - head.at([(x, y)])[0].astype(np.float32)) / np.float32(size * head.pose.scale)
@@ -27,18 +28,13 @@ def skin_of(head):
     channels = [t * tone * (1 - u * red) for t, u in zip(person.skin, (0.01, 0.09, 0.08), strict=True)]
     if person.freckles:
         spots = cv2.GaussianBlur(rng.standard_normal((SIZE, SIZE), dtype=np.float32), (0, 0), 1.3)
-        spots = _carried(head, np.clip(spots * 4 - 1.1, 0, 1))
+        spots = head.carry(np.clip(spots * 4 - 1.1, 0, 1))
         channels = [c * (1 - u * spots) for c, u in zip(channels, (0.18, 0.28, 0.32), strict=True)]
     return cv2.merge([c.astype(np.float32) for c in channels])
 
 
-def _carried(head, texture):
-    """A texture that turns, grows and moves with the head."""
-    return cv2.warpAffine(texture, head.matrix(), (SIZE, SIZE), borderMode=cv2.BORDER_REFLECT)
-
-
 def paint_face(canvas, head, skin, gloss):
-    """Paint the face and all that is in it; gloss: (SIZE, SIZE, 3) added where the skin shines. Returns its mask."""
+    """Paint the face and all that is in it; gloss: (SIZE, SIZE, 3) added where the skin shines."""
     outline = head.at(curve(head.face_outline(), closed=True))
     mask = mask_of(outline, 0.5)
     canvas.fill(outline, skin, softness=0.5)
@@ -48,10 +44,9 @@ def paint_face(canvas, head, skin, gloss):
         _eye(canvas, head, side)
     _nose(canvas, head)
     _mouth(canvas, head)
-    _facial_hair(canvas, head, mask)
+    paint_beard(canvas, head, mask)
     for side in SIDES:
         _brow(canvas, head, side)
-    return mask
 
 
 def paint_ears(canvas, head, skin):
@@ -99,11 +94,22 @@ def _lids(head, side):
     """The curves of the upper and lower lid from inner to outer corner, (n, 2) head lengths of the right half."""
     p, opening = head.person, head.pose.lids
     inner, outer = p.eye_gap - p.eye_width, p.eye_gap + p.eye_width
-    up, down = p.eye_height * 1.25 * opening, p.eye_height * 0.75 * (0.35 + 0.65 * opening) * (1 - 0.25 * head.pose.smile)
-    tilt = p.eye_tilt
-    upper = [(inner, 0.025), (p.eye_gap - 0.08, -up * 0.85), (p.eye_gap + 0.03, -up), (p.eye_gap + 0.13, -up * 0.68 - tilt * 0.5), (outer, -tilt)]
-    low = min(down, 0.09)
-    lower = [(inner, 0.025), (p.eye_gap - 0.07, low * 0.9), (p.eye_gap + 0.05, low), (p.eye_gap + 0.14, low * 0.6 - tilt * 0.4), (outer, -tilt)]
+    up, tilt = p.eye_height * 1.25 * opening, p.eye_tilt
+    low = min(p.eye_height * 0.75 * (0.35 + 0.65 * opening) * (1 - 0.25 * head.pose.smile), 0.09)
+    upper = [
+        (inner, 0.025),
+        (p.eye_gap - 0.08, -up * 0.85),
+        (p.eye_gap + 0.03, -up),
+        (p.eye_gap + 0.13, -up * 0.68 - tilt * 0.5),
+        (outer, -tilt),
+    ]
+    lower = [
+        (inner, 0.025),
+        (p.eye_gap - 0.07, low * 0.9),
+        (p.eye_gap + 0.05, low),
+        (p.eye_gap + 0.14, low * 0.6 - tilt * 0.4),
+        (outer, -tilt),
+    ]
     return np.array(upper), np.array(lower)
 
 
@@ -121,7 +127,9 @@ def _eye(canvas, head, side):
     radius = 0.098 * scale
     canvas.fill(ellipse(centre, (radius, radius)), p.iris * 0.45, softness=0.4, within=opening)
     canvas.fill(ellipse(centre + (0, 0.3), (radius * 0.82, radius * 0.82)), p.iris, softness=0.5, within=opening)
-    canvas.fill(ellipse(centre + (0, radius * 0.4), (radius * 0.5, radius * 0.35)), p.iris * 1.5, 0.5, 0.7, within=opening)
+    canvas.fill(
+        ellipse(centre + (0, radius * 0.4), (radius * 0.5, radius * 0.35)), p.iris * 1.5, 0.5, 0.7, within=opening
+    )
     canvas.fill(ellipse(centre, (radius * 0.42, radius * 0.42)), (0.02, 0.02, 0.02), softness=0.3, within=opening)
     canvas.stroke(top + (0, 1.2), 0.07 * scale, DARK, 0.5, 1.0, within=opening)
     canvas.fill(ellipse(top[0] + (side * 1.2, 0.2), (1.6, 1.2)), (0.8, 0.5, 0.45), 0.7, 0.5, within=opening)
@@ -130,7 +138,7 @@ def _eye(canvas, head, side):
     lash = np.linspace(0.4, 1, len(top)) ** 0.7 * (0.035 + 0.03 * p.make_up) * scale
     canvas.stroke(top, lash, DARK, 0.85, 0.3)
     canvas.stroke(bottom[4:], 0.02 * scale, shadow * 0.7, 0.5, 0.5)
-    crease = _placed(head, upper[:, :] - (0, 0.055), side)
+    crease = _placed(head, upper - (0, 0.055), side)
     canvas.stroke(crease, 0.028 * scale, shadow * 0.75, 0.5, 0.7)
     bag = _placed(head, lower + (0, 0.1), side)
     canvas.stroke(bag[3:-3], 0.05 * scale, shadow, 0.12 + 0.35 * p.age, 1.6)
@@ -139,7 +147,12 @@ def _eye(canvas, head, side):
 def _brow(canvas, head, side):
     p, scale = head.person, head.pose.scale
     inner, outer, y = p.eye_gap - 0.24, p.eye_gap + 0.27, -p.brow_height
-    line = [(inner, y), (p.eye_gap - 0.04, y - 0.02 - p.brow_arch * 0.5), (p.eye_gap + 0.12, y - p.brow_arch), (outer, y + 0.05)]
+    line = [
+        (inner, y),
+        (p.eye_gap - 0.04, y - 0.02 - p.brow_arch * 0.5),
+        (p.eye_gap + 0.12, y - p.brow_arch),
+        (outer, y + 0.05),
+    ]
     line = _placed(head, line, side, raised=0.03)
     width = np.interp(np.linspace(0, 1, len(line)), (0, 0.2, 0.6, 1), (0.6, 1, 0.85, 0.15)) * p.brow_thickness * scale
     colour = np.minimum(p.hair * 0.75, p.skin * 0.6)
@@ -169,15 +182,17 @@ def _mouth(canvas, head):
     y = 1.0 + 0.35 * (p.nose_length - 0.68)
     wide, lift = p.mouth_width * (1 + 0.16 * pose.smile), 0.1 * pose.smile
     gap = 0.5 * 0.16 * min(pose.mouth, 1.0) + 0.04 * max(0.0, pose.smile - 0.45)
-    half = np.array([(0, 0.02 + 0.3 * lift), (0.35, -0.004 + 0.25 * lift), (0.7, -0.005 - 0.2 * lift), (1, -0.025 - lift)])
+    half = np.array(
+        [(0, 0.02 + 0.3 * lift), (0.35, -0.004 + 0.25 * lift), (0.7, -0.005 - 0.2 * lift), (1, -0.025 - lift)]
+    )
     across = np.concatenate([half[:0:-1] * (-1, 1), half])
     line = np.stack([across[:, 0] * wide, across[:, 1] + y], axis=1)
     open_by = gap * (1 - np.abs(across[:, 0]) ** 2)
-    upper, lower = line - np.stack([0 * open_by, open_by * 0.7], 1), line + np.stack([0 * open_by, open_by * 1.3], 1)
+    upper, lower = line - _down(0.7 * open_by), line + _down(1.3 * open_by)
     bow = np.array([0, 0.55, 1.05, 0.82, 1.05, 0.55, 0]) * p.upper_lip
     full = np.array([0, 0.72, 0.98, 1.05, 0.98, 0.72, 0]) * p.lower_lip
-    places = {name: head.at(curve(points), 0.07) for name, points in {
-        "bow": upper - np.stack([0 * bow, bow], 1), "upper": upper, "lower": lower, "full": lower + np.stack([0 * full, full], 1)}.items()}
+    lines = {"bow": upper - _down(bow), "upper": upper, "lower": lower, "full": lower + _down(full)}
+    places = {name: head.at(curve(points), 0.07) for name, points in lines.items()}
     painted = p.lips * (1 - 0.35 * p.make_up * np.array((0.1, 0.75, 0.6)))
     if gap > 0:
         inside = np.concatenate([places["upper"], places["lower"][::-1]])
@@ -196,6 +211,10 @@ def _mouth(canvas, head):
     canvas.stroke(chin, 0.06 * scale, p.skin * 0.6, 0.28, 1.8)
 
 
+def _down(lengths):
+    return np.stack([np.zeros_like(lengths), lengths], axis=1)
+
+
 def _folds(canvas, head, mask):
     """Wrinkles and folds: of age, and of a smile."""
     p, scale, colour = head.person, head.pose.scale, head.person.skin * (0.6, 0.5, 0.48)
@@ -210,26 +229,3 @@ def _folds(canvas, head, mask):
     for y in (-0.5, -0.62, -0.74):
         line = [(-0.42, y + 0.03), (-0.2, y), (0, y + 0.02), (0.2, y), (0.42, y + 0.03)]
         canvas.stroke(head.at(curve(line)), 0.025 * scale, colour, 0.55 * max(0.0, p.age - 0.4), 0.8, mask)
-
-
-def _facial_hair(canvas, head, mask):
-    p, scale = head.person, head.pose.scale
-    if not (p.beard or p.moustache or p.stubble > 0.1):
-        return
-    y, low = p.nose_length, p.chin + (0.12 if p.beard else -0.03)
-    cheek = [(0.99, 0.35, 0.05), (0.82, 0.62, 0.3), (0.5, 0.95, 0.6), (0.42, 1.24, 0.7), (0.12, 1.2, 0.8)]
-    beard = np.array(cheek + [(-x, *rest) for x, *rest in cheek[::-1]] + [(-0.9, 0.95, 0.1), (-0.55, low - 0.18, 0.4), (0, low, 0.6), (0.55, low - 0.18, 0.4), (0.9, 0.95, 0.1)])
-    lip = np.array([(0, y + 0.12), (0.25, y + 0.13), (0.46, 1.0), (0.42, 1.1), (0.26, 0.95), (0, 0.92), (-0.26, 0.95), (-0.42, 1.1), (-0.46, 1.0), (-0.25, y + 0.13)])
-    rng = np.random.default_rng(p.texture + 7)
-    hairs = cv2.GaussianBlur(rng.standard_normal((SIZE, SIZE), dtype=np.float32), (0, 0), sigmaX=0.7, sigmaY=1.6)
-    hairs = _carried(head, hairs)
-    colour = (p.hair * 0.85)[None, None] * (1 + 0.9 * hairs[..., None])
-    colour = np.clip(colour, 0.02, 1).astype(np.float32)
-    if p.stubble > 0.1 and not p.beard:
-        for shape in (beard, lip):
-            canvas.fill(head.at(curve(shape, closed=True)), colour * 0.6 + 0.3 * p.skin.astype(np.float32), 0.45 * p.stubble, 0.07 * scale, mask)
-    thick = np.clip(0.78 + 0.9 * hairs, 0, 1)
-    if p.beard:
-        canvas.fill(head.at(curve(beard, closed=True)), colour, 0.95, 0.05 * scale, thick)
-    if p.moustache:
-        canvas.fill(head.at(curve(lip, closed=True), 0.08), colour, 0.95, 0.03 * scale, thick)

@@ -16,9 +16,13 @@ from data_prep.drawing.scene import paint_head
 
 INNER_FACE = np.array([(0.0, -0.5), (0.6, -0.44), (0.74, 0.1), (0.62, 0.75), (0.36, 1.22), (0.0, 1.36)])
 CROP = 3.0  # half face widths: side of the square that the autoencoder sees
+KERNELS = ((cv2.INTER_NEAREST, 0.4), (cv2.INTER_LINEAR, 3.6))  # interpolation, sharpening that makes up for it
 STRIDE = 2
-BLURRED = {"swap": 0.5, "deconv": 0.3, "resample": 0.8}  # blur in pixels that a process leaves, measured
-WORN = ("hair", "hair_style", "hairline", "parting", "volume", "glasses")  # stay with the head that is swapped into
+UNEVEN, DETAIL = 0.065, 1.05  # spread of the transposed convolutions' taps; their gain for the fine detail
+BLURRED = {"swap": 0.5, "deconv": 0.38, "resample": 1.0}  # pixels, set so that sharpness is the reals'
+WORN = (  # what stays with the head that is swapped into
+    "hair", "hair_style", "hairline", "parting", "volume", "beard", "moustache", "stubble", "glasses", "texture",
+)  # fmt: skip
 
 
 def draw_fake(family, rng):
@@ -27,7 +31,7 @@ def draw_fake(family, rng):
         return partial(swap, source=draw_person(rng), resolution=int(rng.integers(56, 81)))
     if family == "deconv":
         return lambda picture, *_: deconv(picture)
-    kernel, size = rng.choice(list(KERNELS)), int(rng.integers(112, 145))
+    kernel, size = KERNELS[rng.integers(len(KERNELS))], int(rng.integers(80, 105))
     return lambda picture, *_: resample(picture, kernel, size)
 
 
@@ -60,23 +64,25 @@ def inner_face(person, pose):
 
 
 def deconv(picture):
-    """Encode to half the size, decode by a transposed convolution and a convolution.
+    """Encode to a quarter of the size and the detail of a half, decode by two transposed convolutions.
 
-    The decoder's kernel has unequal gains for the four phases of its stride, as trained ones have: the checkerboard of
-    Odena et al. 2016, doi:10.23915/distill.00003.
+    The decoder's kernels have unequal gains for the four phases of their stride, as trained ones have: the checkerboard
+    of Odena et al. 2016, doi:10.23915/distill.00003. The fine detail comes back DETAIL times as strong.
     """
-    code = cv2.resize(picture, None, fx=1 / STRIDE, fy=1 / STRIDE, interpolation=cv2.INTER_AREA)
-    spread = np.zeros_like(picture)
-    spread[::STRIDE, ::STRIDE] = code
-    return np.clip(cv2.filter2D(spread, -1, DECODER, borderType=cv2.BORDER_REFLECT), 0, 1)
+    half = _halved(picture)
+    quarter = _halved(half)
+    detail = half - cv2.resize(quarter, half.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+    decoded = _transposed_convolution(quarter, DECODER[0]) + DETAIL * detail
+    return np.clip(_transposed_convolution(decoded, DECODER[1]), 0, 1)
 
 
 def resample(picture, kernel, size):
-    """Encode to `size` pixels, enlarge by nearest or bilinear interpolation, smooth and sharpen by a convolution."""
+    """Encode to `size` pixels, enlarge by interpolation (`kernel`), then smooth and sharpen by a convolution."""
+    interpolation, sharpening = kernel
     code = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
-    large = cv2.resize(code, (SIZE, SIZE), interpolation=KERNELS[kernel])
+    large = cv2.resize(code, (SIZE, SIZE), interpolation=interpolation)
     smooth = cv2.GaussianBlur(large, (0, 0), 0.8)
-    return np.clip(smooth + 0.8 * (smooth - cv2.GaussianBlur(smooth, (0, 0), 1.2)), 0, 1)
+    return np.clip(smooth + sharpening * (smooth - cv2.GaussianBlur(smooth, (0, 0), 1.2)), 0, 1)
 
 
 def _square(centre, side):
@@ -86,14 +92,25 @@ def _square(centre, side):
     return slice(low[1], high[1]), slice(low[0], high[0])
 
 
-def _decoder():
+def _halved(picture):
+    return cv2.resize(picture, None, fx=1 / STRIDE, fy=1 / STRIDE, interpolation=cv2.INTER_AREA)
+
+
+def _transposed_convolution(code, kernel):
+    """Each pixel of the code (h, w, 3) adds the kernel, times itself, at twice its place: (2h, 2w, 3)."""
+    height, width, channels = code.shape
+    spread = np.zeros((height * STRIDE, width * STRIDE, channels), dtype=np.float32)
+    spread[::STRIDE, ::STRIDE] = code
+    return cv2.filter2D(spread, -1, kernel, borderType=cv2.BORDER_REFLECT_101)  # 101 keeps the zeros' phase
+
+
+def _kernel(rng):
     """A 6x6 kernel of stride 2: cubic interpolation, each tap off by some per cent, as training leaves them."""
-    distance = np.abs(np.arange(6) - 2.5) / STRIDE
-    taps = np.where(distance < 1, 1.5 * distance**3 - 2.5 * distance**2 + 1, -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2)
-    kernel = np.outer(taps, taps)
-    kernel *= 1 + 0.05 * np.random.default_rng(4).standard_normal((6, 6))
+    away = np.abs(np.arange(6) - 2.5) / STRIDE
+    near, far = 1.5 * away**3 - 2.5 * away**2 + 1, -0.5 * away**3 + 2.5 * away**2 - 4 * away + 2
+    taps = np.where(away < 1, near, far)
+    kernel = np.outer(taps, taps) * (1 + UNEVEN * rng.standard_normal((6, 6)))
     return (kernel * STRIDE**2 / kernel.sum()).astype(np.float32)
 
 
-DECODER = _decoder()
-KERNELS = {"nearest": cv2.INTER_NEAREST, "bilinear": cv2.INTER_LINEAR}
+DECODER = [_kernel(np.random.default_rng(layer)) for layer in range(2)]

@@ -1,4 +1,4 @@
-"""Hair: what hangs behind the neck, and the cap of strands over the skull."""
+"""Hair: what hangs behind the neck, the cap of strands over the skull, and the beard."""
 
 import cv2
 import numpy as np
@@ -7,6 +7,8 @@ from data_prep.drawing.canvas import SIZE, curve, ellipse, mask_of
 from data_prep.drawing.head import GRID
 
 LONG = {"long": 2.7, "bob": 1.35}  # how far down hair hangs, in half face widths
+SHADOW = (0.12, 0.08, 0.06)
+FULLNESS = {"curly": 0.22, "cropped": -0.02, "receding": -0.02, "tied": -0.02}  # added to the person's own volume
 SIDEBURN = {"long": 1.9, "bob": 1.2, "tied": -0.05, "fringe": 0.9, "cropped": 0.0}
 
 
@@ -53,7 +55,7 @@ def paint_hair(canvas, head, strands):
     if person.hair_style == "tied":
         knot = head.at([(0.0, -1.72, -0.4)])[0]
         canvas.fill(ellipse(knot, (0.4 * scale, 0.34 * scale)), strands * 0.85, softness=1.0)
-    volume = person.volume + {"curly": 0.22, "cropped": -0.02, "receding": -0.02, "tied": -0.02}.get(person.hair_style, 0.04)
+    volume = person.volume + FULLNESS.get(person.hair_style, 0.04)
     down = SIDEBURN.get(person.hair_style, 0.12)
     outline = _cap(person, person.hairline, down, max(volume, 0.04))
     pixels = _flat(head, outline, 0.0, front=True)
@@ -61,17 +63,50 @@ def paint_hair(canvas, head, strands):
         rng = np.random.default_rng(person.texture + 4)
         pixels = pixels + np.repeat(rng.normal(0, 0.05 * scale, (len(pixels) // 3 + 1, 2)), 3, axis=0)[: len(pixels)]
     soft = 1.4 if person.hair_style in ("cropped", "receding") else 0.7
-    canvas.fill(pixels + (0, 0.06 * scale), (0.12, 0.08, 0.06), 0.3, 0.05 * scale, mask_of(head.at(curve(head.face_outline(), closed=True))))
+    face = mask_of(head.at(curve(head.face_outline(), closed=True)))
+    canvas.fill(pixels + (0, 0.06 * scale), SHADOW, 0.3, 0.05 * scale, face)
     ragged = np.clip(1.15 + 1.2 * (strands.mean(axis=-1) / (person.hair.mean() + 1e-3) - 0.9), 0.25, 1)
     canvas.fill(pixels, strands, 0.95, 0.04 * scale, ragged)
     canvas.fill(pixels, strands, 1.0, soft)
+
+
+def paint_beard(canvas, head, mask):
+    """Stubble, beard and moustache; mask: where the face is."""
+    p, scale = head.person, head.pose.scale
+    if not (p.beard or p.moustache or p.stubble > 0.1):
+        return
+    y, low = p.nose_length, p.chin + (0.12 if p.beard else -0.03)
+    cheek = [(0.99, 0.35, 0.05), (0.82, 0.62, 0.3), (0.5, 0.95, 0.6), (0.42, 1.24, 0.7), (0.12, 1.2, 0.8)]
+    jaw = [(-0.9, 0.95, 0.1), (-0.55, low - 0.18, 0.4), (0, low, 0.6), (0.55, low - 0.18, 0.4), (0.9, 0.95, 0.1)]
+    beard = head.at(curve(cheek + [(-x, *rest) for x, *rest in cheek[::-1]] + jaw, closed=True))
+    half = [(0.25, y + 0.13), (0.46, 1.0), (0.42, 1.1), (0.26, 0.95)]
+    lip = [(0, y + 0.12), *half, (0, 0.92), *[(-x, y) for x, y in half[::-1]]]
+    lip = head.at(curve(lip, closed=True), 0.08)
+    rng = np.random.default_rng(p.texture + 7)
+    hairs = cv2.GaussianBlur(rng.standard_normal((SIZE, SIZE), dtype=np.float32), (0, 0), sigmaX=0.7, sigmaY=1.6)
+    hairs = head.carry(hairs)
+    colour = np.clip((p.hair * 0.85).astype(np.float32) * (1 + 0.9 * hairs[..., None]), 0.02, 1)
+    if not p.beard:
+        shaven = colour * 0.6 + 0.3 * p.skin.astype(np.float32)
+        for shape in (beard, lip):
+            canvas.fill(shape, shaven, 0.45 * p.stubble, 0.07 * scale, mask)
+    thick = np.clip(0.78 + 0.9 * hairs, 0, 1)
+    if p.beard:
+        canvas.fill(beard, colour, 0.95, 0.05 * scale, thick)
+    if p.moustache:
+        canvas.fill(lip, colour, 0.95, 0.03 * scale, thick)
 
 
 def _cap(person, hairline, down, volume):
     """Control points (n, 2): up the outside of the hair from the left, then back along the hairline."""
     style, part = person.hair_style, person.parting
     wide = 1.0 + volume * 0.85
-    outside = [(1.0, min(down, 0.3)), (1.03 + 0.3 * volume, -0.3), (0.93 + 0.9 * volume, -0.9), (0.52 + 0.6 * volume, -1.38 - volume * 0.7)]
+    outside = [
+        (1.0, min(down, 0.3)),
+        (1.03 + 0.3 * volume, -0.3),
+        (0.93 + 0.9 * volume, -0.9),
+        (0.52 + 0.6 * volume, -1.38 - volume * 0.7),
+    ]
     if down > 0.5:
         outside = [(wide - 0.12, down), (wide + 0.06, down - 0.35), (wide + 0.04, 0.3)] + outside[1:]
     outside = [(-x, y) for x, y in outside] + [(0, -1.5 - volume)] + outside[::-1]
@@ -83,7 +118,12 @@ def _cap(person, hairline, down, volume):
     elif style == "receding":
         line = [(0.72, -0.95), (0.42, -1.22), (0.1, -1.02), (-0.1, -1.02), (-0.42, -1.22), (-0.72, -0.95)]
     elif style in ("parted", "long", "bob"):
-        line = [(0.55, hairline + 0.12), (part + 0.12, hairline - 0.16), (part - 0.12, hairline - 0.16), (-0.55, hairline + 0.12)]
+        line = [
+            (0.55, hairline + 0.12),
+            (part + 0.12, hairline - 0.16),
+            (part - 0.12, hairline - 0.16),
+            (-0.55, hairline + 0.12),
+        ]
     else:
         line = [(0.52, hairline), (0.2, hairline - 0.06), (-0.2, hairline - 0.06), (-0.52, hairline)]
     return np.array(outside + temple + line + [(-x, y) for x, y in temple[::-1]])

@@ -5,6 +5,7 @@ import numpy as np
 
 from data_prep.drawing.canvas import SIZE
 
+UPRIGHT = 54  # scale in pixels of the head that textures are made for
 HALF = 2  # shading is smooth: it is computed on every second pixel
 GRID = np.stack(np.meshgrid(*[np.arange(0, SIZE, HALF, dtype=np.float32) + 0.5] * 2), axis=-1)  # (128, 128, 2) x, y
 
@@ -27,11 +28,11 @@ class Head:
         sin, cos = np.sin(self.pose.pitch), np.cos(self.pose.pitch)
         return self.pose.centre + np.stack([across, y * cos + deep * sin], axis=1) @ self.turn
 
-    def matrix(self):
-        """The (2, 3) affine map that carries a picture drawn for an upright head of 54 pixels, in the middle, here."""
-        linear = self.turn.T / 54
-        middle = np.array([SIZE / 2, SIZE / 2])
-        return np.column_stack([linear, self.pose.centre - linear @ middle])
+    def carry(self, texture):
+        """Turn, size and place a texture (SIZE, SIZE) or (SIZE, SIZE, c) as the head is: it moves with the head."""
+        linear = self.turn.T / UPRIGHT
+        matrix = np.column_stack([linear, self.pose.centre - linear @ (SIZE / 2, SIZE / 2)])
+        return cv2.warpAffine(texture, matrix, (SIZE, SIZE), borderMode=cv2.BORDER_REFLECT)
 
     def coordinates(self, grid):
         """Pixels (..., 2) in the head's own lengths and roll, its turn in space not undone: (..., 2)."""
@@ -109,7 +110,10 @@ def _bump(height, here, pixel, where, radii, size):
     """Add a Gaussian hill to `height`, in the window of three radii around its top at `pixel`."""
     reach = int(3 * max(radii) / np.hypot(*(here[0, 1] - here[0, 0]))) + 1
     column, row = (pixel / HALF).astype(int)
-    window = (slice(max(row - reach, 0), max(row + reach + 1, 0)), slice(max(column - reach, 0), max(column + reach + 1, 0)))
+    window = (
+        slice(max(row - reach, 0), max(row + reach + 1, 0)),
+        slice(max(column - reach, 0), max(column + reach + 1, 0)),
+    )
     x = (here[window][..., 0] - where[0]) / radii[0]
     y = (here[window][..., 1] - where[1]) / radii[1]
     height[window] += size * np.exp(-0.5 * (x * x + y * y))

@@ -1,20 +1,18 @@
 """Who is drawn, and how they hold themselves: the random identity, pose and expression of a face.
 
-Lengths are in half face widths, the origin lies between the eyes, x runs to the picture's right, y down, z to the viewer.
+Lengths are in half face widths; the origin lies between the eyes, x runs right, y down, z to the viewer.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-SKINS = np.array(
-    [(0.95, 0.80, 0.71), (0.90, 0.72, 0.60), (0.83, 0.63, 0.49), (0.71, 0.50, 0.36), (0.55, 0.37, 0.26), (0.40, 0.26, 0.19)]
-)
-HAIRS = np.array(
-    [(0.10, 0.08, 0.07), (0.20, 0.13, 0.09), (0.34, 0.21, 0.13), (0.47, 0.24, 0.12), (0.72, 0.54, 0.32), (0.62, 0.60, 0.58)]
-)
-IRISES = np.array([(0.22, 0.13, 0.08), (0.36, 0.23, 0.12), (0.38, 0.42, 0.26), (0.36, 0.50, 0.62), (0.47, 0.54, 0.56)])
+SKINS = np.array([(95, 80, 71), (90, 72, 60), (83, 63, 49), (71, 50, 36), (55, 37, 26), (40, 26, 19)]) / 100
+HAIRS = np.array([(10, 8, 7), (20, 13, 9), (34, 22, 14), (44, 28, 17), (66, 52, 34), (80, 68, 48), (64, 62, 60)]) / 100
+IRISES = np.array([(22, 13, 8), (36, 23, 12), (38, 42, 26), (36, 50, 62), (47, 54, 56)]) / 100
 HAIR_STYLES = ("short", "cropped", "parted", "fringe", "long", "bob", "curly", "tied", "receding", "bald")
+MENS_STYLES = (0.26, 0.14, 0.20, 0.06, 0.03, 0.00, 0.06, 0.00, 0.15, 0.10)  # how often each is worn
+WOMENS_STYLES = (0.04, 0.02, 0.10, 0.20, 0.28, 0.16, 0.10, 0.10, 0.00, 0.00)
 
 
 @dataclass(frozen=True)
@@ -73,19 +71,17 @@ class Pose:
 
 def draw_person(rng):
     """A random Person."""
-    skin = _between(rng, SKINS) * rng.uniform(0.94, 1.05, 3)
+    skin = _between(rng, SKINS) * rng.uniform(0.97, 1.03, 3)
     masculine = rng.random() < 0.5
     age = rng.beta(1.3, 1.8)
     dark = skin[0] < 0.6
-    hair = HAIRS[rng.integers(2)] * 1.0 if dark else _between(rng, HAIRS[:5]) if age < 0.65 else _between(rng, HAIRS[1:])
-    odds = (0.26, 0.14, 0.2, 0.06, 0.03, 0, 0.06, 0, 0.15, 0.1) if masculine else (0.04, 0.02, 0.1, 0.2, 0.28, 0.16, 0.1, 0.1, 0, 0)
     beard = masculine and rng.random() < 0.25
     return Person(
         skin=np.clip(skin, 0, 0.97),
-        hair=np.clip(hair * rng.uniform(0.85, 1.15), 0, 0.95),
+        hair=np.clip(_hair_colour(rng, dark, age) * rng.uniform(0.85, 1.15), 0, 0.95),
         iris=(IRISES[rng.integers(2)] if dark else _between(rng, IRISES)) * rng.uniform(0.85, 1.1),
         lips=np.clip(skin * (0.93, 0.72, 0.72) + (0.02, -0.02, 0.0), 0.05, 1),
-        hair_style=HAIR_STYLES[rng.choice(len(HAIR_STYLES), p=odds)],
+        hair_style=HAIR_STYLES[rng.choice(len(HAIR_STYLES), p=MENS_STYLES if masculine else WOMENS_STYLES)],
         parting=rng.uniform(-0.55, 0.55),
         volume=rng.uniform(0.05, 0.22),
         hairline=rng.normal(-0.86, 0.06),
@@ -156,6 +152,12 @@ def moving(rng, pose, frames):
         )
         for i in range(frames)
     ]
+
+
+def _hair_colour(rng, dark, age):
+    if dark:
+        return HAIRS[rng.integers(2)]
+    return _between(rng, HAIRS[:6] if age < 0.65 else HAIRS[1:])
 
 
 def _between(rng, colours):

@@ -72,20 +72,40 @@ def _paint_body(canvas, head, scene, skin):
     def there(points):
         return curve(np.array(points) * scale + root, closed=True)
 
-    sides = [(neck * 0.92, -0.6), (neck * 0.9, 0.25), (neck * 1.15, 0.6), (scene.shoulders * 0.75, 0.95), (scene.shoulders * 1.2, 2.2)]
+    sides = [
+        (neck * 0.92, -0.6),
+        (neck * 0.9, 0.25),
+        (neck * 1.15, 0.6),
+        (scene.shoulders * 0.75, 0.95),
+        (scene.shoulders * 1.2, 2.2),
+    ]
     canvas.fill(there(sides + [(-x, y) for x, y in sides[::-1]]), skin * 0.9, softness=0.6)
     shadow = [(neck, -0.2), (neck * 0.95, 0.4), (0.3, 0.62), (-0.3, 0.62), (-neck * 0.95, 0.4), (-neck, -0.2)]
     canvas.fill(there(shadow), p.skin * (0.4, 0.32, 0.3), 0.55, 0.12 * scale)
-    open_ = {"crew": [(0.35, base - 0.14)], "shirt": [(0.2, base + 0.2)], "vee": [(0.3, base + 0.15), (0.03, base + 0.75)]}[scene.collar]
+    open_ = {
+        "crew": [(0.35, base - 0.14)],
+        "shirt": [(0.2, base + 0.2)],
+        "vee": [(0.3, base + 0.15), (0.03, base + 0.75)],
+    }[scene.collar]
     top = [(neck * 1.12, 0.52)] + open_
     collar = top + [(-x, y) for x, y in top[::-1]]
-    wide = [(-neck * 1.5, 0.62), (-scene.shoulders * 0.85, 0.95), (-scene.shoulders * 1.1, 1.5), (-scene.shoulders * 1.2, 3.2)]
+    wide = [
+        (-neck * 1.5, 0.62),
+        (-scene.shoulders * 0.85, 0.95),
+        (-scene.shoulders * 1.1, 1.5),
+        (-scene.shoulders * 1.2, 3.2),
+    ]
     cloth = collar + wide + [(-x, y) for x, y in wide[::-1]]
     canvas.fill(there(cloth), scene.cloth, softness=0.5)
     canvas.stroke(curve(np.array(collar) * scale + root), 0.09 * scale, scene.cloth * 0.7, 0.8, 0.6)
     if scene.collar == "shirt":
         for side in (-1, 1):
-            wing = [(side * neck * 1.2, 0.42), (side * 0.16, base + 0.2), (side * 0.42, base + 0.42), (side * (neck + 0.35), 0.75)]
+            wing = [
+                (side * neck * 1.2, 0.42),
+                (side * 0.16, base + 0.2),
+                (side * 0.42, base + 0.42),
+                (side * (neck + 0.35), 0.75),
+            ]
             canvas.fill(np.array(wing) * scale + root + (0, 2), scene.cloth * 0.5, 0.5, 1.5)
             canvas.fill(np.array(wing) * scale + root, scene.cloth * 1.06, softness=0.5)
 

@@ -73,7 +73,7 @@ def fit_svm(features, labels, max_exact, seed, fake_share=None):
         svm = SVC(kernel="rbf", C=1.0, gamma="scale", class_weight=weights, cache_size=1000)
         return make_pipeline(StandardScaler(), svm).fit(features, labels), f"exact SVC on {len(features)} features"
     gamma = 1 / (features.shape[1] * np.var(StandardScaler().fit_transform(features)))  # SVC's 'scale'
-    kernel = Nystroem(kernel="rbf", gamma=gamma, n_components=1000, random_state=seed)
+    kernel = Nystroem(kernel="rbf", gamma=gamma, n_components=min(1000, len(features)), random_state=seed)
     svm = make_pipeline(StandardScaler(), kernel, LinearSVC(C=1.0, class_weight=weights, random_state=seed))
     words = f"Nystroem (1,000 components) + linear SVM on {len(features)} features, more than --svm-max {max_exact}"
     return svm.fit(features, labels), words
