@@ -29,7 +29,7 @@ from results.tables import known_papers, read_published, read_results, text_tabl
 
 COLUMNS = (
     *("paper", "table", "row", "metric", "published", "value", "delta", "ci_low", "ci_high", "n"),
-    *("dataset", "protocol", "preset", "seed", "verdict", "note"),
+    *("dataset", "protocol", "preset", "seed", "run", "verdict", "note"),
 )
 NUMBER = ["table", "row", "metric"]  # what names a number within a paper
 HEADING = ("  row", "metric", "published", "ours", "95 % interval", "difference", "n", "seed", "")
@@ -63,12 +63,22 @@ def main(argv=None):
         return 0
     if options.models:
         raise UserError("--models chooses models of two runs: give --runs A B with it")
-    everything = compare((), options.results)
-    shown = compare(options.papers, options.results) if options.papers else everything
-    write_csv(everything, options.results / "comparison.csv")
-    print_comparison(shown)
+    shown = show(options.papers, options.results)
     verdicts = set(shown["verdict"].str.split(":").str[0].str.replace(" ", "-"))
     return int(bool(verdicts & set(options.fail_on)))
+
+
+def show(papers, results_folder, run=None):
+    """Write comparison.csv, of all papers, and print the part of `papers` (none: all); return what was printed.
+
+    run: the name of a run, to show no other run's numbers.
+    """
+    shown = compare(papers, results_folder)
+    write_csv(compare((), results_folder) if papers else shown, Path(results_folder) / "comparison.csv")
+    if run:
+        shown = shown[shown["run"].eq(run) | shown["verdict"].eq("not run")]
+    print_comparison(shown)
+    return shown
 
 
 def compare(papers, results_folder):
@@ -134,7 +144,7 @@ def _compare_paper(paper, folder):
     only_ours = ours.merge(published[NUMBER], on=NUMBER, how="left", indicator=True).query("_merge == 'left_only'")
     table = joined if only_ours.empty else pd.concat([joined, only_ours], ignore_index=True)
     table["ours"] = table["ours"].eq(True)
-    for column in ("dataset", "protocol", "preset", "note", "published_note"):
+    for column in ("dataset", "protocol", "preset", "run", "note", "published_note"):
         table[column] = table[column].fillna("")
     table["paper"], table["delta"] = paper, table["value"] - table["published"]
     table["verdict"] = [verdict(row) for row in table.itertuples()]

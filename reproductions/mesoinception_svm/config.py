@@ -64,7 +64,7 @@ class Config(RunOptions):
     """Epochs without improvement before training stops; none: never. Not stated; none."""
     svm_max: int = 20000
     """Most features for an exact RBF SVM; above it, Nystroem's approximation. Not stated; we chose."""
-    activation_steps: int = 200
+    activation_steps: int = 100
     """Steps of gradient ascent for Figure 9. Not stated; we chose."""
     synthetic_images: int = 700
     """Images per class of the embedded data."""

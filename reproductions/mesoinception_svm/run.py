@@ -54,7 +54,7 @@ def main(argv=None):
     publish(outcomes, config, run, datasets, trained)
     draw_figures(outcomes[0], trained, run, config.activation_steps)
     run.finish()
-    compare.main([PAPER, "--results", str(config.results)])
+    compare.show([PAPER], config.results, run.name)
 
 
 @dataclass
