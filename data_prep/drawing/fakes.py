@@ -18,8 +18,8 @@ INNER_FACE = np.array([(0.0, -0.5), (0.6, -0.44), (0.74, 0.1), (0.62, 0.75), (0.
 CROP = 3.0  # half face widths: side of the square that the autoencoder sees
 KERNELS = ((cv2.INTER_NEAREST, 0.4), (cv2.INTER_LINEAR, 3.6))  # interpolation, sharpening that makes up for it
 STRIDE = 2
-UNEVEN, DETAIL = 0.065, 1.05  # spread of the transposed convolutions' taps; their gain for the fine detail
-BLURRED = {"swap": 0.5, "deconv": 0.38, "resample": 1.0}  # pixels, set so that sharpness is the reals'
+UNEVEN, DETAIL = 0.08, 0.97  # spread of the transposed convolutions' taps; their gain for the fine detail
+BLURRED = {"swap": 0.5, "deconv": 0.32, "resample": 1.0}  # pixels, set so that sharpness is the reals'
 WORN = (  # what stays with the head that is swapped into
     "hair", "hair_style", "hairline", "parting", "volume", "beard", "moustache", "stubble", "glasses", "texture",
 )  # fmt: skip

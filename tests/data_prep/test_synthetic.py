@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from common.errors import UserError
-from common.labels import FAKE, REAL, to_numbers
+from common.labels import to_numbers
 from data_prep import synthetic
 from data_prep.drawing.canvas import SIZE
 from data_prep.drawing.fakes import draw_fake, inner_face
@@ -17,7 +17,7 @@ from data_prep.drawing.person import draw_person, draw_pose, moving
 from data_prep.drawing.scene import draw_scene, render
 from data_prep.synthetic import FAMILIES, cached_tree, draw_tree, parse_source
 
-COUNT = 500
+COUNT = 40
 
 
 def read(folder):
@@ -28,13 +28,22 @@ def bytes_of(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def drawn(folder, count):
+    for family in FAMILIES:
+        draw_tree(folder / family, family, count)
+    return {family: folder / family for family in FAMILIES}
+
+
 @pytest.fixture(scope="module")
 def trees(tmp_path_factory):
+    """A tree of each family."""
+    return drawn(tmp_path_factory.mktemp("trees"), COUNT)
+
+
+@pytest.fixture(scope="module")
+def large_trees(tmp_path_factory):
     """A tree of 500 + 500 images of each family."""
-    folder = tmp_path_factory.mktemp("trees")
-    for family in FAMILIES:
-        draw_tree(folder / family, family, COUNT)
-    return {family: folder / family for family in FAMILIES}
+    return drawn(tmp_path_factory.mktemp("large"), 500)
 
 
 @pytest.fixture(scope="module")
@@ -106,12 +115,13 @@ def test_families_do_not_share_their_real_images(tmp_path):
     assert len({next((tmp_path / family).rglob("real00000.jpg")).read_bytes() for family in FAMILIES}) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
-def test_no_single_figure_gives_the_label_away(trees, family):
+def test_no_single_figure_gives_the_label_away(large_trees, family):
     """File size, brightness, mean of each channel, contrast, sharpness: AUC between 0.35 and 0.65 on 500 + 500."""
-    images = read(trees[family])
+    images = read(large_trees[family])
     labels = to_numbers(images["label"])
-    figures = pd.DataFrame([_figures(trees[family] / path) for path in images["path"]])
+    figures = pd.DataFrame([_figures(large_trees[family] / path) for path in images["path"]])
     areas = {name: roc_auc_score(labels, figures[name]) for name in figures}
     assert {name: area for name, area in areas.items() if not 0.35 <= area <= 0.65} == {}
 
@@ -138,10 +148,11 @@ def _quantisation(data):
     return sum(data[start : start + 64])
 
 
-def test_haar_finds_the_faces(trees):
+@pytest.mark.slow
+def test_haar_finds_the_faces(large_trees):
     cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
     assert not cascade.empty()
-    for folder in trees.values():
+    for folder in large_trees.values():
         paths = sorted(folder.rglob("*.jpg"))[::4]
         found = [len(cascade.detectMultiScale(cv2.imread(str(p), 0), 1.05, minNeighbors=6)) > 0 for p in paths]
         assert np.mean(found) >= 0.98
@@ -151,7 +162,7 @@ def test_mtcnn_finds_the_faces(trees):
     from mtcnn import MTCNN
 
     detector = MTCNN(device="CPU:0")
-    paths = [path for folder in trees.values() for path in sorted(folder.rglob("*.jpg"))[::50]]
+    paths = [path for folder in trees.values() for path in sorted(folder.rglob("*.jpg"))[::4]]
     found = [bool(detector.detect_faces(cv2.imread(str(path))[..., ::-1])) for path in paths]
     assert len(paths) == 60 and np.mean(found) >= 0.95
 
@@ -287,7 +298,3 @@ def test_parse_source():
 def test_parse_source_refuses_the_rest(text):
     with pytest.raises(UserError):
         parse_source(text)
-
-
-def test_labels_are_the_suite_s_own():
-    assert synthetic.FOLDERS == {REAL: "real", FAKE: "df"}
