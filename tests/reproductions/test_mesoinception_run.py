@@ -158,6 +158,7 @@ def test_a_finished_run_is_left_alone_and_a_killed_one_is_gone_on_with(tmp_path,
     process = subprocess.Popen(
         [sys.executable, *map(str, words), "--runs", "cut"], cwd=tmp_path, env=environment,
         stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background shell has it ignored
     )  # fmt: skip
     for line in process.stderr:
         if "epoch 2 of 4" in line:
