@@ -206,3 +206,22 @@ def test_hinge_and_next_best_train_as_stated(prepared):
     assert pd.Series(["batch-normalisation" in note for note in notes]).any()
     outputs = network.predict(np.zeros((1, 64, 64, 3)), verbose=0)
     assert outputs.shape == (1, 1)
+
+
+def test_two_devices_train_and_feed_the_svm(prepared):
+    from common.datasets import read_data
+    from common.distribution import set_up
+
+    images = read_data((f"d={prepared}",), {"d": "folders"})[0].images
+    images["split"] = ["val" if place % 4 == 0 else "train" for place in range(len(images))]
+    strategy = set_up("mirrored")
+    assert strategy.num_replicas_in_sync == 2
+    config = PRESETS["smoke"]
+    network, history, _ = train.train_network("mesoinception4", config, strategy, images, None, prepared / "state", 0)
+    assert np.isfinite(history["loss"]).all()
+    base = train.as_detector("mesoinception4", network, config, "", {})
+    proposed, _ = train.fit_proposed(base, config, images, 0, "")
+    batches = train.Images(images, train.preprocessing(config)).evaluation_batches(8)
+    for detector in (base, proposed):
+        scores = detector.score(batches, len(images))
+        assert scores.shape == (len(images),) and ((scores >= 0) & (scores <= 1)).all()
