@@ -48,6 +48,9 @@ def read_data(pairs, layouts, limit=None):
         if role in found:
             raise UserError(f"--data: {role} is given twice")
         found[role] = open_dataset(role, Path(folder).expanduser(), layouts[role], limit)
+    names = [data.name for data in found.values()]
+    if len(set(names)) < len(names):
+        raise UserError(f"--data: drawn images of one family stand under two NAMEs ({', '.join(names)}); give one")
     return list(found.values())
 
 

@@ -55,7 +55,7 @@ def choose_protocols(images, requested=()):
                 f"protocol {protocol!r} is not possible with these data, only {', '.join(allowed)}: `video` needs a "
                 f"video or original in the manifest, `official` a split in every row, train and test among them"
             )
-    return list(requested) or allowed
+    return list(dict.fromkeys(requested)) or allowed
 
 
 def check_no_overlap(images, splits, protocol):

@@ -6,7 +6,7 @@ from typing import Literal
 from common.options import RunOptions
 
 PAPER = "mesoinception_svm"
-PROPOSED = "mesoinception4_svm"
+BASE, PROPOSED = "mesoinception4", "mesoinception4_svm"
 # The legal NAMEs of --data, and the data_prep layout each usually comes in.
 LAYOUTS = {
     "deepfake": "mesonet",
@@ -17,7 +17,7 @@ LAYOUTS = {
 }
 # NAME -> (family, share of --synthetic-images): what the embedded data put in place of a data set.
 EMBEDDED = {"deepfake": ("swap", 1.0), "face2face": ("resample", 0.2), "celebdf": ("deconv", 0.2)}
-PAPER_IMAGES = 19509  # Table 1, total; Table 2 prints 19457
+PAPER_IMAGES = 19457  # Table 2, total; Table 1 prints 19509
 
 NETWORKS = ("mesoinception4", "meso4", "meso4_hinge", "mesoinception4_next_best")  # what --weights can start
 

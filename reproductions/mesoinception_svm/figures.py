@@ -5,9 +5,7 @@ import pandas as pd
 from common import detectors
 from common.figures import confusion_figure, history_figure, roc_figure
 from reproductions.mesoinception_svm.activation import activation_figure
-from reproductions.mesoinception_svm.config import PROPOSED
-
-BASE = "mesoinception4"
+from reproductions.mesoinception_svm.config import BASE, PROPOSED
 
 
 def draw_figures(outcome, trained, run, steps):
@@ -34,6 +32,6 @@ def draw_figures(outcome, trained, run, steps):
     losses = {name: histories[name] for name in (BASE, other) if name in histories}
     if losses:
         history_figure(losses, "loss", run.path("figures", "figure_10_loss.png"), "Figure 10: loss")
-    if BASE in {name for name in predictions["model"]}:
+    if BASE in set(predictions["model"]):
         network = detectors.load(run.folder, BASE).network
         activation_figure(network, run.path("figures", "figure_09_activation.png"), steps, outcome.seed)

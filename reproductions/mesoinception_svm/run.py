@@ -17,7 +17,16 @@ import pandas as pd
 
 from common.errors import UserError
 from common.options import overridden, preset_name, read_config, read_weights
-from reproductions.mesoinception_svm.config import EMBEDDED, LAYOUTS, NETWORKS, PAPER, PAPER_IMAGES, PRESETS, PROPOSED
+from reproductions.mesoinception_svm.config import (
+    BASE,
+    EMBEDDED,
+    LAYOUTS,
+    NETWORKS,
+    PAPER,
+    PAPER_IMAGES,
+    PRESETS,
+    PROPOSED,
+)
 
 log = logging.getLogger("deepfake")
 
@@ -29,6 +38,8 @@ def main(argv=None):
     from common.splits import choose_protocols
     from results import compare
 
+    if PROPOSED in config.models and BASE not in config.models:
+        raise UserError(f"--models {PROPOSED}: the SVM stands on the features of {BASE}; add {BASE}")
     weights = read_weights(config.weights, NETWORKS)
     datasets = load_data(config)
     trained = choose_training_sets(config, datasets)
@@ -44,12 +55,13 @@ def main(argv=None):
     from common.images import damage_named
     from reproductions.mesoinception_svm.figures import draw_figures
 
+    faces = prepared_faces(datasets)
     outcomes = []
     for protocol, seed in ((protocol, seed) for protocol in protocols for seed in config.seeds):
         suffix = f"-{protocol}-seed{seed}" if outcomes else ""  # the first keeps the models' plain names
         table = split(images, trained, config, protocol, seed)
         with damage_named():
-            outcomes.append(train_and_test(table, config, run, strategy, weights, datasets, protocol, seed, suffix))
+            outcomes.append(train_and_test(table, config, run, strategy, weights, faces, protocol, seed, suffix))
     write_tables(outcomes, run)
     publish(outcomes, config, run, datasets, trained)
     draw_figures(outcomes[0], trained, run, config.activation_steps)
@@ -116,7 +128,7 @@ def split(images, trained, config, protocol, seed):
     return images.assign(split=splits)
 
 
-def train_and_test(images, config, run, strategy, weights, datasets, protocol, seed, suffix):
+def train_and_test(images, config, run, strategy, weights, faces, protocol, seed, suffix):
     """Train the networks and fit the SVM; score validation and test once with each."""
     from common import detectors
     from common.images import Images
@@ -136,10 +148,11 @@ def train_and_test(images, config, run, strategy, weights, datasets, protocol, s
         )
         if history is not None:
             outcome.histories[name] = history
-        found = {name: train.as_detector(name, network, config, suffix, prepared_faces(datasets))}
-        if name == "mesoinception4" and PROPOSED in config.models:
+        found = {name: train.as_detector(name, network, config, suffix, faces)}
+        if name == BASE and PROPOSED in config.models:
             if (images["split"] == "train").any():
-                found[PROPOSED], outcome.notes[PROPOSED] = train.fit_proposed(found[name], config, images, seed, suffix)
+                found[PROPOSED], fitted = train.fit_proposed(found[name], config, images, seed, suffix)
+                outcome.notes[PROPOSED] = [*outcome.notes[name], fitted]
             else:
                 log.info("%s: skipped, no training images to fit the SVM on", PROPOSED)
         for model, detector in found.items():
@@ -152,7 +165,7 @@ def train_and_test(images, config, run, strategy, weights, datasets, protocol, s
 
 
 def prepared_faces(datasets):
-    """How data_prep found the faces: predict finds them the same way. UserError if the data sets differ in it."""
+    """How data_prep found the faces, for predict to find them the same way; of data sets that differ, the first's."""
     keys = ("faces", "size", "margin", "min_confidence", "pick")
     chains = [{key: data.preparation.get("flags", {}).get(key) for key in keys} for data in datasets]
     if any(chain != chains[0] for chain in chains):
@@ -185,7 +198,7 @@ def publish(outcomes, config, run, datasets, trained):
     changed = overridden(config, PRESETS[config.preset])
     common = [f"--{name.replace('_', '-')} {_words(value)}" for name, value in changed.items() if name != "weights"]
     images = sum(len(data.images) for data in datasets if data.name in trained)
-    if images < PAPER_IMAGES and config.data:
+    if images < 0.99 * PAPER_IMAGES and config.data:  # a few unreadable files are not another data set
         common.append(f"partial data: {images} of the paper's {PAPER_IMAGES} images")
     for outcome in outcomes:
         predictions = pd.concat(outcome.predictions)

@@ -89,7 +89,7 @@ def as_detector(name, network, config, suffix, faces):
 def fit_proposed(base, config, images, seed, suffix):
     """The paper's proposal (Sec. 3): an RBF SVM on the 16 features of the training images.
 
-    base: the detector of MesoInception-4. Returns (detector, notes).
+    base: the detector of MesoInception-4. Returns (detector, what was fitted, in words).
     """
     table = Images(images[images["split"] == "train"], preprocessing(config))
     features = model.feature_network(base.network)
@@ -103,7 +103,7 @@ def fit_proposed(base, config, images, seed, suffix):
         head="margin",
         proposed=True,
     )
-    return Detector(description, features, svm), [fitted]
+    return Detector(description, features, svm), fitted
 
 
 def load_weights(network, file):

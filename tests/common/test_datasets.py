@@ -49,6 +49,12 @@ def test_a_raw_folder_is_answered_with_the_command_that_prepares_it(tmp_path, ma
         read_data((f"deepfake={tmp_path / 'raw'}",), LAYOUTS)
 
 
+def test_one_drawn_family_under_two_names_is_refused(tmp_path, make_prepared):
+    one, two = (make_prepared(tmp_path / name, 2, synthetic="swap") for name in "ab")
+    with pytest.raises(UserError, match="give one"):
+        read_data((f"deepfake={one}", f"dfdc={two}"), LAYOUTS)
+
+
 def test_a_name_given_twice_is_refused(tmp_path, make_prepared):
     folder = make_prepared(tmp_path / "d", 2)
     with pytest.raises(UserError, match="twice"):

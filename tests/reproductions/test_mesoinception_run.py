@@ -187,6 +187,7 @@ def test_a_finished_run_is_left_alone_and_a_killed_one_is_gone_on_with(tmp_path,
         (["--batch-size", "10000"], "10000"),
         (["--epochs", "0"], "--weights mesoinception4=FILE"),
         (["--no-such-flag"], "no-such-flag"),
+        (["--models", "mesoinception4_svm"], "add mesoinception4"),
     ],
 )
 def test_a_users_mistake_is_one_line_and_exit_code_2(tmp_path, command, words, expected):
