@@ -8,6 +8,7 @@ import tyro
 from common.errors import UserError
 
 STOPPED = 130  # the shell's own code for Ctrl-C
+GOES_ON = "stopped; the same command goes on from here"
 
 
 def parse(options, argv=None, *, prog=None, description=None, default=None):
@@ -27,8 +28,11 @@ def parse(options, argv=None, *, prog=None, description=None, default=None):
     )
 
 
-def run_main(main):
-    """Call `main()` as a program: exit 0, 2 after a UserError (one line; a traceback with --debug), 130 on Ctrl-C."""
+def run_main(main, stopped="stopped"):
+    """Call `main()` as a program: exit 0, 2 after a UserError (one line; a traceback with --debug), 130 on Ctrl-C.
+
+    What the operating system refuses (no space, no right to write) is the user's to mend too. stopped: said on Ctrl-C.
+    """
     try:
         sys.exit(main() or 0)
     except UserError as error:
@@ -37,8 +41,13 @@ def run_main(main):
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from here", file=sys.stderr)
+        print(f"\n{stopped}", file=sys.stderr)
         sys.exit(STOPPED)
     except BrokenPipeError:  # the reader of our output (`| head`) went away: not an error
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        if "--debug" in sys.argv or error.filename is None:
+            raise
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        sys.exit(2)

@@ -1,13 +1,13 @@
 """Prepared folders as data sets: from --data NAME=DIR to one table of images that know where they are from."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from common.errors import UserError
+from common.files import read_json
 from common.manifest import NAME, read_manifest
 
 SYNTHETIC = "synthetic"
@@ -63,7 +63,7 @@ def open_dataset(role, folder, layout="folders", limit=None):
             f"python -m data_prep {layout} {folder} {target}"
         )
     images = read_manifest(folder)
-    preparation = json.loads(path.read_text()) if (path := folder / "prep.json").is_file() else {}
+    preparation = read_json(path) if (path := folder / "prep.json").is_file() else {}
     drawn = preparation.get(SYNTHETIC)
     name = f"{SYNTHETIC}-{drawn['family']}" if drawn else role
     if limit:

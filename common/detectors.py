@@ -4,14 +4,14 @@ models/<name>.json describes everything that lies between a picture and its scor
 A score is in [0, 1], grows with P(fake), and is decided at 0.5.
 """
 
-import json
+import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from common.errors import UserError
-from common.files import atomic_path, write_json
+from common.files import atomic_path, read_json, write_json
 
 SKOPS_TRUSTED = ["sklearn.kernel_approximation.Nystroem"]
 
@@ -88,7 +88,10 @@ def load(run, name=None):
 
     folder = Path(run) / "models"
     description = _choose(folder, name)
-    network = keras.models.load_model(folder / description.network, compile=False)
+    try:
+        network = keras.models.load_model(folder / description.network, compile=False)
+    except (ValueError, OSError, KeyError) as error:
+        raise UserError(f"{folder / description.network} is missing or damaged; restore it or run anew") from error
     if not description.classifier:
         return Detector(description, network)
     network = keras.Model(network.input, network.get_layer(description.features).output)
@@ -96,13 +99,15 @@ def load(run, name=None):
         classifier = skops.io.load(folder / description.classifier, trusted=SKOPS_TRUSTED)
     except skops.io.exceptions.UntrustedTypesFoundException as error:
         raise UserError(f"{folder / description.classifier}: not loaded, it asks for foreign code: {error}") from error
+    except (zipfile.BadZipFile, OSError, KeyError, ValueError) as error:
+        raise UserError(f"{folder / description.classifier} is missing or damaged; restore it or run anew") from error
     return Detector(description, network, classifier)
 
 
 def descriptions(run):
     """All detectors of a run as {name: Description}."""
-    files = sorted((Path(run) / "models").glob("*.json"))
-    return {file.stem: Description(**json.loads(file.read_text())) for file in files}
+    files = sorted((Path(run) / "models").glob("*.json"), key=lambda file: file.stem)  # x before x-frame-seed1
+    return {file.stem: Description(**read_json(file)) for file in files}
 
 
 def _choose(folder, name):

@@ -19,6 +19,7 @@ from common.intervals import bootstrap, percentile, wilson
 from common.labels import FAKE, WORDS
 from common.metrics import COUNTS, METRICS, PROPORTIONS, Ranking, named
 
+MOST_UNDEFINED = 0.05  # share of resamples without a value above which a bootstrap has no interval
 ONE_OF_EACH = ("model", "protocol", "seed", "split")  # several of these would count one image more than once
 
 
@@ -68,7 +69,9 @@ def evaluate(predictions, *, level="frame", threshold=0.5, probability=True, res
             return Value(float(point[name]), np.nan, np.nan, n)
         if name in PROPORTIONS and number == len(predictions):
             return Value(float(point[name]), *wilson(sum(counts[part] for part in PROPORTIONS[name][0]), n), n)
-        return Value(float(point[name]), *percentile(samples[name]), n, _weakness(samples[name], number))
+        weakness = _weakness(samples[name], number)
+        interval = (np.nan, np.nan) if weakness else percentile(samples[name])
+        return Value(float(point[name]), *interval, n, weakness)
 
     return {name: value(name) for name in METRICS}
 
@@ -168,10 +171,10 @@ def _why_undefined(name, noun, tp, fp, tn, fn):
 
 
 def _weakness(samples, number):
-    """Why a bootstrap interval is missing or not to be relied on, or an empty string."""
+    """Why there is no bootstrap interval, or an empty string: one of no width would look like certainty."""
     if number < 2 or not len(samples):
         return "no interval: a single video or image" if number < 2 else "no interval: no resamples"
     undefined = int(np.isnan(samples).sum())
-    if undefined:
-        return f"undefined in {undefined} of {len(samples)} resamples"
-    return "all resamples are equal: interval too narrow" if np.ptp(samples) == 0 else ""
+    if undefined > MOST_UNDEFINED * len(samples):
+        return f"no interval: undefined in {undefined} of {len(samples)} resamples"
+    return "no interval: all resamples are equal" if np.nanmax(samples) == np.nanmin(samples) else ""

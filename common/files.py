@@ -7,6 +7,8 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
+from common.errors import UserError
+
 
 @contextmanager
 def atomic_path(path):
@@ -43,6 +45,14 @@ def write_json(value, path):
     """Write a JSON document atomically, indented, with a final newline."""
     text = json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n"
     write_bytes(text.encode(), path)
+
+
+def read_json(path):
+    """The document in a JSON file of ours; UserError if it is no JSON."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is damaged, it is no JSON ({error}); restore it or start anew") from error
 
 
 def sha256(path):

@@ -61,7 +61,7 @@ def damage_named():
     except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
         if not any(operation in str(error) for operation in ("ReadFile", "Decode", "decode_image")):
             raise
-        reason = error.message.strip().splitlines()[0]
+        reason = error.message.strip().splitlines()[0].rpartition("}} ")[2]
         raise UserError(
             f"an image of the manifest is missing or damaged ({reason}); `python -m data_prep verify FOLDER` names it"
         ) from error

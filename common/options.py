@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import importlib.util
 import json
 import sys
 import types
@@ -12,6 +13,7 @@ from typing import Literal
 
 from common.cli import parse
 from common.errors import UserError
+from common.files import read_json
 
 # Flags that say where things go or how they are shown: they do not change what a run computes.
 WHERE = ("runs", "results", "resume", "tensorboard", "debug")
@@ -124,10 +126,19 @@ def from_json(kind, values):
 
 
 def _checked(config):
+    for field in dataclasses.fields(config):
+        value, flag = getattr(config, field.name), "--" + field.name.replace("_", "-")
+        if isinstance(value, tuple) and isinstance(next(iter(value), None), str) and len(set(value)) < len(value):
+            raise UserError(f"{flag}: expected each value once, got {' '.join(value)}")
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if number and value <= 0 and not field.name.endswith("epochs"):
+            raise UserError(f"{flag}: expected a number above 0, got {value}")
     if not config.seeds or len(set(config.seeds)) < len(config.seeds):
         raise UserError(f"--seeds: expected one or more different numbers, got {list(config.seeds)}")
-    if min(config.seeds) < 0 or config.epochs < 0 or (config.limit is not None and config.limit < 1):
-        raise UserError("--seeds and --epochs must not be negative, --limit at least 1")
+    if min(config.seeds) < 0 or config.epochs < 0:
+        raise UserError(f"--seeds and --epochs: expected no negative number, got {min(*config.seeds, config.epochs)}")
+    if config.tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise UserError('--tensorboard needs TensorBoard: pip install -e ".[tensorboard]"')
     return config
 
 
@@ -140,7 +151,7 @@ def _resumed(config, preset):
     path = config.resume / "config.json"
     if not path.is_file():
         raise UserError(f"--resume: expected a run folder with a config.json, got {config.resume}")
-    before = from_json(type(config), json.loads(path.read_text()))
+    before = from_json(type(config), read_json(path))
     where = {name: getattr(config, name) for name in ("resume", "results", "tensorboard", "debug")}
     return dataclasses.replace(before, **where)
 

@@ -30,7 +30,7 @@ def _without_stderr():
         os.dup2(unseen.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             unseen.seek(0)
             os.write(kept, unseen.read())
             raise

@@ -4,7 +4,6 @@ The hash is of the resolved config and the data, so the same command finds its o
 finished run is left alone and the next number is taken.
 """
 
-import json
 import logging
 import platform
 import shutil
@@ -14,11 +13,14 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from common.errors import UserError
-from common.files import write_csv, write_json
+from common.files import read_json, write_csv, write_json
 from common.options import WHERE, digest, to_json
 
 PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python-headless", "mtcnn", "scikit-learn", "scipy", "pandas")
+LOCK = ".lock"
 log = logging.getLogger("deepfake")
 
 
@@ -28,6 +30,7 @@ class Run:
 
     folder: Path
     commit: str
+    lock: object  # held while the run lasts, also against the same command given twice
 
     @property
     def name(self):
@@ -46,6 +49,8 @@ class Run:
         """Mark the run as whole, so that the same command starts a new one, and drop what only resuming needs."""
         _update_environment(self.folder, finished=_now())
         shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
+        self.lock.release()
+        (self.folder / LOCK).unlink(missing_ok=True)
 
 
 def open_run(paper, config, data, devices):
@@ -58,6 +63,11 @@ def open_run(paper, config, data, devices):
     key = f"{config.preset}-{digest([values, data])[:8]}"
     folder = _resumed(config.resume) if config.resume else _place(Path(config.runs) / paper, key)
     folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise UserError(f"another process is at work on {folder}; wait for it, or choose another --runs") from error
     commit = code_version()
     before = _environment(folder)
     if before and before["data"] != data:
@@ -67,8 +77,9 @@ def open_run(paper, config, data, devices):
         folder,
         paper=paper,
         data=data,
-        started=_now(),
-        commit=commit,
+        started=before.get("started", _now()),
+        resumed=[*before.get("resumed", []), {"at": _now(), "commit": commit}] if before else [],
+        commit=before.get("commit", commit),
         python=platform.python_version(),
         system=platform.platform(),
         devices=devices,
@@ -76,7 +87,7 @@ def open_run(paper, config, data, devices):
     )
     _open_log(folder / "log.txt")
     log.info("%s run %s", "going on with" if before else "new", folder)
-    return Run(folder, commit)
+    return Run(folder, commit, lock)
 
 
 def is_finished(folder):
@@ -115,7 +126,7 @@ def _resumed(folder):
 
 def _environment(folder):
     path = Path(folder) / "environment.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+    return read_json(path) if path.exists() else {}
 
 
 def _update_environment(folder, **values):

@@ -5,7 +5,6 @@ the dropout masks (set here). The state after an epoch is written whole or not a
 from its last full epoch as if nothing had happened.
 """
 
-import json
 import logging
 import sys
 import time
@@ -17,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from common.errors import UserError
-from common.files import atomic_path, write_json
+from common.files import atomic_path, read_json, write_json
 
 log = logging.getLogger("deepfake")
 
@@ -79,7 +78,7 @@ def best_epoch(history, monitor):
 
 def predict(model, batches, count):
     """The model's output for the first `count` images of `batches`, float32 (count, outputs)."""
-    return model.predict(batches, verbose=0)[:count]
+    return np.asarray(model.predict(batches, verbose=0)[:count], np.float32)
 
 
 def shorten_batch_norm(model, steps):
@@ -119,7 +118,7 @@ class _State:
     @classmethod
     def read(cls, folder):
         path = folder / "state.json"
-        return cls(**json.loads(path.read_text())) if path.is_file() else cls([], "")
+        return cls(**read_json(path)) if path.is_file() else cls([], "")
 
     def save(self, model, folder, plan):
         """Weights first, then the small file that points to them: killed in between, the state before still stands."""

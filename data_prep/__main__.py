@@ -16,7 +16,7 @@ from typing import Literal
 import pandas as pd
 import tyro
 
-from common.cli import parse, run_main
+from common.cli import GOES_ON, parse, run_main
 from data_prep.layouts import LAYOUTS
 from data_prep.prepare import SKIPPED, PrepareOptions, count_reasons, prepare
 from data_prep.verify import report
@@ -89,4 +89,4 @@ def _contradictions(images):
 
 
 if __name__ == "__main__":
-    run_main(main)
+    run_main(main, GOES_ON)

@@ -12,12 +12,12 @@ def draw_figures(outcome, trained, run, steps):
     """Write the figures that the outcome has the data for into the run's figures/."""
     predictions = pd.concat(outcome.predictions)
     test = predictions[predictions["dataset"].isin(trained) & (predictions["split"] == "test")]
-    where = f"test split of {'+'.join(trained)}, protocol {outcome.protocol}, seed {outcome.seed}"
+    where = f"{'+'.join(trained)}, protocol {outcome.protocol}, seed {outcome.seed}"
     pair = test[test["model"].isin([BASE, PROPOSED])]
     if not pair.empty:
-        confusion_figure(pair, run.path("figures", "figure_05_confusion.png"), where)
+        confusion_figure(pair, run.path("figures", "figure_05_confusion.png"), f"test split of {where}")
     if test["label"].nunique() == 2:
-        roc_figure(test, run.path("figures", "figure_06_roc.png"), where)
+        roc_figure(test, run.path("figures", "figure_06_roc.png"), f"test split of {where}")
     histories = outcome.histories
     if BASE in histories:
         history_figure(
@@ -31,7 +31,7 @@ def draw_figures(outcome, trained, run, steps):
         )
     losses = {name: histories[name] for name in (BASE, other) if name in histories}
     if losses:
-        history_figure(losses, "loss", run.path("figures", "figure_10_loss.png"), "Figure 10: loss")
+        history_figure(losses, "loss", run.path("figures", "figure_10_loss.png"), f"Figure 10, {where}")
     if BASE in set(predictions["model"]):
         network = detectors.load(run.folder, BASE).network
         activation_figure(network, run.path("figures", "figure_09_activation.png"), steps, outcome.seed)

@@ -7,6 +7,7 @@ All networks take float32 (B, 256, 256, 3) in [0, 1] and end in one unit; a sigm
 `features` is the 16 fully connected units after their LeakyReLU.
 """
 
+import h5py
 import keras
 import numpy as np
 from keras import layers
@@ -26,7 +27,7 @@ def meso4(image_size=256, synchronized=False):
     x = image
     for (filters, kernel), pool in zip(MESO4, (2, 2, 2, 4), strict=True):
         x = _convolution(x, filters, kernel, pool, synchronized)  # (B, 128 | 64 | 32 | 8, same, filters)
-    return _head(image, x, layers.Dense(1, activation="sigmoid", name="score"), "meso4")
+    return _head(image, x, layers.Dense(1, activation="sigmoid", dtype="float32", name="score"), "meso4")
 
 
 def mesoinception4(image_size=256, synchronized=False):
@@ -39,7 +40,7 @@ def mesoinception4(image_size=256, synchronized=False):
         x = layers.MaxPooling2D(2, padding="same")(x)  # (B, 128 | 64, same, 11 | 12)
     x = _convolution(x, 16, 5, 2, synchronized)  # (B, 32, 32, 16)
     x = _convolution(x, 16, 5, 4, synchronized)  # (B, 8, 8, 16)
-    return _head(image, x, layers.Dense(1, activation="sigmoid", name="score"), "mesoinception4")
+    return _head(image, x, layers.Dense(1, activation="sigmoid", dtype="float32", name="score"), "mesoinception4")
 
 
 def meso4_hinge(image_size=256, synchronized=False):
@@ -49,7 +50,7 @@ def meso4_hinge(image_size=256, synchronized=False):
     """
     base = meso4(image_size, synchronized)
     x = layers.Dropout(0.5)(base.get_layer(FEATURES).output)
-    margin = layers.Dense(1, kernel_regularizer=keras.regularizers.L2(0.01), name="margin")(x)
+    margin = layers.Dense(1, kernel_regularizer=keras.regularizers.L2(0.01), dtype="float32", name="margin")(x)
     return keras.Model(base.input, margin, name="meso4_hinge")
 
 
@@ -82,9 +83,13 @@ def fit_svm(features, labels, max_exact, seed, fake_share=None):
 def load_legacy_weights(network, file):
     """Load MesoNet's 2018 weights (.h5), whose output is P(real), so that the network's output is P(fake).
 
-    sigmoid(-z) = 1 - sigmoid(z): the sign of the last layer is the one place where their labels meet ours.
+    sigmoid(-z) = 1 - sigmoid(z): the sign of the last layer is the one place where their labels meet ours. A file of
+    Keras 3 (.weights.h5) is ours, points at fake already and is left as it is.
     """
     network.load_weights(file)
+    with h5py.File(file) as opened:
+        if "layer_names" not in opened.attrs:
+            return
     network.layers[-1].set_weights([-weights for weights in network.layers[-1].get_weights()])
 
 
@@ -107,5 +112,5 @@ def _inception(x, a, b, c, d):
 def _head(image, x, output, name):
     x = layers.Dropout(0.5)(layers.Flatten()(x))  # (B, 1024)
     x = layers.Dense(16)(x)
-    x = layers.LeakyReLU(negative_slope=0.1, name=FEATURES)(x)  # (B, 16)
+    x = layers.LeakyReLU(negative_slope=0.1, dtype="float32", name=FEATURES)(x)  # (B, 16)
     return keras.Model(image, output(layers.Dropout(0.5)(x)), name=name)

@@ -86,7 +86,7 @@ def summary(rows):
     shown = rows[(rows["table"] == "extra") & (rows["metric"] == "auc")]
     lines = [("model", "test data", "AUC", "95 % interval", "n", "")]
     for row in shown.itertuples():
-        interval = f"{row.ci_low:.3f} to {row.ci_high:.3f}"
+        interval = "" if pd.isna(row.ci_low) else f"{row.ci_low:.3f} to {row.ci_high:.3f}"
         lines.append((row.row, row.dataset, f"{row.value:.3f}", interval, str(row.n), row.note.partition(";")[0]))
     return text_table(lines, left=2)
 

@@ -3,7 +3,7 @@
 After MesoNet (Afchar et al., WIFS 2018, doi:10.1109/WIFS.2018.8630761): a small network looks for the mesoscopic traces
 of a swapped face; the paper replaces its last unit by an RBF SVM on the 16 fully connected features.
 
-    python reproductions/mesoinception_svm/run.py                       embedded data, about 4 minutes on 2 CPU cores
+    python reproductions/mesoinception_svm/run.py                       embedded data, 3 to 5 minutes on 2 CPU cores
     python reproductions/mesoinception_svm/run.py --data deepfake=DIR   the paper: hours on 2 cores, minutes on a GPU
 
 Expected on MesoNet's face set: accuracy 0.90 (Table 4, MesoInception-4), and 0.78 with the SVM (Table 5 prints 0.9, but
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from common.errors import UserError
+from common.files import sha256
 from common.options import overridden, preset_name, read_config, read_weights
 from reproductions.mesoinception_svm.config import (
     BASE,
@@ -45,9 +46,17 @@ def main(argv=None):
     trained = choose_training_sets(config, datasets)
     images = merge(datasets)
     protocols = choose_protocols(images[images["dataset"].isin(trained)], config.protocol)
+    if config.epochs == 0 and not set(weights) & set(config.models):
+        raise UserError("--epochs 0 trains nothing: give --weights mesoinception4=FILE or meso4=FILE")
+    tables = {
+        (protocol, seed): split(images, trained, config, protocol, seed)
+        for protocol in protocols
+        for seed in config.seeds
+    }
     strategy = distribution.set_up(config.strategy, config.precision, config.deterministic)
     distribution.check_batch(config.batch_size, strategy)
     fingerprints = {data.name: data.fingerprint for data in datasets}
+    fingerprints |= {f"weights of {name}": sha256(file) for name, file in weights.items()}
     run = runs.open_run(PAPER, config, fingerprints, distribution.describe_devices())
     if missing := sorted(set(LAYOUTS) - {data.role for data in datasets}):
         log.info("data sets that the paper has and this run has not: %s", ", ".join(missing))
@@ -55,11 +64,11 @@ def main(argv=None):
     from common.images import damage_named
     from reproductions.mesoinception_svm.figures import draw_figures
 
-    faces = prepared_faces(datasets)
+    config.results.mkdir(parents=True, exist_ok=True)
+    faces = prepared_faces([data for data in datasets if data.name in trained])
     outcomes = []
-    for protocol, seed in ((protocol, seed) for protocol in protocols for seed in config.seeds):
+    for (protocol, seed), table in tables.items():
         suffix = f"-{protocol}-seed{seed}" if outcomes else ""  # the first keeps the models' plain names
-        table = split(images, trained, config, protocol, seed)
         with damage_named():
             outcomes.append(train_and_test(table, config, run, strategy, weights, faces, protocol, seed, suffix))
     write_tables(outcomes, run)
@@ -67,6 +76,8 @@ def main(argv=None):
     draw_figures(outcomes[0], trained, run, config.activation_steps)
     run.finish()
     compare.show([PAPER], config.results, run.name)
+    print(f"rows: {config.results / PAPER}.csv; figures: {run.folder / 'figures'}")
+    print(f"score a picture: python -m common.predict {run.folder} PICTURE")
 
 
 @dataclass
@@ -115,7 +126,7 @@ def split(images, trained, config, protocol, seed):
     seen = images["dataset"].isin(trained)
     copies = ~seen & images["sha256"].isin(images.loc[seen & (images["sha256"] != ""), "sha256"])
     if copies.any():
-        log.info("%d unseen images are copies of images trained on, and left out", copies.sum())
+        log.warning("%d unseen images are copies of images trained on, and left out", copies.sum())
         images, seen = images[~copies], seen[~copies]
     splits = pd.Series("test", index=images.index)
     try:
@@ -123,7 +134,7 @@ def split(images, trained, config, protocol, seed):
     except UserError as error:
         if config.epochs:
             raise
-        log.info("everything is test: %s", error)
+        log.warning("everything is test: %s", error)
     check_no_overlap(images, splits, protocol)
     return images.assign(split=splits)
 
@@ -159,8 +170,6 @@ def train_and_test(images, config, run, strategy, weights, faces, protocol, seed
             detectors.save(detector, run.folder / "models")
             scores = detector.score(batches, len(held_out))
             outcome.predictions.append(prediction_table(held_out, scores, model, protocol, seed))
-    if not outcome.predictions:
-        raise UserError("--epochs 0 trains nothing: give --weights mesoinception4=FILE or meso4=FILE")
     return outcome
 
 
@@ -222,6 +231,6 @@ def _words(value):
 
 
 if __name__ == "__main__":
-    from common.cli import run_main
+    from common.cli import GOES_ON, run_main
 
-    run_main(main)
+    run_main(main, GOES_ON)

@@ -40,6 +40,8 @@ def train_network(name, config, strategy, images, weights, state, seed):
     if name.startswith("meso4") and config.baseline_epochs is not None:
         epochs = min(epochs, config.baseline_epochs)
     steps = train.steps(batch_size, config.fake_share)
+    if epochs and not steps:
+        raise UserError(f"{name} needs at least one batch of {batch_size} training images, got {len(train)} images")
     notes = []
     keras.utils.set_random_seed(seed)  # each network's first weights, whatever was trained before it
     with strategy.scope():
@@ -49,7 +51,7 @@ def train_network(name, config, strategy, images, weights, state, seed):
             load_weights(network, weights)
             notes.append(f"started from {weights.name} (sha256 {sha256(weights)[:12]})")
         if epochs == 0:
-            return network, None, [*notes, "not trained by us"]
+            return network, None, [*notes, "not trained by this run"]
         momentum = shorten_batch_norm(network, steps)
         network.compile(
             keras.optimizers.Adam(_schedule(name, config, steps), beta_1=0.9, beta_2=0.999),  # Sec. 4.2
@@ -147,9 +149,4 @@ def _validator(images, config, name):
 
 
 def _callbacks(config, state):
-    if not config.tensorboard:
-        return []
-    try:
-        return [keras.callbacks.TensorBoard(state.parents[1] / "tensorboard" / state.name)]
-    except ImportError as error:
-        raise UserError('--tensorboard needs the extra: pip install -e ".[tensorboard]"') from error
+    return [keras.callbacks.TensorBoard(state.parents[1] / "tensorboard" / state.name)] if config.tensorboard else []

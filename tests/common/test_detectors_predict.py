@@ -80,6 +80,21 @@ def test_a_classifier_of_a_foreign_type_is_not_loaded(tmp_path):
         detectors.load(run, "forest")
 
 
+@pytest.mark.parametrize("file", ["mean.json", "mean.keras"])
+def test_a_damaged_file_is_named(tmp_path, file):
+    run = a_run(tmp_path / "run")
+    (run / "models" / file).write_bytes(b"{half")
+    with pytest.raises(UserError, match=f"{file}.* damaged"):
+        detectors.load(run)
+
+
+def test_the_first_of_several_seeds_is_the_default(tmp_path):
+    run = a_run(tmp_path / "run")
+    other = Description("mean-frame-seed1", "mean-frame-seed1.keras", PREPROCESSING)
+    detectors.save(Detector(other, mean_network()), run / "models")
+    assert detectors.load(run).description.name == "mean"
+
+
 def test_an_unknown_model_or_folder_is_named(tmp_path):
     run = a_run(tmp_path / "run")
     with pytest.raises(UserError, match="no model 'x'; it has mean"):

@@ -141,9 +141,10 @@ def test_weak_bootstraps_say_so():
     assert value.value == 0.5 and np.isnan(value.low) and value.reason == "no interval: a single video or image"
     perfect = pd.DataFrame({"path": list("abcd"), "label": ["fake", "real"] * 2, "score": [0.9, 0.1] * 2})
     auc = evaluate(perfect, resamples=100)["auc"]
-    assert auc.value == auc.low == auc.high == 1 and auc.reason.startswith("undefined in ")
-    many = pd.concat([perfect] * 20, ignore_index=True)
-    assert evaluate(many, resamples=100)["auc"].reason == "all resamples are equal: interval too narrow"
+    assert auc.value == 1 and np.isnan(auc.low) and auc.reason.startswith("no interval: undefined in ")
+    auc = evaluate(pd.concat([perfect] * 20, ignore_index=True), resamples=100)["auc"]
+    assert auc.value == 1 and np.isnan(auc.low) and np.isnan(auc.high)
+    assert auc.reason == "no interval: all resamples are equal"
 
 
 def test_brier_only_of_probabilities():

@@ -43,7 +43,13 @@ def test_a_wrong_flag_exits_with_2(argv, capsys):
     assert argv[-1].lstrip("-") in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("argv", [["--seeds", "1", "1"], ["--epochs", "-1"], ["--limit", "0"], ["--seeds", "-3"]])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        *(["--seeds", "1", "1"], ["--epochs", "-1"], ["--limit", "0"], ["--seeds", "-3"], ["--margin", "-1"]),
+        *(["--protocol", "frame", "frame"], ["--shares", "0", "-1", "--margin", "0"]),
+    ],
+)
 def test_a_senseless_value_is_refused(argv):
     with pytest.raises(UserError):
         read_config(PRESETS, argv)

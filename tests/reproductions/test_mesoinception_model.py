@@ -90,6 +90,27 @@ def test_legacy_weights_point_at_real_and_our_scores_at_fake(tmp_path, name):
     np.testing.assert_allclose(ours.predict(pixels, verbose=0), 1 - p_real, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["own.weights.h5", "own.keras"])
+def test_our_own_weight_files_are_taken_as_they_are(tmp_path, name):
+    ours, again = model.meso4(64), model.meso4(64)
+    (ours.save_weights if name.endswith(".h5") else ours.save)(tmp_path / name)
+    pixels = np.random.default_rng(1).uniform(size=(3, 64, 64, 3)).astype(np.float32)
+    train.load_weights(again, tmp_path / name)
+    np.testing.assert_allclose(again.predict(pixels, verbose=0), ours.predict(pixels, verbose=0), atol=1e-6)
+
+
+def test_scores_and_features_are_float32_under_mixed_precision():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        network = model.mesoinception4(64)
+        assert network.layers[1].compute_dtype == "bfloat16"
+        pixels = np.random.default_rng(1).uniform(size=(2, 64, 64, 3)).astype(np.float32)
+        assert network.predict(pixels, verbose=0).dtype == np.float32
+        assert model.feature_network(network).predict(pixels, verbose=0).dtype == np.float32
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
 def test_weights_of_another_network_are_refused_in_one_line(tmp_path):
     write_like_mesonet(model.meso4(), tmp_path / "meso4.h5")
     (tmp_path / "text.h5").write_text("not a weight file")
