@@ -4,6 +4,7 @@ Under a strategy every loss must return one value per example, shape (B,): Keras
 two replicas then step exactly like one. The batch size of a config is always the global one, the paper's.
 """
 
+import functools
 import os
 
 from common.errors import UserError
@@ -33,8 +34,16 @@ def set_up(strategy="auto", precision="auto", deterministic=False, seed=0):
         tf.config.experimental.enable_op_determinism()
     gpus = tf.config.list_logical_devices("GPU")
     if strategy == "mirrored" or (strategy == "auto" and len(gpus) > 1):
-        return tf.distribute.MirroredStrategy(gpus or tf.config.list_logical_devices("CPU"))
+        return _mirrored(tuple(device.name for device in gpus or tf.config.list_logical_devices("CPU")))
     return tf.distribute.get_strategy()
+
+
+@functools.cache
+def _mirrored(devices):
+    """One MirroredStrategy a process: two over the same devices number their collectives alike, and mix them up."""
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(devices)
 
 
 def check_batch(batch_size, strategy):

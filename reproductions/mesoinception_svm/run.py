@@ -53,6 +53,9 @@ def main(argv=None):
         for protocol in protocols
         for seed in config.seeds
     }
+    fewest = min((table["split"] == "train").sum() for table in tables.values())
+    if config.epochs and fewest < config.batch_size:
+        raise UserError(f"--batch-size {config.batch_size}: the training split has only {fewest} images")
     strategy = distribution.set_up(config.strategy, config.precision, config.deterministic)
     distribution.check_batch(config.batch_size, strategy)
     fingerprints = {data.name: data.fingerprint for data in datasets}
