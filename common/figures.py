@@ -8,7 +8,6 @@ import numpy as np
 from common.files import atomic_path
 from common.labels import to_numbers
 
-FAKE_COLOUR, REAL_COLOUR = "#c0392b", "#2471a3"
 CURVES = ("#1b6ca8", "#d1495b", "#3a7d44", "#8e6c8a", "#c98b2b", "#4d5359")
 
 

@@ -131,12 +131,13 @@ def _checked(config):
         if isinstance(value, tuple) and isinstance(next(iter(value), None), str) and len(set(value)) < len(value):
             raise UserError(f"{flag}: expected each value once, got {' '.join(value)}")
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if number and value <= 0 and not field.name.endswith("epochs"):
-            raise UserError(f"{flag}: expected a number above 0, got {value}")
+        least = 0 if field.name.endswith("epochs") else 1e-300
+        if number and value < least:
+            raise UserError(f"{flag}: expected a number {'of at least' if least == 0 else 'above'} 0, got {value}")
     if not config.seeds or len(set(config.seeds)) < len(config.seeds):
         raise UserError(f"--seeds: expected one or more different numbers, got {list(config.seeds)}")
-    if min(config.seeds) < 0 or config.epochs < 0:
-        raise UserError(f"--seeds and --epochs: expected no negative number, got {min(*config.seeds, config.epochs)}")
+    if min(config.seeds) < 0:
+        raise UserError(f"--seeds: expected no negative number, got {min(config.seeds)}")
     if config.tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise UserError('--tensorboard needs TensorBoard: pip install -e ".[tensorboard]"')
     return config

@@ -1,8 +1,9 @@
 """From predictions to rows of the results: which of our numbers stands beside which published one."""
 
+import numpy as np
 import pandas as pd
 
-from common.evaluation import evaluate
+from common.evaluation import Value, evaluate
 from reproductions.mesoinception_svm.config import PROPOSED
 from results.tables import text_table
 
@@ -15,12 +16,15 @@ REPORT = {
     ("class 1", "recall"): "specificity",
     ("class 1", "f1"): "f1_real",
     ("accuracy", "accuracy"): "accuracy",
+    ("class 0", "support"): "recall",  # a support is the number of images that this metric is over
+    ("class 1", "support"): "specificity",
+    ("accuracy", "support"): "accuracy",
 }
 AVERAGES = {  # Table 4 alone prints them
     (f"{average} avg", metric): f"{average}_{metric}"
     for average in ("macro", "weighted")
     for metric in ("precision", "recall", "f1")
-}
+} | {(f"{average} avg", "support"): "accuracy" for average in ("macro", "weighted")}
 GENERALISATION = {"Mesonet": "meso4", "Mesoinception4": "mesoinception4", "Mesoinception4+SVM": PROPOSED}
 TRAINED = "trained"  # stands for the data sets that were trained on, together
 
@@ -92,6 +96,8 @@ def summary(rows):
 
 
 def _row(key, model, value, names, trained):
+    if key[2] == "support":
+        value = Value(value.n, np.nan, np.nan, value.n)
     unseen = "" if set(names) <= set(trained) else f"unseen: trained on {'+'.join(trained)}"
     return {
         **dict(zip(("table", "row", "metric"), key, strict=True)),

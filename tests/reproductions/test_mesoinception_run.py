@@ -98,6 +98,8 @@ def test_the_numbers_follow_from_the_predictions_by_scikit_learn(smoke):
         precision_score(~truth["mesoinception4"], base["score"] < 0.5, zero_division=np.nan), nan_ok=True
     )
     assert rows.loc[("Table 4", "accuracy", "accuracy"), "n"] == len(base)
+    assert rows.loc[("Table 4", "class 0", "support"), "value"] == (base["label"] == "fake").sum()
+    assert rows.loc[("Table 5", "class 1", "support"), "value"] == (svm["label"] == "real").sum()
 
 
 def test_splits_are_disjoint_and_the_test_split_is_what_was_predicted(smoke):
@@ -188,6 +190,7 @@ def test_a_finished_run_is_left_alone_and_a_killed_one_is_gone_on_with(tmp_path,
         (["--epochs", "0"], "--weights mesoinception4=FILE"),
         (["--no-such-flag"], "no-such-flag"),
         (["--models", "mesoinception4_svm"], "add mesoinception4"),
+        (["--baseline-epochs", "-1"], "--baseline-epochs"),
     ],
 )
 def test_a_users_mistake_is_one_line_and_exit_code_2(tmp_path, command, words, expected):
