@@ -23,6 +23,7 @@ RESULTS = (
 KEY = ("table", "row", "metric", "dataset", "protocol", "preset", "seed")
 FLOATS = ("value", "ci_low", "ci_high")
 INTEGERS = ("n", "seed")
+BESIDE = ("_relations", "_notes")  # files of the audit beside a paper's table
 
 
 def published_folder():
@@ -32,7 +33,7 @@ def published_folder():
 
 def known_papers():
     """The papers that have a published table, in alphabetical order."""
-    return sorted(path.stem for path in published_folder().glob("*.csv"))
+    return sorted(path.stem for path in published_folder().glob("*.csv") if not path.stem.endswith(BESIDE))
 
 
 def read_published(paper):

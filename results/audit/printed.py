@@ -1,0 +1,95 @@
+"""What a printed number says: a range of values, known from its digits and from how they may have been rounded."""
+
+import re
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from common.errors import UserError
+
+RULES = ("half-up", "half-even", "cut")
+MORE, ABOUT = ("more than", "over", "exceeding"), ("around", "approximately", "about", "nearly", "almost", "roughly")
+NUMBER = re.compile(
+    r"(?P<sign>(?<!\S)[-\u2212])?(?P<whole>\d{1,3}(?:[ ,]\d{3})+(?!\d)|\d+)(?:\.(?P<decimals>\d+))?"
+    r"(?:[eE](?P<exponent>[-+]?\d+))?\s*(?P<mark>%|per ?cent|[kK]\b)?"
+)
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values from low to high, Fractions; each end belongs to it or not."""
+
+    low: Fraction
+    high: Fraction
+    low_closed: bool = True
+    high_closed: bool = False
+
+    def __contains__(self, value):
+        above = value > self.low or (self.low_closed and value == self.low)
+        return above and (value < self.high or (self.high_closed and value == self.high))
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A number as it is printed.
+
+    text is the printed form, value the number as a Fraction (0.94 for `94 %`, 30000 for `30k`), unit what one step of
+    its last digit is worth, hedge `more than`, `about` or nothing. exact numbers, counts, have no rounding.
+    """
+
+    text: str
+    value: Fraction
+    unit: Fraction
+    hedge: str = ""
+    exact: bool = False
+
+    def range(self, rule=None):
+        """The values that print like this under a rule of RULES; None: under any of them.
+
+        half-up: from half a unit below up to half a unit above, without it. half-even: ties go to the even last digit.
+        cut: digits were dropped, so the value lies up to a unit above. `more than 67 %` is 67 and a part of a unit,
+        `around 90 %` up to one unit off on either side.
+        """
+        if self.value < 0:  # rounding mirrors negative numbers
+            mirrored = replace(self, value=-self.value).range(rule)
+            return Range(-mirrored.high, -mirrored.low, mirrored.high_closed, mirrored.low_closed)
+        value, unit, half = self.value, self.unit, self.unit / 2
+        if self.exact:
+            return Range(value, value, True, True)
+        if self.hedge == "about":
+            return Range(value - unit, value + unit, True, True)
+        if self.hedge == "more than":
+            return Range(value, value + unit)
+        if rule in ("cut", None) and not value:  # a minus sign may have gone with the digits
+            return Range(-unit, unit, False, False)
+        if rule in ("cut", None):
+            return Range(value if rule else value - half, value + unit)
+        even = rule == "half-even" and (value / unit) % 2 == 0
+        return Range(value - half, value + half, even or (rule == "half-up" and value > 0), even)
+
+
+def parse_printed(text, proportion, digits=None):
+    """Read the first number of a printed form.
+
+    proportion: the number is a share: one above 1 without a % sign stands for a percentage, as in `82.20`. Other
+    numbers without decimals are counts, and exact unless hedged. digits: decimals that the number was rounded to, where
+    more than are printed (0.8 for 0.800000). UserError if there is no number, or a share above 100 %.
+    """
+    found = NUMBER.search(text)
+    if not found:
+        raise UserError(f"expected a printed number such as 94.8 %, 0.948 or 9,951; got {text!r}")
+    sign, whole, decimals, exponent, mark = found.groups()
+    number = Fraction(re.sub("[ ,]", "", whole) + "." + (decimals or "0")) * Fraction(10) ** int(exponent or 0)
+    number = -number if sign else number
+    unit = Fraction(10) ** (int(exponent or 0) - (len(decimals or "") if digits is None else digits))
+    scale = Fraction(1)
+    if mark and mark in "kK":
+        scale = Fraction(1000)
+    elif mark or (proportion and number > 1):
+        scale = Fraction(1, 100)
+    if proportion and number * scale > 1:
+        raise UserError(f"expected a share of at most 100 %, got {text!r}")
+    before = text[: found.start()].lower()
+    hedge = "more than" if any(word in before for word in MORE) else ""
+    hedge = "about" if any(word in before for word in ABOUT) else hedge
+    exact = not hedge and not proportion and decimals is None
+    return Printed(text, number * scale, unit * scale, hedge, exact)
