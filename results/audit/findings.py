@@ -150,12 +150,12 @@ def _solutions(solutions):
 def _totals(solutions):
     totals = solutions.totals
     smallest = solutions.at(totals[0])
-    equal = (solutions.fakes == solutions.reals).all()
-    unequal = (solutions.fakes + solutions.reals)[solutions.fakes != solutions.reals]
-    classes = "all with equal classes" if equal else f"below n = {unequal.min()} with equal classes"
+    unequal = (solutions.fakes + solutions.reals)[solutions.fakes != solutions.reals].min(initial=totals[-1] + 1)
+    classes = ", all with equal classes" if unequal > totals[-1] else f", below n = {unequal} with equal classes"
+    classes = "" if unequal == totals[0] else classes
     low, high = wilson(round(smallest.range("accuracy")[0] * totals[0]), int(totals[0]))
     return (
-        f"{len(totals)} totals up to {totals[-1]} fit ({_some(totals, 12)}), {classes}. The smallest, n = {totals[0]}: "
+        f"{len(totals)} totals up to {totals[-1]} fit ({_some(totals, 12)}){classes}. The smallest, n = {totals[0]}: "
         f"{_solutions(smallest)} The 95 % interval of its accuracy is {low:.4f} to {high:.4f}."
     )
 
