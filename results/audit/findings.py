@@ -46,6 +46,9 @@ def audit_group(paper, group):
         found = solve(group.statements, group.sizes)
     if not found.count:
         return finding(*_contradiction(group))
+    if found.more:
+        detail = ["Too little is printed to say more: class sizes or more decimals would tell."]
+        return finding(f"{group.about}: more than {found.count:,} confusion matrices fit", detail, RANGE)
     by_rule = {rule: solve(group.statements, group.sizes, rule, within=found) for rule in RULES}
     detail = [_by_rule(by_rule) if found.count > 1 else "", _follows(found)]
     if not any(by_rule[rule].count for rule in RULES[:2]):

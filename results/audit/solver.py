@@ -17,6 +17,7 @@ EXACT = 2.0**53  # integers of a float64 are exact up to here
 BLOCK = 1 << 18  # rows at a time, so that they stay in the cache
 BATCH = 1 << 14  # pairs of class sizes at a time
 MAX_N = 1000
+MOST = 5_000_000  # rows with solutions after which nobody needs the rest
 EMPTY = (1.0, 0.0)
 SLACK = 1e-6
 
@@ -80,6 +81,8 @@ class Solutions:
     tp: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    more: bool = False
+    """The search was stopped at MOST rows: there may be more."""
 
     @property
     def count(self):
@@ -118,7 +121,7 @@ def solve(statements, sizes, rule=None, within=None, first=False):
     question, to search only there. first: stop at the first block of rows with a solution. Exact while 2 n^2 times
     10 to the digits is below 2^53; beyond, an interval may be one too wide, so that no matrix that fits is ever lost.
     """
-    found = []
+    found, rows = [], 0
     for block in _blocks(statements, sizes, rule) if within is None else [within._columns[:3]]:
         block = tuple(np.asarray(column, float) for column in block)
         low, high = np.zeros_like(block[2]), block[1].copy()
@@ -132,10 +135,11 @@ def solve(statements, sizes, rule=None, within=None, first=False):
                 break
         if len(low):
             found.append((*block, low, high))
-            if first:
+            rows += len(low)
+            if first or rows > MOST:
                 break
     columns = [np.concatenate(column) for column in zip(*found, strict=True)] if found else [np.empty(0)] * 5
-    return Solutions(*(column.astype(np.int64) for column in columns))
+    return Solutions(*(column.astype(np.int64) for column in columns), more=rows > MOST)
 
 
 def interval(statement, fakes, reals, tp, rule=None):

@@ -123,7 +123,7 @@ def _report(table, name):
 def _finest(rows):
     """The most decimals of a report's shares: it rounds all alike, and 0.9 stands for 0.90."""
     shares = rows.loc[rows["name"].isin(SHARES), "printed"]
-    return int(shares.str.extract(r"\d\.(\d+)", expand=False).str.len().max())
+    return int(shares.str.extract(r"\d\.(\d+)", expand=False).str.len().fillna(0).max())
 
 
 def _in_report(metric, kind):
@@ -187,10 +187,13 @@ def _given(statements, n):
         fakes = counts["tp"] + counts["fn"]
     if reals is None and {"fp", "tn"} <= set(counts):
         reals = counts["fp"] + counts["tn"]
-    if n is not None and fakes is not None and reals is None:
-        reals = n - fakes
-    if n is not None and reals is not None and fakes is None:
-        fakes = n - reals
+    if n is not None and (fakes is None) != (reals is None):
+        known = reals if fakes is None else fakes
+        if known > n:
+            raise UserError(
+                f"expected class sizes of at most n, got {known} of n = {n}: {', '.join(map(str, statements))}"
+            )
+        fakes, reals = (n - known, known) if fakes is None else (known, n - known)
     if fakes is not None and reals is not None and "n" not in counts:
         n = None
     kept = [one for one in statements if one.metric not in ("fakes", "reals")]

@@ -176,6 +176,12 @@ def test_totals_are_added_up(tmp_path):
     assert verdicts["T / total / fake: train + test: 5 ≠ 6"] == CONTRADICTION
 
 
+def test_a_loose_table_of_many_images_stays_small(tmp_path):
+    rows = [("a", "accuracy", "0.9", "20000"), ("a", "precision", "0.9", "20000")]
+    (one,), _ = audit_table(write(tmp_path / "t.csv", rows, ("row", "metric", "printed", "n")))
+    assert one.verdict == RANGE and "more than" in one.finding and "class sizes" in one.detail
+
+
 def test_what_says_too_little_is_listed(tmp_path):
     rows = [("a", "accuracy", "0.9", ""), ("b", "accuracy", "0.91", "100"), ("b", "f1", "0.9", "100")]
     findings, unchecked = audit_table(write(tmp_path / "t.csv", rows, ("row", "metric", "printed", "n")))
@@ -190,6 +196,7 @@ def test_what_says_too_little_is_listed(tmp_path):
         ("row,metric,printed\na,accuracy,0.9\n", "nothing in it can be checked"),
         ("row,metric,printed\na,accuracy,0.9\na,accuracy,0.8\n", "a / accuracy twice"),
         ("row,metric,printed,n\na,accuracy,high,10\na,f1,0.8,10\n", r"\[table / a / accuracy\]: expected a printed"),
+        ("row,metric,printed,n\na,accuracy,0.9,95\na,fakes,100,95\n", "at most n, got 100 of n = 95"),
         ("row,metric,printed,n\na,accuracy,0.9,many\n", "whole number in the column n"),
         ("row,metric,printed\n\"a", "not a readable CSV"),
     ],
