@@ -73,9 +73,18 @@ def open_dataset(role, folder, layout="folders", limit=None):
     return DataSet(role, name, folder, images, preparation)
 
 
-def merge(datasets):
-    """All images of several data sets as one table with a fresh index."""
-    return pd.concat([data.images for data in datasets], ignore_index=True)
+def merge(datasets, near_duplicates=None):
+    """All images of several data sets as one table with a fresh index.
+
+    near_duplicates: a Hamming distance of perceptual hashes; images within it get one number in a column `near`, which
+    splits obey.
+    """
+    images = pd.concat([data.images for data in datasets], ignore_index=True)
+    if near_duplicates is None:
+        return images
+    from common.near_duplicates import hash_images, near_duplicate_groups
+
+    return images.assign(near=near_duplicate_groups(hash_images(images["file"]), near_duplicates))
 
 
 def _limited(images, limit):

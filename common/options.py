@@ -38,6 +38,9 @@ class RunOptions:
     """Seeds of splits, initial weights, order and augmentation; everything is repeated for each."""
     protocol: tuple[str, ...] = ()
     """How images are split into train, validation and test; none: every protocol that the data allow."""
+    near_duplicates: int | None = None
+    """Keep images on one side whose perceptual hashes differ in at most so many of 64 bits, e.g. 4; none compares bytes
+    alone."""
     resume: Path | None = None
     """A run folder to go on with; its own config.json is used. (The same command resumes a killed run by itself.)"""
     strategy: Literal["auto", "none", "mirrored"] = "auto"

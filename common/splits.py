@@ -1,8 +1,11 @@
-"""Who trains, who validates, who tests: protocols that assign every image of a manifest, and the check against leaks.
+"""Who trains, who validates, who tests: protocols that assign every image of a manifest.
 
 `frame`: images one by one; copies of the same bytes stay together. The easy protocol: frames of one video stand on
 both sides. `video`: everything that hangs together by video, by original or by equal bytes stays on one side.
+`identity`: no person stands on two sides, neither as the target nor as the source of a swap; where nearly everybody is
+swapped with everybody (Celeb-DF), the persons are dealt, and swaps of two that come to different sides are dropped.
 `official`: the data set's own split; where it has no val, some of train is drawn for it.
+A column `near` (common.near_duplicates) is obeyed by each of the drawn ones: equal values stay on one side.
 """
 
 import hashlib
@@ -13,13 +16,19 @@ import pandas as pd
 from common.errors import UserError
 from common.labels import WORDS
 from common.manifest import SPLITS
+from common.split_groups import identity_units, single_units
 
+PROTOCOLS = ("frame", "video", "identity", "official")
 FRACTIONS = (0.7, 0.2, 0.1)  # train, val, test
-SMALL_STRATUM = 10  # groups; below, no split of a tenth can be drawn from it
+SMALL_STRATUM = 10  # units; below, no split of a tenth can be drawn from it
+ATTEMPTS = 20  # orders that are tried until every split has both classes
 
 
 def split_images(images, protocol, seed=0, fractions=FRACTIONS):
     """Return a Series of `train` / `val` / `test` for a manifest (or several in one table, told apart by `dataset`).
+
+    Under `identity` an image is '' where it is dropped, because persons of it are on different sides: leave those rows
+    out, and say how many they are; check_splits refuses them.
 
     Groups of images that belong together are sorted into strata by their labels, sources and data sets, ordered within
     a stratum by SHA-256 of the seed and their names, and cut where the cumulated image counts pass `fractions` (train,
@@ -29,21 +38,28 @@ def split_images(images, protocol, seed=0, fractions=FRACTIONS):
     """
     if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
         raise UserError(f"expected three fractions above 0 for train, val, test that sum to 1, got {fractions}")
-    choose_protocols(images, [protocol])
+    if not _filled_in(images, protocol):
+        raise _impossible(protocol, allowed_protocols(images))
     rows = images.reset_index(drop=True)
     if protocol == "official":
         splits = _official(rows, seed, fractions)
     else:
-        splits = _draw(rows, protocol == "video", seed, dict(zip(SPLITS, fractions, strict=True)))
+        units = identity_units(rows) if protocol == "identity" else single_units(rows, protocol == "video")
+        splits = _draw(rows, units, seed, dict(zip(SPLITS, fractions, strict=True)))
     return splits.set_axis(images.index)
 
 
 def allowed_protocols(images):
-    """The protocols that the manifest is filled in for, as a list; `frame` always."""
-    named = (images["video"] != "").any() or (images["original"] != "").any()
-    given = set(images["split"])
-    official = "" not in given and {"train", "test"} <= given
-    return ["frame"] + ["video"] * bool(named) + ["official"] * official
+    """The protocols that the manifest is filled in for, as a list; `frame` always.
+
+    `identity` only where persons connect videos (or single images) that nothing else does, or it were `video` again,
+    and where they suffice for both classes in every split.
+    """
+    return [
+        protocol
+        for protocol in PROTOCOLS
+        if _filled_in(images, protocol) and (protocol != "identity" or _identity_matters(images))
+    ]
 
 
 def choose_protocols(images, requested=()):
@@ -51,44 +67,36 @@ def choose_protocols(images, requested=()):
     allowed = allowed_protocols(images)
     for protocol in requested:
         if protocol not in allowed:
-            raise UserError(
-                f"protocol {protocol!r} is not possible with these data, only {', '.join(allowed)}: `video` needs a "
-                f"video or original in the manifest, `official` a split in every row, train and test among them"
-            )
+            raise _impossible(protocol, allowed)
     return list(dict.fromkeys(requested)) or allowed
 
 
-def check_no_overlap(images, splits, protocol):
-    """Raise UserError, naming an example, if `splits` (a Series indexed as `images`) overlap against the protocol.
-
-    Forbidden always: equal bytes (sha256) in two splits. Under `video` too: a video, or an original and what was made
-    from it, in two splits. It shares no code with split_images.
-    """
-    if not images.index.equals(splits.index):
-        raise ValueError("splits and images differ in their index")
-    _refuse_two_sides("the same picture", images["sha256"], images, splits, protocol)
+def _filled_in(images, protocol):
     if protocol == "video":
-        dataset = images["dataset"] if "dataset" in images else pd.Series("", index=images.index)
-        originals = images["original"].str.split(";").explode().str.strip()
-        names = pd.concat([images["video"], originals])
-        names = names[names != ""]
-        _refuse_two_sides("video", names, images, splits, protocol, dataset.reindex(names.index))
+        return bool((images["video"] != "").any() or (images["original"] != "").any())
+    if protocol == "identity":
+        return bool((images["identity"] != "").any())
+    given = set(images["split"])
+    return protocol == "frame" or (protocol == "official" and "" not in given and {"train", "test"} <= given)
 
 
-def _refuse_two_sides(what, names, images, splits, protocol, dataset=None):
-    side = pd.DataFrame({"name": names, "split": splits.reindex(names.index).astype(object)})
-    side["dataset"] = "" if dataset is None else dataset
-    side = side[side["name"] != ""].reset_index(names="image")
-    distinct = side.drop_duplicates(["dataset", "name", "split"])
-    twice = distinct[distinct.duplicated(["dataset", "name"], keep=False)]
-    if twice.empty:
-        return
-    first = twice[(twice["name"] == twice["name"].iloc[0]) & (twice["dataset"] == twice["dataset"].iloc[0])]
-    places = " and in ".join(f"{row.split} ({images.loc[row.image, 'path']})" for row in first.itertuples())
-    number = len(twice[["dataset", "name"]].drop_duplicates())
-    raise UserError(
-        f"protocol {protocol!r} forbids {what} {first['name'].iloc[0]} in {places}; {number} such overlaps: "
-        f"remove the copies from the data, or choose a protocol that allows them"
+def _identity_matters(images):
+    rows = images.reset_index(drop=True)
+    units = identity_units(rows)
+    if not units.person.any() and len(units.key) == len(single_units(rows, by_name=True).key):
+        return False
+    try:
+        _draw(rows, units, 0, dict(zip(SPLITS, FRACTIONS, strict=True)))
+    except UserError:
+        return False
+    return True
+
+
+def _impossible(protocol, allowed):
+    return UserError(
+        f"protocol {protocol!r} is not possible with these data, only {', '.join(allowed)}: `video` needs a video or "
+        f"original in the manifest, `identity` persons who are in several videos, enough of them for both classes in "
+        f"every split, `official` a split in every row, train and test among them"
     )
 
 
@@ -98,94 +106,76 @@ def _official(rows, seed, fractions):
         train = rows[splits == "train"]
         total = fractions[0] + fractions[1]
         shares = {"train": fractions[0] / total, "val": fractions[1] / total}
-        splits[train.index] = _draw(train.reset_index(drop=True), True, seed, shares).to_numpy()
+        units = single_units(train.reset_index(drop=True), by_name=True)
+        splits[train.index] = _draw(train.reset_index(drop=True), units, seed, shares).to_numpy()
     return splits
 
 
-def _draw(rows, by_name, seed, shares):
-    group, order = _groups(rows, by_name)
-    order["stratum"] = _strata(rows, group)
-    order["size"] = np.bincount(group)
-    order["hash"] = [hashlib.sha256(f"{seed}\n{key}".encode()).digest() for key in order["key"]]
-    order = order.sort_values(["stratum", "hash", "content"])
-    part = pd.Series("", index=order.index, dtype=object)
+def _draw(rows, units, seed, shares):
+    stratum, size = _strata(rows, units), np.bincount(units.unit)
+    table = pd.DataFrame({"key": units.key, "content": units.content, "size": size, "stratum": stratum})
+    table["person"] = units.person
+    labels = rows["label"].to_numpy()
+    counts = {word: len(set(units.unit[labels[units.row] == word])) for word in WORDS}
+    dropped = 0
+    for attempt in range(ATTEMPTS if min(counts.values()) >= len(shares) else 0):
+        part = _deal(table, f"{seed}\n" + (f"{attempt}\n" if attempt else ""), list(shares.values()))
+        splits = _sides(len(rows), units, part, list(shares))
+        if len(set(zip(splits, labels, strict=True)) - {("", word) for word in WORDS}) == len(shares) * len(WORDS):
+            return pd.Series(splits)
+        dropped = int((splits == "").sum())
+    found = " and ".join(f"{count} with {word} images" for word, count in counts.items())
+    raise UserError(
+        f"too few groups of images for both classes in {', '.join(shares)} (a group stays on one side): expected at "
+        f"least {len(shares)} groups with each class, more where groups hold both, got {found}"
+        + (f", and {dropped} images of swaps between the sides are dropped" if dropped else "")
+        + ": add data, or choose another protocol"
+    )
+
+
+def _deal(table, salt, shares):
+    """The part, 0 .. len(shares) - 1, of each unit, int (units,)."""
+    digests = [hashlib.sha256(f"{salt}{key}".encode()).digest() for key in table["key"]]
+    order = table.assign(hash=digests).sort_values(["stratum", "hash", "content"])
+    part = pd.Series(0, index=order.index)
     for _, stratum in order.groupby("stratum"):
-        part[stratum.index] = np.array(list(shares), dtype=object)[_cut(stratum["size"], list(shares.values()))]
-    splits = pd.Series(part.sort_index().to_numpy()[group])
-    _require_both_classes(rows, group, splits, list(shares))
-    return splits
+        part[stratum.index] = _cut(stratum["size"], shares, least=2 if stratum["person"].iloc[0] else 1)
+    return part.sort_index().to_numpy()
 
 
-def _groups(rows, by_name):
-    """Find the connected groups of rows.
-
-    Rows hang together by equal sha256, across data sets; `by_name` also by video and original, within a data set.
-    Returns the group of each row, int (n,), and a table with a row a group: `key`, the smallest of its names, which
-    outlives added images (without names the same as content), and `content`, the smallest of its sha256 or paths.
-    """
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    count = len(rows)
-    names = _names(rows) if by_name else rows["video"][:0]
-    scope = (rows["dataset"] if "dataset" in rows else pd.Series("", index=rows.index)).loc[names.index]
-    links = pd.concat(["sha256 " + rows["sha256"][rows["sha256"] != ""], "name " + scope + "\n" + names])
-    node = count + pd.factorize(links)[0]
-    size = count + len(links)
-    graph = coo_matrix((np.ones(len(links), bool), (links.index, node)), shape=(size, size))
-    group = pd.factorize(connected_components(graph, directed=False)[1][:count])[0]
-    content = _smallest(rows["sha256"].where(rows["sha256"] != "", rows["path"]), group)
-    key = _smallest(names, group[names.index]).reindex(content.index).fillna(content)
-    return group, pd.DataFrame({"key": key, "content": content})
+def _sides(count, units, part, names):
+    """The split of each row, object (count,): '' where units that it holds to are on different sides."""
+    low, high = np.full(count, len(names)), np.full(count, -1)
+    np.minimum.at(low, units.row, part[units.unit])
+    np.maximum.at(high, units.row, part[units.unit])
+    return np.where(low == high, np.array(names, dtype=object)[low], "")
 
 
-def _smallest(words, group):
-    words = pd.Series(words.to_numpy(), index=group).sort_values()
-    return words[~words.index.duplicated()].sort_index()
-
-
-def _names(rows):
-    """Every video and original of the rows, one a line; the index is the row's number."""
-    originals = rows["original"][rows["original"] != ""].str.split(";").explode().str.strip()
-    names = pd.concat([rows["video"], originals])
-    return names[names != ""]
-
-
-def _strata(rows, group):
-    """Number the strata of the groups: by data set, source and label; where that leaves few groups, by label alone."""
+def _strata(rows, units):
+    """Number the strata of the units: by data set, source and label; where that leaves few units, by label alone."""
     columns = ["dataset", "source", "label"] if "dataset" in rows else ["source", "label"]
-    fine, coarse = _composition(rows[columns], group), _composition(rows[["label"]], group)
+    fine, coarse = _composition(rows[columns], units), _composition(rows[["label"]], units)
     small = pd.Series(fine).groupby(fine).transform("size").to_numpy() < SMALL_STRATUM
-    return np.where(small, coarse, fine)
+    return np.where(small, coarse, fine) + units.person  # persons among themselves
 
 
-def _composition(columns, group):
-    """A number a group, equal for groups that hold the same set of rows' values: the sum of the values' hashes."""
-    marks = pd.DataFrame({"group": group, "mark": pd.util.hash_pandas_object(columns, index=False)}).drop_duplicates()
-    return marks.groupby("group")["mark"].sum().to_numpy()
+def _composition(columns, units):
+    """A number a unit, equal for units that hold the same set of rows' values: the sum of the values' hashes."""
+    marks = pd.util.hash_pandas_object(columns, index=False).to_numpy()[units.row]
+    marks = pd.DataFrame({"unit": units.unit, "mark": marks}).drop_duplicates()
+    return marks.groupby("unit")["mark"].sum().to_numpy()
 
 
-def _cut(sizes, shares):
-    """The part, 0 .. len(shares) - 1, of each group in order, by the middle of its span in the cumulated sizes.
+def _cut(sizes, shares, least=1):
+    """The part, 0 .. len(shares) - 1, of each unit in order, by the middle of its span in the cumulated sizes.
 
-    With at least as many groups as parts no part stays empty.
+    Where there are enough units every part gets at least `least` of them.
     """
     sizes, parts = np.asarray(sizes), len(shares)
     middle = (np.cumsum(sizes) - sizes / 2) / sizes.sum()
     bounds = np.searchsorted(middle, np.cumsum(shares)[:-1])
-    if len(sizes) >= parts:
-        least = np.arange(1, parts)
-        bounds = np.minimum(np.maximum.accumulate(np.maximum(bounds - least, 0)) + least, len(sizes) - parts + least)
+    if len(sizes) >= parts * least:
+        step = least * np.arange(1, parts)
+        bounds = np.maximum.accumulate(np.maximum(bounds - step, 0)) + step
+        bounds = np.minimum(bounds, len(sizes) - parts * least + step)
     return np.searchsorted(bounds, np.arange(len(sizes)), side="right")
-
-
-def _require_both_classes(rows, group, splits, parts):
-    present = set(zip(splits, rows["label"], strict=True))
-    if all((part, word) in present for part in parts for word in WORDS):
-        return
-    found = " and ".join(f"{len(set(group[rows['label'] == word]))} with {word} images" for word in WORDS)
-    raise UserError(
-        f"too few groups of images for both classes in {', '.join(parts)} (a group stays on one side): expected at "
-        f"least {len(parts)} groups with each class, more where groups hold both, got {found}: add data, or choose "
-        f"another protocol"
-    )

@@ -1,4 +1,4 @@
-"""Prepare a raw data set for training: check, crop and copy its images, and list them in DST/manifest.csv.
+"""Prepare a raw data set for training: check, crop and copy its images and frames, listed in DST/manifest.csv.
 
 Layouts:
 {layouts}
@@ -17,9 +17,11 @@ import pandas as pd
 import tyro
 
 from common.cli import GOES_ON, parse, run_main
+from common.files import read_json
 from data_prep.layouts import LAYOUTS
-from data_prep.prepare import SKIPPED, PrepareOptions, count_reasons, prepare
-from data_prep.verify import report
+from data_prep.prepare import PrepareOptions, prepare
+from data_prep.tables import PREPARATION, SKIPPED, in_words
+from data_prep.verify import contradictions, report
 
 PROGRAM = "python -m data_prep"
 
@@ -57,7 +59,12 @@ def main(argv=None):
     arguments = parse(Arguments, argv, prog=PROGRAM, description=__doc__.format(layouts=layouts))
     start = time.monotonic()
     images = prepare(arguments.layout, arguments.src, arguments.dst, arguments)
-    print(summary(images, arguments.dst, time.monotonic() - start))
+    if images is None:
+        print(
+            f"share {arguments.shard} is done; the last of the others, or this command without --shard, ends the work"
+        )
+    else:
+        print(summary(images, arguments.dst, time.monotonic() - start))
 
 
 def summary(images, dst, seconds):
@@ -71,21 +78,19 @@ def summary(images, dst, seconds):
         lines.append(f"only {labels.index[0]} images: they can be evaluated on, but not trained on alone")
     skipped = pd.read_csv(dst / SKIPPED, dtype=str, keep_default_na=False)
     if len(skipped):
-        reasons = ", ".join(f"{number} {reason}" for reason, number in count_reasons(skipped).items())
-        lines.append(f"skipped {len(skipped)} files: {reasons} (see {dst / SKIPPED})")
+        lines.append(f"skipped: {in_words(skipped)} (see {dst / SKIPPED})")
+    lines += [f"found: {words}" for words in read_json(dst / PREPARATION)["found"]]
     lines += _contradictions(images)
     lines.append(f"next: python reproductions/<paper>/run.py --data NAME={dst}   (NAMEs: that command's --help)")
     return "\n".join(lines)
 
 
 def _contradictions(images):
-    labels = images.groupby("sha256")["label"].nunique()
-    both = labels.index[labels > 1]
-    if both.empty:
+    rows = contradictions(images, "sha256")
+    if rows.empty:
         return []
-    example = images[images["sha256"] == both[0]].drop_duplicates("label")
-    words = " and ".join(f"{row.path} ({row.label})" for row in example.itertuples())
-    return [f"WARNING: pictures labelled both real and fake: {len(both)}, e.g. {words}"]
+    words = " and ".join(f"{row.path} ({row.label})" for row in rows.head(2).itertuples())
+    return [f"WARNING: pictures labelled both real and fake: {len(rows) // 2}, e.g. {words}"]
 
 
 if __name__ == "__main__":

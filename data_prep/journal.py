@@ -1,51 +1,100 @@
-"""What became of each raw image, noted in the prepared folder as soon as it is known."""
+"""What became of each raw file, noted in the prepared folder as soon as it is known.
+
+`.progress.jsonl` holds how the folder is prepared, then a line for each Outcome; of a raw file the later line counts.
+A shard writes one of its own, `.progress-2-of-4.jsonl`, and everyone reads all of them.
+"""
 
 import json
-import os
+from contextlib import ExitStack
 from dataclasses import asdict
 
 from common.errors import UserError
 from common.files import write_bytes
 from data_prep.work import Outcome
 
-NAME, LOCK = ".progress.jsonl", ".lock"
-
 
 class Journal:
-    """The file `folder`/.progress.jsonl: how the folder is prepared, then a line for each Outcome; a later line counts.
+    """The journals of `folder`, of which the one named `.progress<suffix>.jsonl` is ours to write.
 
     description is a dict for JSON. UserError if the folder was begun with another description, or has no journal and
-    holds something else. outcomes: {raw path: Outcome}.
+    holds something else. Of the Outcomes only their places in the files are held in memory, since there are as many as
+    raw files.
     """
 
-    def __init__(self, folder, description):
-        self._path = folder / NAME
+    def __init__(self, folder, description, suffix=""):
+        self._path = folder / f".progress{suffix}.jsonl"
+        self._folder = folder
         self.description = description
-        self.outcomes = {}
-        if self._path.is_file():
-            self._read(folder, description)
-        elif any(entry.name != LOCK for entry in folder.iterdir()):
+        if not _journals(folder) and any(not _ours(entry.name) for entry in folder.iterdir()):
             raise UserError(
                 f"expected a new or empty folder as DST, or one that data_prep began; {folder} holds other files"
             )
+        if self._path.is_file():
+            _mend(self._path)
         else:
             write_bytes(_line(description), self._path)
+        self.read()
+
+    def read(self):
+        """Take in what all journals say by now."""
+        self._files = [self._path] + [path for path in _journals(self._folder) if path != self._path]
+        self._places = {}  # {raw path: number of the file + number of files * offset of the line}
+        for path in _journals(self._folder):
+            with open(path, "rb") as file:
+                _refuse_difference(self._folder, json.loads(file.readline()), json.loads(_line(self.description)))
+                offset = file.tell()
+                for line in file:
+                    if line.endswith(b"\n"):  # another shard may be in the midst of a line
+                        self._note(json.loads(line)["path"], path, offset)
+                    offset += len(line)
 
     def add(self, outcomes):
         """Append the outcomes of one chunk."""
         with open(self._path, "ab") as file:
-            file.write(b"".join(_line(asdict(outcome)) for outcome in outcomes))
-        self.outcomes |= {outcome.path: outcome for outcome in outcomes}
+            for outcome in outcomes:
+                self._note(outcome.path, self._path, file.tell())
+                file.write(_line(asdict(outcome)))
 
-    def _read(self, folder, description):
-        data = self._path.read_bytes()
-        whole = data.rfind(b"\n") + 1
-        os.truncate(self._path, whole)  # a process that was killed may have left half a line
-        begun, *lines = map(json.loads, data[:whole].splitlines())
-        _refuse_difference(folder, begun, json.loads(_line(description)))
-        for line in lines:
-            line["images"] = tuple(map(tuple, line["images"]))
-            self.outcomes[line["path"]] = Outcome(**line)
+    def paths(self):
+        """The raw paths that have an Outcome."""
+        return self._places.keys()
+
+    def outcomes(self, paths):
+        """Yield the Outcome of each raw path, None where there is none."""
+        with ExitStack() as stack:
+            files = [stack.enter_context(open(path, "rb")) for path in self._files]
+            for path in paths:
+                if path not in self._places:
+                    yield None
+                    continue
+                offset, number = divmod(self._places[path], len(files))
+                files[number].seek(offset)
+                yield _outcome(json.loads(files[number].readline()))
+
+    def _note(self, path, file, offset):
+        self._places[path] = self._files.index(file) + len(self._files) * offset
+
+
+def _journals(folder):
+    """The journals there are, the one last written to at the end."""
+    return sorted(folder.glob(".progress*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
+
+
+def _ours(name):
+    """True for a lock, and for the half-written journal of a process that was killed."""
+    return name.startswith(".lock") or (name.startswith(".") and name.endswith(".jsonl"))
+
+
+def _mend(path):
+    """A process that was killed may have left half a line."""
+    with open(path, "rb+") as file:
+        data = file.read()
+        file.truncate(data.rfind(b"\n") + 1)
+
+
+def _outcome(line):
+    line["images"] = tuple(map(tuple, line["images"]))
+    return Outcome(**{name: tuple(value) if isinstance(value, list) else value for name, value in line.items()})
 
 
 def _line(value):

@@ -4,31 +4,34 @@ The journal lets the same command go on where it was stopped, and do only what i
 manifest.csv comes last: where there is one, the folder is whole.
 """
 
-import importlib.metadata
 import json
-from collections import Counter
-from dataclasses import asdict, dataclass
-from pathlib import Path, PurePosixPath
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Literal
-
-import pandas as pd
 
 from common.errors import UserError
 from common.faces import detector_version
-from common.files import write_csv, write_json
-from common.labels import FAKE, WORDS
-from common.manifest import COLUMNS, NAME, read_manifest, write_manifest
-from data_prep.journal import LOCK, Journal
-from data_prep.layouts import find, image_paths
-from data_prep.work import NO_FACE, Outcome, Recipe, Task, work
+from common.manifest import NAME, read_manifest
+from data_prep.expected import completeness
+from data_prep.journal import Journal
+from data_prep.layouts import find, passed_over
+from data_prep.layouts.tree import is_video
+from data_prep.parallel import in_parallel, threads_for
+from data_prep.recipe import Recipe
+from data_prep.shards import parse_shard
+from data_prep.tables import write_tables
+from data_prep.tasks import chunks, missing
+from data_prep.work import Place, work
 
-SKIPPED, PREPARATION, SYNTHETIC = "skipped.csv", "prep.json", "SYNTHETIC.json"
-CHUNK = 8  # images that a worker takes at a time: at most so many are done twice after a kill
+SYNTHETIC = "SYNTHETIC.json"
+CHUNK = 8  # images that a worker takes at a time, or one video: at most so many are done twice after a kill
 
 
 @dataclass(frozen=True)
 class PrepareOptions:
-    """Flags of `python -m data_prep`; without any, images are copied as they are."""
+    """Flags of `python -m data_prep`; without any, images are copied as they are, and frames of videos kept whole."""
 
     faces: Literal["none", "haar", "mtcnn"] = "none"
     """Detector whose faces are cropped: the Viola-Jones cascade or MTCNN; none keeps whole images."""
@@ -42,42 +45,79 @@ class PrepareOptions:
     """Which of several faces: the surest, the largest, or all of them."""
     jpeg: int | None = None
     """Encode all images as JPEG of this quality, so that compression does not tell the classes apart."""
+    frames_per_video: int | None = None
+    """Of a video take so many frames, evenly spaced over the whole clip; 10 if no flag says which frames."""
+    every: int | None = None
+    """Of a video take each N-th frame instead."""
+    first: int | None = None
+    """Of a video take the first N frames instead."""
     source: str | None = None
     """What made the fakes: their `source` in the manifest, where the layout cannot know it."""
     max_unreadable: float = 0.05
-    """Share of the images that may be unreadable; more is an error."""
+    """Share of the images and videos that may be unreadable; more is an error."""
     workers: int | None = None
     """Processes; none is one for each CPU."""
+    cluster: str | None = None
+    """Address of a Dask scheduler, e.g. tcp://host:8786, whose workers do it instead; they must see SRC and DST."""
+    shard: str | None = None
+    """I/N: do the I-th of N shares, beside the others on a shared file system; the last one writes the manifest."""
 
     @property
     def recipe(self):
-        return Recipe(self.faces, self.size, self.margin, self.min_confidence, self.pick, self.jpeg)
+        return Recipe(**{field.name: getattr(self, field.name) for field in fields(Recipe)})
 
 
 def prepare(layout, src, dst, options=None, progress=True):
     """Prepare the raw folder `src` (layout synthetic: the words FAMILY:COUNT:SEED) into `dst`; return its manifest.
 
-    A half-finished `dst` is completed. UserError if the raw folder is missing or has no image of the layout, `dst` lies
-    in it, holds something else or was made with other flags, too many images are unreadable, or none can be used.
-    `progress` shows a bar on a terminal.
+    A half-finished `dst` is completed. None is returned for a shard that leaves something to the others. UserError if
+    the raw folder is missing or has nothing of the layout, `dst` lies in it, holds something else, was made with other
+    flags or is worked on by another run, too many files are unreadable, or none can be used. `progress` shows a bar on
+    a terminal.
     """
-    from filelock import FileLock
-
     options = options or PrepareOptions()
-    _check(options)
+    shard = _check(options)
     src, dst = _folders(layout, src, dst)
+    whole = _complete(layout, src, dst, options, shard, progress)
+    return read_manifest(dst) if whole else None
+
+
+def _complete(layout, src, dst, options, shard, progress):
+    """Do what is missing; True if the manifest was written, False if that is left to another shard."""
     items = find(layout, src)
+    videos = any(is_video(item.path) for item in items)
+    options.recipe.check(videos)
+    description = _describe(layout, src, options, videos)
     try:
         dst.mkdir(parents=True, exist_ok=True)
-        with FileLock(dst / LOCK):
-            journal = Journal(dst, _describe(layout, src, options))
-            tasks = _missing(items, src, dst, options.recipe, journal)
-            if tasks:
+        with shard.at_work(dst):
+            with shard.books(dst):
+                journal = Journal(dst, description, shard.suffix)
+            left = missing(items, src, dst, options.recipe, journal)
+            if ours := [task for task in left if shard.owns(task.path)]:
                 (dst / NAME).unlink(missing_ok=True)
-                _work_off(tasks, src, dst, options, journal, progress)
-            return _finish(items, dst, options, journal)
+                with _place(src, dst, shard) as place:
+                    _work_off(ours, place, options, journal, progress)
+            with shard.books(dst):
+                if shard.suffix and _others_have_work(items, src, dst, options, journal):
+                    return False
+                remarks = completeness(layout, items) + _passed_over(src, items)
+                write_tables(items, journal, dst, options.source, options.max_unreadable, remarks)
+                return True
     except OSError as error:
         raise UserError(f"cannot write the prepared images into {dst}: {error}") from error
+
+
+def _passed_over(src, items):
+    return [
+        f"{number} images or videos in {folder} that this layout does not take"
+        for folder, number in passed_over(src, items).items()
+    ]
+
+
+def _others_have_work(items, src, dst, options, journal):
+    journal.read()
+    return bool(missing(items, src, dst, options.recipe, journal))
 
 
 def _check(options):
@@ -86,6 +126,9 @@ def _check(options):
         raise UserError(f"--max-unreadable: expected a share of 0 to 1, got {options.max_unreadable}")
     if options.workers is not None and options.workers < 1:
         raise UserError(f"--workers: expected at least 1, got {options.workers}")
+    if options.workers is not None and options.cluster:
+        raise UserError("--workers is about this machine: expected it or --cluster, got both")
+    return parse_shard(options.shard)
 
 
 def _folders(layout, src, dst):
@@ -103,13 +146,13 @@ def _folders(layout, src, dst):
     return src, dst
 
 
-def _describe(layout, src, options):
+def _describe(layout, src, options, videos):
     """What decides the content of the prepared folder, for the journal and prep.json."""
     faces = options.faces
     description = {
         "layout": layout,
         "source_folder": src.name,
-        "flags": {**asdict(options.recipe), "source": options.source},
+        "flags": {**options.recipe.flags(videos), "source": options.source},
         "detector": None if faces == "none" else {"name": faces, "version": detector_version(faces)},
     }
     if (drawn := src / SYNTHETIC).is_file():
@@ -117,109 +160,30 @@ def _describe(layout, src, options):
     return description
 
 
-def _missing(items, src, dst, recipe, journal):
-    """The Tasks that the journal does not know as done; what a killed process or an old version left is removed."""
-    usable = {item.path for item in items if not item.problem}
-    gone = [path for path, outcome in journal.outcomes.items() if outcome.images and path not in usable]
-    if gone:
-        raise UserError(
-            f"{dst} holds the images of {len(gone)} files that {src} no longer has, e.g. {gone[0]}: use another DST"
-        )
-    for leftover in image_paths(dst, hidden=True):
-        (dst / leftover).unlink()
-    tasks = []
-    for path, target in _targets(sorted(usable), recipe).items():
-        stamp, outcome = _stamp(src / path), journal.outcomes.get(path)
-        if outcome and outcome.stamp == stamp and all((dst / name).is_file() for name, _ in outcome.images):
-            continue
-        for name, _ in outcome.images if outcome else ():
-            (dst / name).unlink(missing_ok=True)
-        tasks.append(Task(path, target, stamp))
-    return tasks
-
-
-def _targets(paths, recipe):
-    """{raw path: its image's path}: the same with the new suffix; but a.jpg and a.bmp do not both become a.png."""
-    if recipe.copies:
-        return {path: path for path in paths}
-    short = {path: str(PurePosixPath(path).with_suffix(recipe.suffix)) for path in paths}
-    wanted = Counter(short.values())
-    return {path: name if wanted[name] == 1 else path + recipe.suffix for path, name in short.items()}
-
-
-def _stamp(path):
-    try:
-        status = path.stat()
-    except OSError:
-        return ""
-    return f"{status.st_size}-{status.st_mtime_ns}"
-
-
-def _work_off(tasks, src, dst, options, journal, progress):
-    from joblib import Parallel, cpu_count, delayed
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
+def _work_off(tasks, place, options, journal, progress):
+    from joblib import cpu_count
     from tqdm import tqdm
 
-    chunks = [tasks[start : start + CHUNK] for start in range(0, len(tasks), CHUNK)]
-    workers = min(options.workers or cpu_count(), len(chunks))
-    parallel = Parallel(n_jobs=workers, return_as="generator_unordered")
-    with tqdm(total=len(tasks), desc="preparing", unit="image", disable=None if progress else True) as bar:
-        try:
-            for outcomes in parallel(delayed(work)(src, dst, options.recipe, chunk) for chunk in chunks):
-                journal.add(outcomes)
-                bar.update(len(outcomes))
-        except TerminatedWorkerError as error:
-            raise UserError(
-                f"a worker process died, perhaps for want of memory: run again with --workers {max(1, workers // 2)}; "
-                f"what is done is kept"
-            ) from error
+    for old in journal.outcomes(task.path for task in tasks):
+        for name, _ in old.images if old else ():
+            (place.dst / name).unlink(missing_ok=True)
+    work_list = chunks(tasks, CHUNK)
+    workers = min(options.workers or cpu_count(), len(work_list))
+    place = replace(place, threads=threads_for(workers, options.cluster))
+    calls = ((place, options.recipe, chunk) for chunk in work_list)
+    with tqdm(total=len(tasks), desc="preparing", unit="file", disable=None if progress else True) as bar:
+        for outcomes in in_parallel(work, calls, workers, options.cluster):
+            journal.add(outcomes)
+            bar.update(len(outcomes))
 
 
-def _finish(items, dst, options, journal):
-    """Write skipped.csv, prep.json and last the manifest, from the journal; return the manifest."""
-    rows, skipped = [], []
-    for item in items:
-        outcome = Outcome(item.path, "", reason=item.problem) if item.problem else journal.outcomes[item.path]
-        rows += [_row(item, path, digest, options.source) for path, digest in outcome.images]
-        skipped += [(item.path, outcome.reason)] if outcome.reason else []
-    skipped = pd.DataFrame(skipped, columns=["path", "reason"])
-    write_csv(skipped, dst / SKIPPED)
-    _refuse_unreadable(skipped[skipped["reason"] != NO_FACE], len(items), dst, options.max_unreadable)
-    if not rows:
-        raise UserError(f"no image can be used: {len(items)} in all, {_in_words(skipped)}; see {dst / SKIPPED}")
-    images = pd.DataFrame(rows, columns=COLUMNS)
-    counts = {"counts": images["label"].value_counts().to_dict(), "skipped": count_reasons(skipped)}
-    write_json({**journal.description, **counts, "package_version": _package_version()}, dst / PREPARATION)
-    write_manifest(images, dst)
-    return read_manifest(dst)
-
-
-def _row(item, path, digest, source):
-    source = source if source and item.label == WORDS[FAKE] else item.source
-    return path, item.label, source, item.video, item.identity, item.original, item.frame, item.split, digest
-
-
-def _refuse_unreadable(unreadable, number, dst, allowed):
-    if len(unreadable) <= allowed * number:
-        return
-    first = "; ".join(f"{row.path}: {row.reason}" for row in unreadable.head(3).itertuples())
-    raise UserError(
-        f"{len(unreadable)} of {number} images cannot be used, more than --max-unreadable {allowed} allows: {first}. "
-        f"All are listed in {dst / SKIPPED}; mend them or raise the limit, and run again"
-    )
-
-
-def count_reasons(skipped):
-    """{reason: number} of a table with the column reason, details after a colon left out, the most frequent first."""
-    return dict(Counter(reason.partition(":")[0] for reason in skipped["reason"]).most_common())
-
-
-def _in_words(skipped):
-    return ", ".join(f"{number} {reason}" for reason, number in count_reasons(skipped).items())
-
-
-def _package_version():
+@contextmanager
+def _place(src, dst, shard):
+    """A Place whose folder of partial files is new, and gone in the end."""
+    partial = dst / f".partial{shard.suffix}"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
     try:
-        return importlib.metadata.version("deepfake-reproductions")
-    except importlib.metadata.PackageNotFoundError:  # run from a checkout that is not installed
-        return "unknown"
+        yield Place(src, dst, partial)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

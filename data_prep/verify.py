@@ -2,44 +2,61 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from common.decoding import Unreadable, check_image
 from common.errors import UserError
-from common.files import sha256
-from common.manifest import read_manifest
+from common.files import read_json, sha256
+from common.manifest import NAME, read_manifest
 from data_prep.layouts import image_paths
+from data_prep.tables import PREPARATION, SKIPPED, count_reasons
+
+FOUND = 1  # exit code where something is off; 2 is for a user's mistake
 
 
 def verify(folder, progress=True):
-    """Return what is wrong with a prepared folder: a line for each problem, sorted by path.
+    """Return what is wrong with a prepared folder: a line for each problem.
 
-    Looked at: every image of the manifest is there, readable, and has its sha256; no image lies beside it unlisted.
-    UserError if there is no valid manifest.
+    Looked at: the manifest is valid; every image of it is there, readable, and has its sha256; no image lies beside it
+    unlisted; no picture and no video is both real and fake; the counts are those of prep.json and skipped.csv.
+    UserError if there is no manifest.
     """
-    from joblib import Parallel, cpu_count, delayed
-    from tqdm import tqdm
-
     folder = Path(folder)
-    images = read_manifest(folder)
-    check = Parallel(n_jobs=cpu_count(), prefer="threads", return_as="generator")
-    rows = zip(images["path"], images["sha256"], strict=True)
-    found = check(delayed(_problem)(folder / path, path, digest) for path, digest in rows)
-    bar = tqdm(found, total=len(images), desc="verifying", unit="image", disable=None if progress else True)
-    problems = [problem for problem in bar if problem]
+    try:
+        images = read_manifest(folder)
+    except UserError as error:
+        if (folder / NAME).is_file():
+            return [str(error)]
+        raise
     unlisted = sorted(set(image_paths(folder)) - set(images["path"]))
-    return sorted(problems + [f"{path}: not in the manifest" for path in unlisted])
+    problems = _file_problems(folder, images, progress) + [f"{path}: not in the manifest" for path in unlisted]
+    return sorted(problems) + _label_problems(images) + _count_problems(folder, images)
 
 
 def report(folder):
-    """Print the problems of a prepared folder; UserError if there is one."""
+    """Print the problems of a prepared folder, or that there is none; return the exit code."""
     problems = verify(folder)
     for problem in problems:
         print(problem)
-    if problems:
-        raise UserError(f"{len(problems)} problems in {folder}: delete it and prepare the raw data again")
-    print(f"{folder} is sound: {len(read_manifest(folder))} images")
+    if not problems:
+        print(f"{folder} is sound: {len(read_manifest(folder))} images")
+        return 0
+    print(f"{len(problems)} problems in {folder}; to mend lost and damaged images, delete them and prepare again")
+    return FOUND
 
 
-def _problem(file, path, digest):
+def _file_problems(folder, images, progress):
+    from joblib import Parallel, cpu_count, delayed
+    from tqdm import tqdm
+
+    check = Parallel(n_jobs=cpu_count(), prefer="threads", return_as="generator")
+    rows = zip(images["path"], images["sha256"], strict=True)
+    found = check(delayed(_file_problem)(folder / path, path, digest) for path, digest in rows)
+    bar = tqdm(found, total=len(images), desc="verifying", unit="image", disable=None if progress else True)
+    return [problem for problem in bar if problem]
+
+
+def _file_problem(file, path, digest):
     try:
         check_image(file)
     except Unreadable as error:
@@ -47,3 +64,39 @@ def _problem(file, path, digest):
     if sha256(file) != digest:
         return f"{path}: sha256 differs from the manifest"
     return None
+
+
+def _label_problems(images):
+    problems = []
+    for row in contradictions(images, "sha256").itertuples():
+        problems.append(f"{row.path}: the same picture is labelled both real and fake, here {row.label}")
+    for row in contradictions(images[images["video"] != ""], "video").itertuples():
+        problems.append(
+            f"{row.path}: frames of the video {row.video} are labelled both real and fake, here {row.label}"
+        )
+    return problems
+
+
+def contradictions(images, column):
+    """The first row of each label where images equal in `column` have both labels."""
+    labels = images.groupby(column)["label"].nunique()
+    both = images[images[column].isin(labels.index[labels > 1])]
+    return both.drop_duplicates([column, "label"]).sort_values([column, "path"])
+
+
+def _count_problems(folder, images):
+    if not (folder / PREPARATION).is_file():
+        return [f"{PREPARATION}: no such file"]
+    if not (folder / SKIPPED).is_file():
+        return [f"{SKIPPED}: no such file"]
+    try:
+        promised = read_json(folder / PREPARATION)
+        skipped = pd.read_csv(folder / SKIPPED, dtype=str, keep_default_na=False)
+        there = {"counts": images["label"].value_counts().to_dict(), "skipped": count_reasons(skipped)}
+    except (UserError, ValueError, KeyError) as error:
+        return [f"{PREPARATION} or {SKIPPED} is damaged: {error}"]
+    return [
+        f"{PREPARATION}: {name} are {promised.get(name)}, but {found} in {file}"
+        for (name, found), file in zip(there.items(), (NAME, SKIPPED), strict=True)
+        if promised.get(name) != found
+    ]

@@ -1,26 +1,39 @@
 """Layouts: how a data set lies on disk. One small module each, with find(src) -> list of Item, and one line here."""
 
 import importlib
-import os
+from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.decoding import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from common.decoding import IMAGE_SUFFIXES
 from common.errors import UserError
+from data_prep.layouts.tree import image_paths, is_video, media_paths, refused_paths
+
+__all__ = ["LAYOUTS", "MISSING", "Item", "find", "image_paths", "passed_over"]
 
 LAYOUTS = {
-    "folders": "any tree with folders real/ and fake/; a folder of frames in one of them is a video",
+    "ffhq": "thumbnails128x128/ or images1024x1024/ of FFHQ, or any folder of its faces; all real",
+    "stylegan": "StyleGAN samples, flat or nested, all fake; or Kaggle's 140k faces: {train,valid,test}/{real,fake}",
+    "pggan": "PGGAN samples, flat or nested; all fake",
+    "celeba": "img_align_celeba/ or 100k/ of CelebA, with its lists of splits and identities if there; all real",
+    "celebdf": "Celeb-DF v1 or v2: Celeb-real, YouTube-real, Celeb-synthesis; videos, or a folder of frames for each",
+    "dfdc": "DFDC videos with metadata.json beside them, or face crops with metadata.csv (videoname,label,original)",
+    "faceforensics": "FaceForensics++: {original,manipulated}_sequences/METHOD/{raw,c23,c40}/{videos,images}",
     "mesonet": "MesoNet's faces: train_test/{df,real} and validation/{df,real}, or df/ and real/ alone",
-    "dfdc": "DFDC face crops, one a video, and metadata.csv (videoname,label,original)",
+    "folders": "any tree with folders real/ and fake/; a video file, or a folder of frames in one of them, is a video",
     "synthetic": "our own drawn faces; SRC is FAMILY:COUNT[:SEED[:FRAMES]] instead of a folder",
 }
+TELLING = ("folders", "mesonet", "dfdc", "celebdf", "faceforensics")  # they know their trees by the names in them
+MISSING = "missing"  # the beginning of the problem of a file that a list names and the disk has not
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Item:
-    """A raw image: path relative to the raw folder, with `/`; the other fields as the manifest's columns.
+    """A raw image or video: path relative to the raw folder, with `/`; the other fields as the manifest's columns.
 
-    `problem` is why it cannot be used, where the layout knows that already.
+    `video` names a clip by its path without suffix, or by the folder of its frames. `problem` is why it cannot be used,
+    where the layout knows that already.
     """
 
     path: str
@@ -35,44 +48,49 @@ class Item:
 
 
 def find(layout, src):
-    """Return the Items of the raw folder `src`, sorted by path; UserError if the layout finds no image there."""
-    items = importlib.import_module(f"data_prep.layouts.{layout}").find(Path(src))
-    if not items:
-        raise UserError(f"layout {layout} finds no image in {src}. Expected: {LAYOUTS[layout]}. {_what_there_is(src)}")
+    """Return the Items of the raw folder `src`, sorted by path; UserError if the layout finds nothing usable there.
+
+    Links, formats that are not read and other refused files anywhere below `src` are Items with a problem.
+    """
+    src = Path(src)
+    items = _module(layout).find(src)
+    if all(item.problem for item in items):
+        example = f" {items[0].path} is of no use: {items[0].problem}." if items else ""
+        raise UserError(
+            f"layout {layout} finds no image or video in {src}. Expected: {LAYOUTS[layout]}.{example} {_there_is(src)}"
+        )
+    refused = refused_paths(src)
+    items = [item for item in items if item.path not in refused]
+    items += [Item(path, "", "", problem=reason) for path, reason in refused.items()]
     return sorted(items, key=lambda item: item.path)
 
 
-def image_paths(src, hidden=False):
-    """Every image below `src` by its suffix: sorted paths relative to it, with `/`. Links to folders are followed.
-
-    Hidden files and folders are left out, or with `hidden` only hidden files are returned.
-    """
-    paths = [path for path in _files(src) if path.lower().endswith(IMAGE_SUFFIXES)]
-    return sorted(path for path in paths if path.rpartition("/")[2].startswith(".") == hidden)
+def passed_over(src, items):
+    """{first folder, or `.`: number} of the images and videos below `src` that are none of the Items."""
+    known = {item.path for item in items}
+    others = (path for path in media_paths(src) if path not in known)
+    return dict(sorted(Counter(path.partition("/")[0] if "/" in path else "." for path in others).items()))
 
 
-def _files(src):
-    src, seen = Path(src), set()
-    for folder, folders, names in os.walk(src, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in seen:  # a link that leads back up
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        relative = Path(folder).relative_to(src)
-        for name in names:
-            if not name.isprintable():
-                raise UserError(f"expected file names in readable UTF-8, got {name!r} in {folder}: rename it")
-            yield (relative / name).as_posix()
+def _module(layout):
+    return importlib.import_module(f"data_prep.layouts.{layout}")
 
 
-def _what_there_is(src):
-    files = list(_files(src))
-    images = sum(path.lower().endswith(IMAGE_SUFFIXES) for path in files)
-    videos = sum(path.lower().endswith(VIDEO_SUFFIXES) for path in files)
-    if videos and not images:
-        return f"It holds only videos ({videos}): extract their frames or faces first, this layout takes images"
-    folders = sorted(path.name for path in Path(src).iterdir() if path.is_dir())[:5]
+def _there_is(src):
+    paths, refused = media_paths(src), refused_paths(src)
+    videos = sum(map(is_video, paths))
+    folders = sorted(path.name for path in src.iterdir() if path.is_dir())[:5]
     kinds = ", ".join(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES))
-    return f"It holds {images} images ({kinds}) in {', '.join(folders) or 'no folders'}"
+    words = [
+        f"It holds {len(paths) - videos} images ({kinds}) and {videos} videos in {', '.join(folders) or 'no folders'}"
+    ]
+    words += [f"{len(refused)} refused, e.g. {path} ({reason})" for path, reason in list(refused.items())[:1]]
+    layout, fitting = max(((layout, _usable(layout, src)) for layout in TELLING), key=lambda pair: pair[1])
+    words += [f"the layout {layout} would find {fitting} of them"] if fitting else []
+    return "; ".join(words)
+
+
+def _usable(layout, src):
+    with suppress(UserError):
+        return sum(not item.problem for item in _module(layout).find(src))
+    return 0

@@ -1,36 +1,93 @@
-"""Face crops of the Deepfake Detection Challenge, one a video, with a table of what they show.
+"""The Deepfake Detection Challenge (Dolhansky et al. 2020, arXiv:2006.07397): its videos, or face crops of them.
 
-SRC/metadata.csv has the columns videoname, label (REAL / FAKE) and original (the real video of a fake; empty for a real
-one); the crop of x.mp4 is x.jpg or x.png anywhere below SRC.
+Videos lie in folders dfdc_train_part_N/, each with a metadata.json {name: {label, split, original}}; one such folder
+as SRC will do. Crops come one a video with SRC/metadata.csv (columns videoname, label, original); the crop of x.mp4 is
+x.jpg or x.png anywhere below SRC. Labels are REAL and FAKE; a fake's original is the real video it was made from.
 """
 
+import json
 from pathlib import PurePosixPath
 
 import pandas as pd
 
 from common.errors import UserError
 from common.labels import WORDS
-from data_prep.layouts import Item, image_paths
+from data_prep.layouts import MISSING, Item
+from data_prep.layouts.tree import (
+    image_paths,
+    is_video,
+    leaves_folder,
+    media_paths,
+    named_paths,
+    read_text,
+    without_suffix,
+)
 
-TABLE = "metadata.csv"
+TABLE, METADATA = "metadata.csv", "metadata.json"
 COLUMNS = ("videoname", "label", "original")
+SPLITS = {"train": "train", "validation": "val", "val": "val", "test": "test"}
 
 
 def find(src):
+    parts = named_paths(src, METADATA)
+    if parts:
+        return _videos(src, parts)
+    videos = [path for path in media_paths(src) if is_video(path)]
+    tables = named_paths(src, TABLE)
+    if videos and not tables:
+        raise UserError(f"{src} holds {len(videos)} videos but no {METADATA} to tell real from fake: get it anew")
+    return _crops(src, tables)
+
+
+def _videos(src, parts):
+    there = {path for path in media_paths(src) if is_video(path)}
+    listed = {part.removesuffix(METADATA) + name: row for part in parts for name, row in _read_json(src / part).items()}
+    places = {path.rpartition("/")[2]: path for path in sorted(listed)}
+    items = [_video(path, row, there, places) for path, row in listed.items()]
+    return items + [Item(path, "", "dfdc", problem=f"not listed: {METADATA}") for path in sorted(there - set(listed))]
+
+
+def _video(path, row, there, places):
+    label, original = (str(row.get(column) or "") for column in ("label", "original"))
+    split = SPLITS.get(str(row.get("split")), "")
+    problem = ""
+    if leaves_folder(path) or leaves_folder(original):
+        problem = f"leaves SRC: listed in {METADATA}"
+    elif label.lower() not in WORDS:
+        problem = f"unknown label: {label or 'none'} in {METADATA}"
+    elif path not in there:
+        problem = f"{MISSING}: listed in {METADATA}"
+    if original:
+        beside = path.rpartition("/")[0] + "/" if "/" in path else ""
+        original = without_suffix(places.get(original, beside + original))
+    return Item(path, label.lower(), "dfdc", without_suffix(path), original=original, split=split, problem=problem)
+
+
+def _read_json(path):
+    try:
+        rows = json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is damaged, it is no JSON ({error}): get it anew") from error
+    if not isinstance(rows, dict) or not all(isinstance(row, dict) for row in rows.values()):
+        raise UserError(f'{path}: expected {{"x.mp4": {{"label": "REAL", ...}}, ...}}, as DFDC has it: get it anew')
+    return rows
+
+
+def _crops(src, tables):
     crops = _by_stem(image_paths(src))
     if not crops:
         return []
-    rows = _read(src / TABLE)
-    items = [_item(row, crops.pop(PurePosixPath(row.videoname).stem, None)) for row in rows.itertuples()]
-    if all(item.problem for item in items):
-        raise UserError(f"no row of {src / TABLE} has its crop below {src}: expected {items[0].path} for the first")
-    return items + [Item(path, "", "dfdc", problem=f"no row in {TABLE}") for path in crops.values()]
+    rows = _read_csv(src, tables)
+    items = [_crop(row, crops.pop(PurePosixPath(row.videoname).stem, None)) for row in rows.itertuples()]
+    return items + [Item(path, "", "dfdc", problem=f"not listed: {TABLE}") for path in crops.values()]
 
 
-def _item(row, crop):
-    missing = {} if crop else {"problem": f"no crop for this row of {TABLE}"}
+def _crop(row, crop):
+    problem = "" if crop else f"{MISSING}: listed in {TABLE}"
+    if leaves_folder(row.videoname):
+        problem = f"leaves SRC: listed in {TABLE}"
     path = crop or str(PurePosixPath(row.videoname).with_suffix(".jpg"))
-    return Item(path, row.label, "dfdc", video=row.videoname, original=row.original, **missing)
+    return Item(path, row.label, "dfdc", video=row.videoname, original=row.original, problem=problem)
 
 
 def _by_stem(paths):
@@ -42,8 +99,9 @@ def _by_stem(paths):
     return crops
 
 
-def _read(path):
-    if not path.is_file():
+def _read_csv(src, tables):
+    path = src / TABLE
+    if TABLE not in tables:
         raise UserError(f"expected {path} with the columns {','.join(COLUMNS)}; there is no such file")
     try:
         rows = pd.read_csv(path, dtype=str, keep_default_na=False)

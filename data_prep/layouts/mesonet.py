@@ -6,7 +6,8 @@ the program of that name), forged for forged, unless --source names the method, 
 whose pictures were collected there. The names of the files tell no video.
 """
 
-from data_prep.layouts import Item, image_paths
+from data_prep.layouts import Item
+from data_prep.layouts.tree import image_paths
 
 SPLITS = {"train_test": "train", "validation": "test"}
 CLASSES = {"df": ("fake", "Deepfakes"), "forged": ("fake", "forged"), "real": ("real", "internet")}

@@ -1,4 +1,5 @@
 import pytest
+from PIL import Image
 
 from common.datasets import merge, read_data
 from common.errors import UserError
@@ -14,6 +15,18 @@ def test_pairs_become_one_table(tmp_path, make_prepared):
     assert images.index.is_unique
     assert all(file.startswith(str(tmp_path)) for file in images["file"])
     assert datasets[0].fingerprint != datasets[1].fingerprint
+
+
+def test_near_duplicates_of_two_data_sets_get_one_number(tmp_path, make_prepared):
+    """The same pictures twice, once encoded anew: as many numbers as there are different pictures."""
+    one, two = (make_prepared(tmp_path / name, 3) for name in ("one", "two"))
+    for path in two.rglob("*.png"):
+        image = Image.open(path)
+        image.resize((image.width * 2, image.height * 2), Image.Resampling.BICUBIC).save(path)
+    images = merge(read_data((f"deepfake={one}", f"dfdc={two}"), LAYOUTS), near_duplicates=10)
+    first, second = (images[images["dataset"] == name].set_index("path")["near"] for name in ("deepfake", "dfdc"))
+    assert (first == second).all()
+    assert "near" not in merge(read_data((f"deepfake={one}",), LAYOUTS))
 
 
 def test_drawn_images_are_called_synthetic_whatever_their_role(tmp_path, make_prepared):

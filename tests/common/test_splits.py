@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from common.errors import UserError
 from common.manifest import COLUMNS
-from common.splits import allowed_protocols, check_no_overlap, choose_protocols, split_images
+from common.split_checks import check_splits
+from common.splits import allowed_protocols, choose_protocols, split_images
 
 
 def manifest(rows):
@@ -83,7 +84,7 @@ def test_no_split_overlaps_and_the_check_agrees(images, protocol, seed):
     splits = split_images(images, protocol, seed)
     assert set(splits) == {"train", "val", "test"}
     assert overlaps(images, splits, by_name=protocol == "video") == []
-    check_no_overlap(images, splits, protocol)
+    check_splits(images, splits, protocol)
 
 
 @settings(max_examples=100, deadline=None)
@@ -93,9 +94,9 @@ def test_the_check_refuses_exactly_what_the_oracle_finds(images, protocol, data)
     splits = pd.Series(data.draw(st.one_of(st.just(["train"] * len(images)), sides)), index=images.index)
     if overlaps(images, splits, by_name=protocol == "video"):
         with pytest.raises(UserError, match="forbids"):
-            check_no_overlap(images, splits, protocol)
+            check_splits(images, splits, protocol)
     else:
-        check_no_overlap(images, splits, protocol)
+        check_splits(images, splits, protocol)
 
 
 @pytest.mark.parametrize(
@@ -114,18 +115,18 @@ def test_a_planted_leak_is_named(leak, protocol, words):
         images.loc[3, ["original", "video"]] = ["", "clip"]
     splits = pd.Series(["train"] * 40 + ["test"] * 40)
     with pytest.raises(UserError, match=words) as error:
-        check_no_overlap(images, splits, protocol)
+        check_splits(images, splits, protocol)
     assert images["path"][3] in str(error.value) and images["path"][70] in str(error.value)
 
 
 def test_videos_may_overlap_under_frame_and_names_of_other_data_sets_are_other_videos():
     images = manifest(clips(2, 10, "real") + clips(2, 10, "fake"))
     alternating = pd.Series(["train", "test"] * 20)
-    check_no_overlap(images, alternating, "frame")
+    check_splits(images, alternating, "frame")
     with pytest.raises(UserError):
-        check_no_overlap(images, alternating, "video")
+        check_splits(images, alternating, "video")
     twins = pd.concat([images.assign(dataset="a"), images.assign(dataset="b", sha256=images["path"] + "b")])
-    check_no_overlap(twins, pd.Series(["train"] * 40 + ["test"] * 40, index=twins.index), "video")
+    check_splits(twins, pd.Series(["train"] * 40 + ["test"] * 40, index=twins.index), "video")
 
 
 def test_equal_names_in_two_data_sets_are_two_groups():
@@ -272,16 +273,16 @@ def test_the_index_is_kept():
     for protocol in ("frame", "video"):
         splits = split_images(images, protocol)
         assert splits.index.equals(images.index)
-        check_no_overlap(images, splits, protocol)
+        check_splits(images, splits, protocol)
     with pytest.raises(ValueError, match="index"):
-        check_no_overlap(images, splits.reset_index(drop=True), "frame")
+        check_splits(images, splits.reset_index(drop=True), "frame")
 
 
 def test_a_large_manifest_is_split_and_checked_correctly():
     """A hundred thousand rows: that nothing is quadratic shows by the test's ending at all."""
     images = manifest(dfdc(2000, 49))
     splits = split_images(images, "video")
-    check_no_overlap(images, splits, "video")
+    check_splits(images, splits, "video")
     np.testing.assert_allclose(
         splits.value_counts(normalize=True)[["train", "val", "test"]], [0.7, 0.2, 0.1], atol=1e-3
     )

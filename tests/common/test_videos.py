@@ -1,3 +1,5 @@
+import weakref
+
 import cv2
 import numpy as np
 import pytest
@@ -5,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.decoding import Unreadable
-from common.videos import _middles, read_frames
+from common.videos import Sampling, _middles, read_clip, read_frames
 
 
 def write_video(path, frames, codec="MJPG", rate=25):
@@ -48,7 +50,7 @@ class FakeClip:
 def fake(monkeypatch, tmp_path):
     def replace(*numbers, **more):
         monkeypatch.setattr(cv2, "VideoCapture", FakeClip(*numbers, **more))
-        (tmp_path / "a.mp4").write_bytes(b"something")
+        (tmp_path / "a.mp4").write_bytes(b"....ftypisom")
         return tmp_path / "a.mp4"
 
     return replace
@@ -105,9 +107,17 @@ def test_files_that_are_no_videos_are_refused(tmp_path):
     (tmp_path / "empty.mp4").write_bytes(b"")
     with pytest.raises(Unreadable, match="empty file"):
         read_frames(tmp_path / "empty.mp4", 4)
-    (tmp_path / "text.mp4").write_text("not a video at all\n" * 100)
+    for text in (
+        "not a video at all\n" * 100,
+        "#EXTM3U\n#EXTINF:1,\nsecret.avi\n",
+        "ffconcat version 1.0\nfile a.avi\n",
+    ):
+        (tmp_path / "text.mp4").write_text(text)
+        with pytest.raises(Unreadable, match="^not a video: its content"):
+            read_frames(tmp_path / "text.mp4", 4)
+    (tmp_path / "box.mp4").write_bytes(b"\0\0\0\x18ftypisom" + b"nothing more" * 100)
     with pytest.raises(Unreadable, match="cannot be opened"):
-        read_frames(tmp_path / "text.mp4", 4)
+        read_frames(tmp_path / "box.mp4", 4)
 
 
 def test_half_a_file_is_refused(tmp_path):
@@ -116,3 +126,63 @@ def test_half_a_file_is_refused(tmp_path):
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
         with pytest.raises(Unreadable):
             read_frames(path, 8)
+
+
+@pytest.mark.parametrize(
+    ("sampling", "expected"),
+    [
+        (Sampling(count=5), [4, 12, 20, 28, 36]),
+        (Sampling(every=15), [0, 15, 30]),
+        (Sampling(every=1), list(range(40))),
+        (Sampling(every=100), [0]),
+        (Sampling(first=3), [0, 1, 2]),
+        (Sampling(first=100), list(range(40))),
+    ],
+)
+def test_each_way_to_choose_frames(tmp_path, sampling, expected):
+    path = write_video(tmp_path / "a.avi", 40)
+    assert [index for index, _ in read_clip(path, sampling, list)] == expected
+    for index, frame in read_clip(path, sampling, list):
+        assert abs(int(frame[24, 32, 2]) - index) <= 12
+
+
+def test_frames_come_one_by_one(tmp_path):
+    """Nobody but the reader holds a frame: those read and let go are gone when the next one comes."""
+    references = []
+
+    def count_alive(frames):
+        most = 0
+        for _, frame in frames:
+            references.append(weakref.ref(frame))
+            del frame
+            most = max(most, sum(reference() is not None for reference in references))
+        return most
+
+    assert read_clip(write_video(tmp_path / "a.avi", 40), Sampling(every=1), count_alive) <= 1
+    assert len(references) == 40
+
+
+def test_a_clip_that_ends_a_little_early_is_read_again_for_its_true_length(fake):
+    """Of 100 promised frames there are 94: the middle of the tenth tenth, 95, is not there; of 94 it is 89."""
+    passes = []
+
+    def use(frames):
+        passes.append([])
+        for index, _ in frames:
+            passes[-1].append(index)
+        return passes[-1]
+
+    assert read_clip(fake(100, 94), Sampling(count=10), use) == [4, 14, 23, 32, 42, 51, 61, 70, 79, 89]
+    assert passes[0] == [5, 15, 25, 35, 45, 55, 65, 75, 85]
+
+
+def test_the_first_frames_do_not_ask_for_the_rest_and_every_does(fake):
+    """Only half of the promised frames are there."""
+    assert [index for index, _ in read_clip(fake(100, 50), Sampling(first=4), list)] == [0, 1, 2, 3]
+    for sampling in (Sampling(first=60), Sampling(every=7), Sampling(count=7)):
+        with pytest.raises(Unreadable, match="truncated video: it ends after 50 of 100 frames"):
+            read_clip(fake(100, 50), sampling, list)
+
+
+def test_more_frames_than_promised_are_read_by_every(fake):
+    assert [index for index, _ in read_clip(fake(10, 25), Sampling(every=10), list)] == [0, 10, 20]

@@ -42,8 +42,8 @@ def test_help_and_haar_do_not_load_tensorflow(raw, tmp_path):
         "with contextlib.suppress(SystemExit): main(['--help'])\n"
         f"flags = ['folders', {str(raw)!r}, {str(tmp_path / 'out')!r}, '--faces', 'haar', '--workers', '1']\n"
         "with contextlib.suppress(Exception): main(flags)\n"
-        "from data_prep import work\n"
-        "assert work._detector.cache_info().currsize == 1\n"
+        "from data_prep import pieces\n"
+        "assert pieces._detector.cache_info().currsize == 1\n"
         "heavy = {'tensorflow', 'keras', 'matplotlib', 'sklearn'} & set(sys.modules)\n"
         "sys.exit(f'loaded {heavy}' if heavy else 0)"
     )

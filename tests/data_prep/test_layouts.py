@@ -1,24 +1,20 @@
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from common.errors import UserError
-from data_prep.layouts import LAYOUTS, Item, find, image_paths
+from data_prep.layouts import LAYOUTS, Item, find, image_paths, passed_over
+from data_prep.layouts.tree import leaves_folder
 from data_prep.synthetic import draw_tree
-
-
-@pytest.fixture
-def tree(tmp_path):
-    """A function that makes files (empty: layouts look at names alone) and returns their root."""
-
-    def make(*paths, table=None):
-        for path in paths:
-            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / path).touch()
-        if table is not None:
-            (tmp_path / "metadata.csv").write_text(table)
-        return tmp_path
-
-    return make
 
 
 def test_folders_at_any_depth_in_any_case(tree):
@@ -46,14 +42,86 @@ def test_an_image_that_is_in_real_and_fake_is_refused(tree):
         find("folders", tree("real/fake/1.jpg"))
 
 
-def test_hidden_files_are_left_out_and_links_followed_once(tree, tmp_path_factory):
-    src = tree("real/1.jpg", "real/.2.jpg", ".trash/real/3.jpg")
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
-    (elsewhere / "4.jpg").touch()
-    (src / "fake").symlink_to(elsewhere)
-    (elsewhere / "loop").symlink_to(src)
-    assert [item.path for item in find("folders", src)] == ["fake/4.jpg", "real/1.jpg"]
+def test_a_video_file_in_real_or_fake_is_a_video_like_the_folder_of_its_frames(tree):
+    src = tree("real/clip.one.MP4", "fake/method/2.avi", "fake/method/2/0.jpg")
+    assert {item.path: item.video for item in find("folders", src)} == {
+        "real/clip.one.MP4": "real/clip.one",
+        "fake/method/2.avi": "fake/method/2",
+        "fake/method/2/0.jpg": "fake/method/2",
+    }
+
+
+def test_hidden_files_are_left_out(tree):
+    src = tree("real/1.jpg", "real/.2.jpg", ".trash/real/3.jpg", "real/.4.gif")
+    assert [item.path for item in find("folders", src)] == ["real/1.jpg"]
     assert image_paths(src, hidden=True) == ["real/.2.jpg"]
+
+
+def test_links_are_named_and_never_followed(tree, tmp_path_factory):
+    src = tree("real/1.jpg")
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "secret.jpg").touch()
+    (src / "fake").symlink_to(elsewhere)
+    (src / "real" / "out.jpg").symlink_to(elsewhere / "secret.jpg")
+    (src / "real" / "twin.jpg").symlink_to(src / "real" / "1.jpg")
+    (src / "real" / "loop").symlink_to(src)
+    (src / "real" / "dangling.mp4").symlink_to("nowhere.mp4")
+    out, inside = "symbolic link: it leads out of SRC", "symbolic link: not followed, its target counts by itself"
+    assert {item.path: item.problem for item in find("folders", src)} == {
+        "fake": out,
+        "real/out.jpg": out,
+        "real/twin.jpg": inside,
+        "real/loop": inside,
+        "real/dangling.mp4": inside,
+        "real/1.jpg": "",
+    }
+
+
+def test_a_neighbour_whose_name_begins_like_src_is_outside(tmp_path):
+    for folder in ("src/real", "src-private"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "src/real/1.jpg").touch()
+    (tmp_path / "src/real/2.jpg").symlink_to(tmp_path / "src-private")
+    assert find("folders", tmp_path / "src")[1].problem == "symbolic link: it leads out of SRC"
+
+
+def test_a_tree_of_links_alone_says_so(tmp_path, tree):
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "real").symlink_to(tree("elsewhere/1.jpg") / "elsewhere")
+    with pytest.raises(UserError, match="1 refused, e.g. real \\(symbolic link: it leads out of SRC\\)"):
+        find("folders", tmp_path / "raw")
+
+
+def test_what_is_not_read_is_named(tree):
+    src = tree("real/1.jpg", "real/2.gif", "covers/3.TIFF", "fake/4.wmv", "real/notes.txt")
+    os.mkfifo(src / "real" / "5.jpg")  # opening it would wait for ever
+    assert {item.path: item.problem for item in find("folders", src) if item.problem} == {
+        "real/2.gif": "unsupported format: gif",
+        "covers/3.TIFF": "unsupported format: tiff",
+        "fake/4.wmv": "unsupported format: wmv",
+        "real/5.jpg": "not a regular file",
+    }
+
+
+def test_a_folder_that_cannot_be_listed_is_named(tree, monkeypatch):
+    src = tree("real/1.jpg", "real/locked/2.jpg")
+    scandir = os.scandir
+
+    def refuse(path):
+        if "locked" in str(path):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert [(item.path, item.problem) for item in find("folders", src)] == [
+        ("real/1.jpg", ""),
+        ("real/locked", "unreadable folder: Permission denied"),
+    ]
+
+
+def test_what_a_layout_passes_over_is_counted(tree):
+    src = tree("real/1.jpg", "Fakes/2.jpg", "Fakes/3.mp4", "4.png", "Fakes/5.gif")
+    assert passed_over(src, find("folders", src)) == {".": 1, "Fakes": 2}
 
 
 def test_a_name_that_no_csv_can_hold_is_refused(tree):
@@ -64,14 +132,23 @@ def test_a_name_that_no_csv_can_hold_is_refused(tree):
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        ([], "It holds 0 images .* in no folders"),
-        (["real/clip.mp4", "fake/clip.avi"], "only videos \\(2\\): extract their frames"),
-        (["originals/1.jpg"], "It holds 1 images .* in originals"),
+        ([], "It holds 0 images .* and 0 videos in no folders$"),
+        (["clips/clip.mp4", "clip.avi"], "It holds 0 images .* and 2 videos in clips$"),
+        (["originals/1.jpg"], "It holds 1 images .* in originals$"),
+        (["df/1.jpg", "forged/2.jpg"], "the layout mesonet would find 2 of them"),
+        (["Celeb-real/id0_0000.mp4"], "the layout celebdf would find 1 of them"),
     ],
 )
 def test_nothing_found_says_what_was_expected_and_what_there_is(tree, files, words):
     with pytest.raises(UserError, match=f"Expected: any tree with folders real/ and fake/.*{words}"):
         find("folders", tree(*files))
+
+
+@pytest.mark.parametrize("layout", ["celebdf", "faceforensics", "dfdc"])
+def test_the_layout_that_would_fit_is_named(layout, request):
+    src = request.getfixturevalue(layout)
+    with pytest.raises(UserError, match=f"the layout {layout} would find"):
+        find("folders", src)
 
 
 def test_mesonets_own_folders(tree):
@@ -93,54 +170,66 @@ def test_mesonets_classes_without_splits(tree):
     ]
 
 
-DFDC = "videoname,original_width,label,original\nb.mp4,186,FAKE,a.mp4\na.mp4,186,REAL,\n"
-
-
-def test_dfdc_reads_its_table(tree):
-    assert find("dfdc", tree("x/a.jpg", "y/b.png", table=DFDC)) == [
-        Item("x/a.jpg", "real", "dfdc", video="a.mp4"),
-        Item("y/b.png", "fake", "dfdc", video="b.mp4", original="a.mp4"),
-    ]
-
-
-def test_dfdc_names_rows_without_a_crop_and_crops_without_a_row(tree):
-    found = find("dfdc", tree("a.jpg", "z.jpg", table=DFDC))
-    assert {item.path: item.problem for item in found} == {
-        "a.jpg": "",
-        "b.jpg": "no crop for this row of metadata.csv",
-        "z.jpg": "no row in metadata.csv",
-    }
-
-
-@pytest.mark.parametrize(
-    ("files", "table", "words"),
-    [
-        (["a.jpg"], None, "there is no such file"),
-        (["a.jpg"], "videoname,label\na.mp4,REAL\n", "missing: original"),
-        (["a.jpg"], DFDC.replace("REAL", "real?"), "label is not REAL or FAKE in 1 rows, first in row 3"),
-        (["a.jpg"], DFDC + "a.mp4,1,FAKE,b.mp4\n", "videoname is listed twice in 1 rows, first in row 4"),
-        (["a.jpg"], '"', "not a readable CSV"),
-        (["x/a.jpg", "y/a.png"], DFDC, "one crop a video, got x/a.jpg and y/a.png"),
-        (["c.jpg"], DFDC, "no row .* has its crop .* expected b.jpg"),
-        (["part_0/a.mp4"], None, "only videos"),
-    ],
-)
-def test_dfdc_refuses_what_it_cannot_read(tree, files, table, words):
-    with pytest.raises(UserError, match=words):
-        find("dfdc", tree(*files, table=table))
-
-
 def test_the_drawn_tree_is_read_by_its_own_layout_and_by_mesonets(tmp_path):
     draw_tree(tmp_path, "deconv", 3, frames=2, workers=1)
     rows = pd.read_csv(tmp_path / "metadata.csv", dtype=str, keep_default_na=False)
     found = find("synthetic", tmp_path)
-    assert [vars(item) for item in found] == [{**row, "split": "", "problem": ""} for row in rows.to_dict("records")]
+    assert [asdict(item) for item in found] == [{**row, "split": "", "problem": ""} for row in rows.to_dict("records")]
     labels = {item.path: item.label for item in found}
     assert {item.path: item.label for item in find("mesonet", tmp_path)} == labels
     assert len(labels) == 12
 
 
-def test_every_layout_has_its_module(tmp_path):
-    for layout in set(LAYOUTS) - {"synthetic"}:
-        with pytest.raises(UserError, match=f"layout {layout} finds no image"):
-            find(layout, tmp_path)
+@pytest.mark.parametrize("layout", sorted(set(LAYOUTS) - {"synthetic"}))
+def test_every_layout_has_its_module_and_explains_itself(layout, tmp_path):
+    with pytest.raises(UserError, match=f"layout {layout} finds no image"):
+        find(layout, tmp_path)
+
+
+def test_layouts_start_without_heavy_libraries():
+    code = "import importlib, sys; from data_prep.layouts import LAYOUTS\n"
+    code += "for name in LAYOUTS: importlib.import_module(f'data_prep.layouts.{name}')\n"
+    code += "assert not {'cv2', 'tensorflow', 'keras', 'sklearn'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "leaves"),
+    [
+        *[("a/b.mp4", False), ("..a/b..mp4", False), ("a/...mp4", False)],
+        *[("../b.mp4", True), ("a/../../b.mp4", True), ("/b.mp4", True), ("..\\b.mp4", True), ("C:b.mp4", True)],
+    ],
+)
+def test_names_that_lead_out_of_a_folder(name, leaves):
+    assert leaves_folder(name) == leaves
+
+
+PARTS = st.sampled_from(
+    ["real", "fake", "df", "Celeb-real", "Celeb-synthesis", "train_test", "frames", "dfdc_train_part_0", "100k"]
+    + ["original_sequences", "manipulated_sequences", "youtube", "Deepfakes", "c23", "videos", "id0_id1_0000", "00000"]
+)
+NAMES = st.sampled_from(
+    ["1.jpg", "00001.png", "id0_0000.mp4", "id0_id1_0000.mp4", "000_003.mp4", "000.mp4", "x.gif", "._y.jpg", "notes"]
+    + ["metadata.json", "metadata.csv", "List_of_testing_videos.txt", "list_eval_partition.txt", "test.json"]
+)
+TEXTS = st.sampled_from(
+    ["", "1 Celeb-real/id0_0000.mp4", "00001.png 2", '{"000.mp4": {"label": "REAL"}}', '[["000", "003"]]', "../../x 1"]
+)
+
+
+@given(st.dictionaries(st.tuples(st.lists(PARTS, max_size=5), NAMES).map(lambda p: "/".join((*p[0], p[1]))), TEXTS))
+@settings(deadline=None, max_examples=100)
+def test_any_tree_is_read_or_refused_in_words(files):
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in files.items():
+            path = Path(folder, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        for layout in set(LAYOUTS) - {"synthetic"}:
+            with suppress(UserError):
+                items = find(layout, folder)
+                assert [item.path for item in items] == sorted({item.path for item in items})
+                usable = [item for item in items if not item.problem]
+                assert usable and all(item.label in ("real", "fake") and item.source for item in usable)
+                assert all(Path(folder, item.path).is_file() and not leaves_folder(item.path) for item in usable)
+                assert all(item.split in ("", "train", "val", "test") for item in items)

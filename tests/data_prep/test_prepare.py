@@ -1,5 +1,7 @@
 import json
 import os
+import struct
+import zlib
 
 import numpy as np
 import pandas as pd
@@ -28,9 +30,9 @@ def worked(monkeypatch):
     """The raw paths that were worked on, as they come; in this process."""
     paths = []
 
-    def spy(src, dst, recipe, tasks):
+    def spy(place, recipe, tasks):
         paths.extend(task.path for task in tasks)
-        return work.work(src, dst, recipe, tasks)
+        return work.work(place, recipe, tasks)
 
     monkeypatch.setattr(module, "work", spy)
     return paths
@@ -78,6 +80,7 @@ def test_prep_json_says_how_and_names_no_place_of_this_machine(raw, tmp_path):
         "detector": None,
         "counts": {"fake": 10, "real": 10},
         "skipped": {},
+        "found": [],
     }
     assert str(tmp_path) not in text
 
@@ -134,21 +137,36 @@ def test_all_faces_of_a_picture_get_a_row_each(portraits, tmp_path):
 def test_bad_files_are_skipped_counted_and_named(raw, tmp_path):
     (raw / "real" / "text.png").write_text("hello")
     (raw / "real" / "cut.jpg").write_bytes((raw / "real" / "1.jpg").read_bytes()[:400])
-    images = prepare("folders", raw, tmp_path / "out", options(max_unreadable=0.1))
+    (raw / "real" / "bomb.png").write_bytes(bomb())
+    images = prepare("folders", raw, tmp_path / "out", options(max_unreadable=0.2))
     assert len(images) == 20
     reasons = skipped(tmp_path / "out")
-    assert set(reasons) == {"real/text.png", "real/cut.jpg"} and reasons["real/text.png"].startswith("not an image")
+    assert reasons["real/bomb.png"].startswith("too large: 20000x20000 pixels")
+    assert set(reasons) == {"real/text.png", "real/cut.jpg", "real/bomb.png"} and reasons["real/text.png"].startswith(
+        "not an image"
+    )
     assert json.loads((tmp_path / "out" / "prep.json").read_text())["skipped"] == {
         "truncated or corrupt": 1,
         "not an image": 1,
+        "too large": 1,
     }
+
+
+def bomb():
+    """A PNG of 389 KB that says it is 20000 pixels square, and is."""
+    header = struct.pack(">IIBBBBB", 20000, 20000, 8, 0, 0, 0, 0)
+    chunks = {b"IHDR": header, b"IDAT": zlib.compress(bytes(20000 * 20001)), b"IEND": b""}
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks.items()
+    )
 
 
 def test_too_many_bad_files_are_an_error_and_nothing_looks_finished(raw, tmp_path, worked):
     for number in range(3):
         (raw / "real" / f"bad{number}.png").write_text("hello")
     dst = tmp_path / "out"
-    with pytest.raises(UserError, match=r"3 of 23 images .* --max-unreadable 0.05 allows: real/bad0.png: not an image"):
+    with pytest.raises(UserError, match=r"3 of 23 files .* --max-unreadable 0.05 allows: real/bad0.png: not an image"):
         prepare("folders", raw, dst, options())
     assert not (dst / NAME).exists() and not (dst / "prep.json").exists() and len(skipped(dst)) == 3
     worked.clear()
@@ -160,7 +178,7 @@ def test_a_finished_folder_that_new_files_spoil_looks_finished_no_more(raw, tmp_
     prepare("folders", raw, tmp_path / "out", options())
     for number in range(3):
         (raw / "real" / f"bad{number}.png").write_text("hello")
-    with pytest.raises(UserError, match="3 of 23 images"):
+    with pytest.raises(UserError, match="3 of 23 files"):
         prepare("folders", raw, tmp_path / "out", options())
     assert not (tmp_path / "out" / NAME).exists()
 
@@ -198,7 +216,7 @@ def test_a_file_that_was_mended_is_taken_on_the_next_run(raw, tmp_path, save_noi
 
 
 def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(raw, tmp_path, monkeypatch, worked):
-    """Killed in the third chunk, with half a line in the journal and half a picture on disk."""
+    """Stopped in the third chunk, with half a line in the journal and half a picture on disk."""
     calls = []
 
     def dies(*arguments):
@@ -214,11 +232,11 @@ def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(raw, tmp_path, monk
     assert not (tmp_path / "out" / NAME).exists()
     with open(tmp_path / "out" / ".progress.jsonl", "ab") as journal:
         journal.write(b'{"path": "real/9.j')
-    (tmp_path / "out" / "real").mkdir(exist_ok=True)
-    (tmp_path / "out" / "real" / ".9-abc.png").write_bytes(b"half")
+    (tmp_path / "out" / ".partial").mkdir()
+    (tmp_path / "out" / ".partial" / "abc.png").write_bytes(b"half")
     resumed = prepare("folders", raw, tmp_path / "out", options(size=8))
     assert len(worked) == 20 - 2 * module.CHUNK
-    assert not (tmp_path / "out" / "real" / ".9-abc.png").exists()
+    assert not (tmp_path / "out" / ".partial").exists()
     worked.clear()
     assert prepare("folders", raw, tmp_path / "out", options(size=8)).equals(resumed) and worked == []
     assert resumed.equals(prepare("folders", raw, tmp_path / "whole", options(size=8)))

@@ -27,20 +27,64 @@ def test_a_fresh_folder_is_sound(prepared, capsys):
     assert "sound: 8 images" in capsys.readouterr().out
 
 
-def test_every_kind_of_damage_is_named(prepared, capsys):
+def test_every_kind_of_damage_is_named_and_ends_with_one(prepared, capsys):
     (prepared / "real" / "0.png").unlink()
     (prepared / "real" / "1.png").write_bytes((prepared / "real" / "2.png").read_bytes())
     (prepared / "fake" / "10.png").write_bytes((prepared / "fake" / "10.png").read_bytes()[:200])
     Image.new("RGB", (4, 4)).save(prepared / "fake" / "stray.jpg")
-    with pytest.raises(UserError, match="4 problems"):
-        main(["verify", str(prepared)])
+    assert main(["verify", str(prepared)]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("fake/10.png: truncated or corrupt")
-    assert lines[1:] == [
+    assert lines[1:4] == [
         "fake/stray.jpg: not in the manifest",
         "real/0.png: no such file",
         "real/1.png: sha256 differs from the manifest",
     ]
+    assert lines[4].startswith(f"4 problems in {prepared}")
+
+
+def test_a_mended_folder_is_sound_again(prepared):
+    (prepared / "real" / "0.png").write_bytes(b"damaged")
+    assert len(verify(prepared)) == 1
+    (prepared / "real" / "0.png").unlink()
+    prepare("folders", prepared.parent / "raw", prepared, PrepareOptions(workers=1))
+    assert verify(prepared) == []
+
+
+def test_labels_that_contradict_each_other_are_named(prepared):
+    images = read_manifest(prepared)
+    images["video"] = ["clip" if path in ("fake/10.png", "real/3.png") else "" for path in images["path"]]
+    (prepared / "real" / "0.png").write_bytes((prepared / "fake" / "11.png").read_bytes())
+    images.loc[images["path"] == "real/0.png", "sha256"] = sha256(prepared / "fake" / "11.png")
+    write_manifest(images, prepared)
+    assert verify(prepared) == [
+        "fake/11.png: the same picture is labelled both real and fake, here fake",
+        "real/0.png: the same picture is labelled both real and fake, here real",
+        "fake/10.png: frames of the video clip are labelled both real and fake, here fake",
+        "real/3.png: frames of the video clip are labelled both real and fake, here real",
+    ]
+
+
+def test_counts_are_held_against_prep_json(prepared):
+    images = read_manifest(prepared)
+    write_manifest(images[images["path"] != "real/0.png"], prepared)
+    (prepared / "real" / "0.png").unlink()
+    (prepared / "skipped.csv").write_text("path,reason\nreal/0.png,empty file\n")
+    assert verify(prepared) == [
+        "prep.json: counts are {'fake': 4, 'real': 4}, but {'fake': 4, 'real': 3} in manifest.csv",
+        "prep.json: skipped are {}, but {'empty file': 1} in skipped.csv",
+    ]
+    (prepared / "prep.json").write_text("{")
+    assert len(verify(prepared)) == 1 and "damaged" in verify(prepared)[0]
+    (prepared / "prep.json").unlink()
+    assert verify(prepared) == ["prep.json: no such file"]
+
+
+def test_a_label_that_is_none_is_a_problem_found_not_a_users_mistake(prepared, capsys):
+    manifest = prepared / NAME
+    manifest.write_text(manifest.read_text().replace("real/0.png,real", "real/0.png,genuine"))
+    assert main(["verify", str(prepared)]) == 1
+    assert "label is not" in capsys.readouterr().out
 
 
 def test_a_text_file_with_the_right_sha256_is_still_no_image(prepared):

@@ -1,0 +1,121 @@
+"""What the data sets hold when they are whole, by their publishers, and what of it was found.
+
+Sources: FFHQ's README (github.com/NVlabs/ffhq-dataset); Liu et al. 2015 for CelebA, the name of Kaggle's cut for its
+100,000; the READMEs of Celeb-DF v1 and v2 (github.com/yuezunli/celeb-deepfakeforensics), v1's parts from its first
+version; Dolhansky et al. 2020 (arXiv:2006.07397) for DFDC's training videos; the README of FaceForensics++'s data set
+(github.com/ondyari/FaceForensics); MesoNet's README (github.com/DariusAf/MesoNet); the folders of Kaggle's 140k faces.
+"""
+
+import re
+from collections import defaultdict
+
+from data_prep.layouts.tree import is_video
+
+CELEBDF = {
+    "v1": {"Celeb-real": 158, "YouTube-real": 250, "Celeb-synthesis": 795},
+    "v2": {"Celeb-real": 590, "YouTube-real": 300, "Celeb-synthesis": 5639},
+}
+CELEBDF_V2_TESTS = 518
+DFDC, DFDC_PARTS = {"real": 19_154, "fake": 100_000}, 50
+FACEFORENSICS = {"youtube": 1000, "Deepfakes": 1000, "Face2Face": 1000, "FaceSwap": 1000, "NeuralTextures": 1000}
+FACEFORENSICS_EXTRA = {"FaceShifter": 1000, "actors": 363, "DeepFakeDetection": 3068}  # separate downloads
+MESONET = {"train fake": 5111, "train real": 7250, "test fake": 2889, "test real": 4259}
+KAGGLE = {
+    **{"train ffhq": 50_000, "train stylegan": 50_000, "val ffhq": 10_000, "val stylegan": 10_000},
+    **{"test ffhq": 10_000, "test stylegan": 10_000},
+}
+
+
+def completeness(layout, items):
+    """Say what of the published data set is not among the usable Items: a list of lines, empty if it is whole.
+
+    Empty too where nothing is published about such a tree. Videos are counted once, whatever the number of frames.
+    """
+    usable = [item for item in items if not item.problem]
+    describe = _DESCRIBED.get(layout)
+    if not usable or describe is None:
+        return []
+    published, part_of, notes = describe(usable, items)
+    found = defaultdict(set)
+    for item in usable:
+        found[part_of(item)].add(item.video or item.path)
+    unit = "videos" if usable[0].video else "images"
+    return _differences(published, {part: len(names) for part, names in found.items()}, unit) + notes
+
+
+def _differences(published, found, unit):
+    lines = []
+    for part, number in published.items():
+        have = found.get(part, 0)
+        if 0 < have < number:
+            lines.append(f"{part}: {have} of {number} {unit} ({number - have} missing)")
+        elif have > number:
+            lines.append(f"{part}: {have} {unit}, but {number} are published")
+    absent = [f"{part} ({number})" for part, number in published.items() if part not in found]
+    return lines + [f"none of the {unit} of {', '.join(absent)}"] * bool(absent)
+
+
+def _ffhq(usable, items):
+    return {"ffhq": 70_000}, lambda item: item.source, []
+
+
+def _stylegan(usable, items):
+    return (KAGGLE if usable[0].split else {}), _by_split_and_source, []
+
+
+def _celeba(usable, items):
+    cut = any("100k" in item.path.split("/") for item in usable)
+    return {"celeba": 100_000 if cut else 202_599}, lambda item: item.source, []
+
+
+def _celebdf(usable, items):
+    tests = {item.video or item.path for item in items if item.split == "test"}
+    version = "v1" if 0 < len(tests) < CELEBDF_V2_TESTS else "v2"
+    known = all(item.source in CELEBDF[version] for item in usable)  # a tree of real/ and fake/ does not tell the parts
+    return (CELEBDF[version] if known else {}), lambda item: item.source, []
+
+
+def _dfdc(usable, items):
+    if not is_video(usable[0].path):
+        return {}, lambda item: item.label, []
+    parts = {int(m[1]) for item in usable if (m := re.search(r"dfdc_train_part_(\d+)/", item.path))}
+    absent = sorted(set(range(DFDC_PARTS)) - parts) if parts else []
+    numbers = ", ".join(map(str, absent[:10])) + (", ..." if len(absent) > 10 else "")
+    note = f"{len(absent)} of {DFDC_PARTS} folders dfdc_train_part_N are not there: {numbers}"
+    return DFDC, lambda item: item.label, [note] if absent else []
+
+
+def _faceforensics(usable, items):
+    compressions = sorted({_compression(item) for item in usable})
+    present = {item.source for item in usable}
+    parts = FACEFORENSICS | {name: number for name, number in FACEFORENSICS_EXTRA.items() if name in present}
+    published = {f"{name} {level}": number for level in compressions for name, number in parts.items()}
+    notes = []
+    if len(compressions) > 1:
+        together = " and ".join(compressions)
+        notes.append(f"{together} of the same clips, all taken: for one of them move the others' folders out of SRC")
+    return published, lambda item: f"{item.source} {_compression(item)}", notes
+
+
+def _compression(item):
+    level = item.video.rsplit("/", 3)[1]
+    return "raw" if level == "c0" else level
+
+
+def _mesonet(usable, items):
+    return (MESONET if usable[0].split else {}), lambda item: f"{item.split} {item.label}", []
+
+
+def _by_split_and_source(item):
+    return f"{item.split} {item.source}"
+
+
+_DESCRIBED = {
+    "ffhq": _ffhq,
+    "stylegan": _stylegan,
+    "celeba": _celeba,
+    "celebdf": _celebdf,
+    "dfdc": _dfdc,
+    "faceforensics": _faceforensics,
+    "mesonet": _mesonet,
+}

@@ -1,0 +1,129 @@
+"""What every paper's run does around its own method: data, splits, the tables it leaves, the rows it publishes."""
+
+import logging
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from common.datasets import open_dataset, read_data
+from common.errors import UserError
+from common.options import overridden, preset_name
+from common.split_checks import check_splits
+from common.splits import split_images
+from data_prep.embedded import embedded
+from results.tables import upsert
+
+log = logging.getLogger("deepfake")
+
+
+@dataclass
+class Outcome:
+    """What one protocol and one seed gave."""
+
+    protocol: str
+    seed: int
+    images: pd.DataFrame  # all images, with the column split
+    predictions: list = field(default_factory=list)  # one table a model, of validation and test
+    histories: dict = field(default_factory=dict)  # {network: table}
+    notes: dict = field(default_factory=dict)  # {model: what a reader of its numbers must know}
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images with the column split, train, val or test; remarks: what was left out, for the rows' notes."""
+
+    images: pd.DataFrame
+    remarks: tuple = ()
+
+
+def load_data(config, layouts, families):
+    """The data sets of --data, or the embedded ones in their place.
+
+    layouts: {legal NAME: its data_prep layout}; families: {NAME: (family, share of --synthetic-images)}.
+    """
+    if config.data:
+        return read_data(config.data, layouts, config.limit)
+    return [
+        open_dataset(role, embedded(family, max(10, round(share * config.synthetic_images))), limit=config.limit)
+        for role, (family, share) in families.items()
+    ]
+
+
+def split_seen(images, trained, config, protocol, seed, draw=split_images):
+    """The Split of a run: what is trained on by `draw`, the unseen data sets as test.
+
+    draw: as split_images. An unseen data set's copies of images that were trained on are left out, and so is what the
+    protocol drops. With --epochs 0, data that cannot be split (one class, a handful of pictures) are all test.
+    """
+    remarks = []
+    seen = images["dataset"].isin(trained)
+    copies = ~seen & images["sha256"].isin(images.loc[seen & (images["sha256"] != ""), "sha256"])
+    if copies.any():
+        remarks.append(f"{copies.sum()} unseen images left out, they are copies of images trained on")
+        images, seen = images[~copies], seen[~copies]
+    splits = pd.Series("test", index=images.index)
+    try:
+        splits[seen] = draw(images[seen], protocol, seed, config.split)
+    except UserError as error:
+        if config.epochs:
+            raise
+        log.warning("everything is test: %s", error)
+    dropped = splits == ""
+    if dropped.any():
+        remarks.append(f"{dropped.sum()} of {len(images)} images dropped, they show persons of two sides")
+        images, splits = images[~dropped], splits[~dropped]
+    for remark in remarks:
+        log.warning("protocol %s, seed %d: %s", protocol, seed, remark)
+    check_splits(images, splits, protocol)
+    return Split(images.assign(split=splits), tuple(remarks))
+
+
+def prepared_faces(datasets):
+    """How data_prep found the faces, for predict to find them the same way; of data sets that differ, the first's."""
+    keys = ("faces", "size", "margin", "min_confidence", "pick")
+    chains = [{key: data.preparation.get("flags", {}).get(key) for key in keys} for data in datasets]
+    if any(chain != chains[0] for chain in chains):
+        log.info("the data sets were prepared with different face flags; predict uses those of %s", datasets[0].name)
+    return chains[0]
+
+
+def write_tables(outcomes, run):
+    """predictions.csv, splits.csv and history.csv, over all protocols and seeds."""
+    run.write_csv(pd.concat([table for each in outcomes for table in each.predictions]), "predictions.csv")
+    columns = ["dataset", "path", "label", "split"]
+    splits = [each.images[columns].assign(protocol=each.protocol, seed=each.seed) for each in outcomes]
+    run.write_csv(pd.concat(splits), "splits.csv")
+    histories = [
+        history.assign(model=model, protocol=each.protocol, seed=each.seed)
+        for each in outcomes
+        for model, history in each.histories.items()
+    ]
+    if histories:
+        history = pd.concat(histories)
+        keys = ["model", "protocol", "seed"]
+        run.write_csv(history[keys + [column for column in history if column not in keys]], "history.csv")
+
+
+def changed_flags(config, presets):
+    """What the run changed in its preset, as notes for its rows."""
+    changed = overridden(config, presets[config.preset])
+    return [f"--{name.replace('_', '-')} {_words(value)}" for name, value in changed.items() if name != "weights"]
+
+
+def publish(paper, outcome, rows, notes, config, presets, run):
+    """Put an outcome's rows, with the column model, into RESULTS/<paper>.csv, each with its notes and `notes`."""
+    lines = [
+        "; ".join(filter(None, [note, *outcome.notes[model], *notes]))
+        for note, model in zip(rows["note"], rows.pop("model"), strict=True)
+    ]
+    upsert(
+        rows.assign(
+            paper=paper, protocol=outcome.protocol, preset=preset_name(config, presets), seed=outcome.seed,
+            run=run.name, commit=run.commit, note=lines,
+        ),
+        config.results / f"{paper}.csv",
+    )  # fmt: skip
+
+
+def _words(value):
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

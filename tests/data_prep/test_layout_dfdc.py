@@ -1,0 +1,123 @@
+import json
+
+import pytest
+
+from common.errors import UserError
+from data_prep.layouts import Item, find
+
+TABLE = "videoname,original_width,label,original\nb.mp4,186,FAKE,a.mp4\na.mp4,186,REAL,\n"
+
+
+def test_videos_in_parts(dfdc):
+    part = "dfdc_train_part_0"
+    assert find("dfdc", dfdc) == [
+        Item(f"{part}/a.mp4", "real", "dfdc", f"{part}/a", split="train"),
+        Item(f"{part}/b.mp4", "fake", "dfdc", f"{part}/b", original=f"{part}/a", split="train"),
+        Item(f"{part}/c.mp4", "fake", "dfdc", f"{part}/c", original=f"{part}/a", split="train"),
+        Item(
+            "dfdc_train_part_1/y.mp4",
+            "fake",
+            "dfdc",
+            "dfdc_train_part_1/y",
+            original="dfdc_train_part_1/z",
+            split="train",
+        ),
+    ]
+
+
+def test_one_part_by_itself(dfdc):
+    found = find("dfdc", dfdc / "dfdc_train_part_0")
+    assert [(item.path, item.video, item.original) for item in found] == [
+        ("a.mp4", "a", ""),
+        ("b.mp4", "b", "a"),
+        ("c.mp4", "c", "a"),
+    ]
+
+
+def test_an_original_is_found_in_another_part(tree):
+    parts = {
+        "part_0/metadata.json": {"a.mp4": {"label": "REAL"}},
+        "part_1/metadata.json": {"b.mp4": {"label": "FAKE", "original": "a.mp4"}},
+    }
+    src = tree("part_0/a.mp4", "part_1/b.mp4", texts={name: json.dumps(rows) for name, rows in parts.items()})
+    assert find("dfdc", src)[1].original == "part_0/a"
+
+
+def test_what_lists_and_disk_do_not_share_is_named(dfdc, tree):
+    (dfdc / "dfdc_train_part_0" / "c.mp4").unlink()
+    tree("dfdc_train_part_0/extra.mp4", "dfdc_train_part_7/alone.mp4")
+    rows = {
+        "y.mp4": {"label": "MAYBE"},
+        "../../x.mp4": {"label": "REAL"},
+        "w.mp4": {"label": "FAKE", "original": "../../v.mp4"},
+        "u.mp4": {},
+    }
+    (dfdc / "dfdc_train_part_1" / "metadata.json").write_text(json.dumps(rows))
+    assert {item.path: item.problem for item in find("dfdc", dfdc) if item.problem} == {
+        "dfdc_train_part_0/c.mp4": "missing: listed in metadata.json",
+        "dfdc_train_part_0/extra.mp4": "not listed: metadata.json",
+        "dfdc_train_part_1/y.mp4": "unknown label: MAYBE in metadata.json",
+        "dfdc_train_part_1/../../x.mp4": "leaves SRC: listed in metadata.json",
+        "dfdc_train_part_1/w.mp4": "leaves SRC: listed in metadata.json",
+        "dfdc_train_part_1/u.mp4": "unknown label: none in metadata.json",
+        "dfdc_train_part_7/alone.mp4": "not listed: metadata.json",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "is damaged, it is no JSON"),
+        ('{"a.mp4": ', "is damaged, it is no JSON"),
+        ("[" * 100_000, "is damaged, it is no JSON"),
+        ('["a.mp4"]', "as DFDC has it"),
+        ('{"a.mp4": "REAL"}', "as DFDC has it"),
+    ],
+)
+def test_damaged_metadata_is_refused(dfdc, text, words):
+    (dfdc / "dfdc_train_part_0" / "metadata.json").write_text(text)
+    with pytest.raises(UserError, match=f"dfdc_train_part_0/metadata.json.*{words}"):
+        find("dfdc", dfdc)
+
+
+def test_strange_values_do_not_crash(dfdc):
+    rows = {"a.mp4": {"label": ["REAL"], "split": {"x": 1}, "original": 7}}
+    (dfdc / "dfdc_train_part_0" / "metadata.json").write_text(json.dumps(rows))
+    problems = {item.path: item.problem for item in find("dfdc", dfdc)}
+    assert problems["dfdc_train_part_0/a.mp4"] == "unknown label: ['REAL'] in metadata.json"
+
+
+def test_crops_with_their_table(tree):
+    assert find("dfdc", tree("x/a.jpg", "y/b.png", texts={"metadata.csv": TABLE})) == [
+        Item("x/a.jpg", "real", "dfdc", video="a.mp4"),
+        Item("y/b.png", "fake", "dfdc", video="b.mp4", original="a.mp4"),
+    ]
+
+
+def test_rows_without_a_crop_and_crops_without_a_row_are_named(tree):
+    table = TABLE + "../../q.mp4,1,FAKE,a.mp4\n"
+    found = find("dfdc", tree("a.jpg", "z.jpg", texts={"metadata.csv": table}))
+    assert {item.path: item.problem for item in found} == {
+        "a.jpg": "",
+        "b.jpg": "missing: listed in metadata.csv",
+        "z.jpg": "not listed: metadata.csv",
+        "../../q.jpg": "leaves SRC: listed in metadata.csv",
+    }
+
+
+@pytest.mark.parametrize(
+    ("files", "table", "words"),
+    [
+        (["a.jpg"], None, "there is no such file"),
+        (["a.jpg"], "videoname,label\na.mp4,REAL\n", "missing: original"),
+        (["a.jpg"], TABLE.replace("REAL", "real?"), "label is not REAL or FAKE in 1 rows, first in row 3"),
+        (["a.jpg"], TABLE + "a.mp4,1,FAKE,b.mp4\n", "videoname is listed twice in 1 rows, first in row 4"),
+        (["a.jpg"], '"', "not a readable CSV"),
+        (["x/a.jpg", "y/a.png"], TABLE, "one crop a video, got x/a.jpg and y/a.png"),
+        (["c.jpg"], TABLE, "finds no image .* b.jpg is of no use: missing: listed in metadata.csv"),
+        (["part_0/a.mp4"], None, "holds 1 videos but no metadata.json"),
+    ],
+)
+def test_crops_that_cannot_be_told_apart_are_refused(tree, files, table, words):
+    with pytest.raises(UserError, match=words):
+        find("dfdc", tree(*files, texts={} if table is None else {"metadata.csv": table}))
