@@ -11,7 +11,7 @@ BASE, PROPOSED = "mesoinception4", "mesoinception4_svm"
 LAYOUTS = {
     "deepfake": "mesonet",
     "face2face": "mesonet",
-    "celebdf": "folders",
+    "celebdf": "celebdf",
     "dfdc": "dfdc",
     "combined": "folders",
 }
