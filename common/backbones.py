@@ -101,7 +101,7 @@ def backbone(name, input_shape, weights="none", synchronized=False):
     if channels != 3 or min(height, width) < published.least:
         least = f"{published.least}x{published.least}x3"
         raise UserError(
-            f"{name} takes images of at least {least}, got {height}x{width}x{channels}; choose a larger size"
+            f"{name} takes images of at least {least}, got {height}x{width}x{channels}; choose a larger one"
         )
     file = find_weights(name, weights)
     image = keras.Input(input_shape, name="image")
@@ -132,8 +132,8 @@ def find_weights(name, weights):
     file = Path(weights).expanduser() / published.file
     if not file.is_file():
         raise UserError(
-            f"--imagenet-weights {weights}: expected imagenet, none, or a folder with {published.file}, which "
-            f"{SERVER}{published.path} is (MD5 {published.md5})"
+            f"--imagenet-weights {weights}: expected imagenet, none, or a folder with {published.file}; "
+            f"download it from {SERVER}{published.path} (MD5 {published.md5})"
         )
     with open(file, "rb") as opened:
         md5 = hashlib.file_digest(opened, "md5").hexdigest()
@@ -154,7 +154,7 @@ def _downloaded(name, published):
             file = keras.utils.get_file(published.file, url, cache_subdir="models", file_hash=published.md5)
     except Exception as error:  # get_file raises no narrower one
         folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split()).rpartition(" -- ")[2]  # without the URL, which follows
         raise WeightsUnavailable(
             f"the ImageNet weights of {name} cannot be downloaded ({reason}); get {url} (MD5 {published.md5}) by other "
             f"means and put it as {published.file} into {folder} or any --imagenet-weights FOLDER, "

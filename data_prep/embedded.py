@@ -4,9 +4,13 @@ from data_prep.prepare import PrepareOptions, prepare
 from data_prep.synthetic import cached_tree
 
 
-def embedded(family, count, seed=0):
-    """The prepared folder of `count` real and `count` fake images of a family, made on the first call."""
+def embedded(family, count, seed=0, faces="none", size=None):
+    """The prepared folder of `count` real and `count` fake images of a family, made on the first call.
+
+    faces, size: flags of data_prep, for a paper that crops the faces.
+    """
     tree = cached_tree(family, count, seed)
-    prepared = tree.with_name(f"{tree.name}-prepared")
-    prepare("synthetic", f"{family}:{count}:{seed}", prepared, PrepareOptions())
+    flags = "" if (faces, size) == ("none", None) else f"-{faces}-{size}"
+    prepared = tree.with_name(f"{tree.name}-prepared{flags}")
+    prepare("synthetic", f"{family}:{count}:{seed}", prepared, PrepareOptions(faces=faces, size=size))
     return prepared

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
-import sklearn.neighbors
 from keras import layers
 from scipy.spatial.distance import cdist
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.neighbors import KNeighborsClassifier
 
 from common.backbones import backbone
 from common.errors import UserError
@@ -119,24 +120,24 @@ def transfer(name, image_size=128, weights="none", synchronized=False, units=409
     return keras.Model(base.input, _score(x), name=name)
 
 
-class NearestCentroid(sklearn.neighbors.NearestCentroid):
-    """scikit-learn's, with the plain distances of its `predict` in `decision_function`, which it would scale by the
-    spread of each feature: the two disagree, and a collapsed feature would decide alone."""
+class NearestCentroid(ClassifierMixin, BaseEstimator):
+    """The class whose mean embedding is nearest. scikit-learn's own has another `decision_function`, which scales each
+    feature by its spread and so contradicts its `predict`, and refuses embeddings that a loss has let collapse."""
+
+    def fit(self, embeddings, labels):
+        """embeddings: (n, d); labels: (n,), fake = 1, both classes."""
+        self.centroids_ = np.stack([embeddings[labels == label].mean(axis=0, dtype=float) for label in (REAL, FAKE)])
+        return self
 
     def decision_function(self, embeddings):
         """d(real centroid) - d(fake centroid), (n,): positive means fake; between -2 and 2 for unit vectors."""
-        distances = cdist(embeddings, self.centroids_)  # (n, 2), in the order of REAL, FAKE
+        distances = cdist(embeddings, self.centroids_)  # (n, 2)
         return distances[:, REAL] - distances[:, FAKE]
-
-
-def fit_centroids(embeddings, labels):
-    """Nearest centroid of training embeddings (n, 100) and labels (n,), fake = 1. Not stated in the paper; ours."""
-    return NearestCentroid().fit(embeddings, labels)
 
 
 def fit_neighbours(embeddings, labels, neighbours=5):
     """k nearest neighbours, weighted by inverse distance so that scores have few ties; predict_proba is (n, 2)."""
-    classifier = sklearn.neighbors.KNeighborsClassifier(neighbours, weights="distance", algorithm="brute")
+    classifier = KNeighborsClassifier(neighbours, weights="distance", algorithm="brute")
     return classifier.fit(embeddings, labels)
 
 

@@ -1,0 +1,210 @@
+"""The mined losses against loops over all pairs and triplets, in float64.
+
+An oracle returns (sum of terms, number of terms) of every anchor, from distances and labels.
+"""
+
+import itertools
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.losses import BatchAll, BatchHard, Contrastive, SemiHard
+
+
+def others(labels, anchor):
+    """Indices of the anchor's positives, and of its negatives."""
+    positives = [i for i, label in enumerate(labels) if label == labels[anchor] and i != anchor]
+    return positives, [i for i, label in enumerate(labels) if label != labels[anchor]]
+
+
+def contrastive(distances, labels, margin):
+    pairs = {pair: 0.0 for pair in itertools.combinations(range(len(labels)), 2)}
+    for i, j in pairs:
+        d = distances[i][j]
+        pairs[i, j] = d**2 / 2 if labels[i] == labels[j] else max(margin - d, 0) ** 2 / 2
+    sums = [sum(loss for pair, loss in pairs.items() if anchor in pair) for anchor in range(len(labels))]
+    return sums, [len(labels) - 1] * len(labels)
+
+
+def batch_all(distances, labels, margin, active):
+    sums, numbers = [], []
+    for anchor in range(len(labels)):
+        d = distances[anchor]
+        losses = [max(d[p] - d[n] + margin, 0) for p, n in itertools.product(*others(labels, anchor))]
+        sums.append(sum(losses))
+        numbers.append(sum(loss > 0 for loss in losses) if active else len(losses))
+    return sums, numbers
+
+
+def batch_hard(distances, labels, margin):
+    sums, numbers = [], []
+    for anchor in range(len(labels)):
+        d, (positives, negatives) = distances[anchor], others(labels, anchor)
+        complete = bool(positives and negatives)
+        excess = max(d[p] for p in positives) - min(d[n] for n in negatives) if complete else 0
+        loss = math.log1p(math.exp(excess)) if margin == "soft" else max(excess + margin, 0)
+        sums.append(loss if complete else 0)
+        numbers.append(complete)
+    return sums, numbers
+
+
+def semi_hard(distances, labels, margin):
+    sums, numbers = [], []
+    for anchor in range(len(labels)):
+        d, (positives, negatives) = distances[anchor], others(labels, anchor)
+        losses = []
+        for p in positives if negatives else []:
+            farther = [d[n] for n in negatives if d[n] > d[p]]
+            losses.append(max(d[p] - (min(farther) if farther else max(d[n] for n in negatives)) + margin, 0))
+        sums.append(sum(losses))
+        numbers.append(len(losses))
+    return sums, numbers
+
+
+# loss, oracle, arguments of the oracle, whether it takes squared distances
+CASES = {
+    "contrastive": (Contrastive, {"margin": 1.5}, contrastive, (1.5,), False),
+    "all, active": (BatchAll, {"margin": 0.5}, batch_all, (0.5, True), False),
+    "all, squared": (BatchAll, {"margin": 0.5, "squared": True, "mean_over": "all"}, batch_all, (0.5, False), True),
+    "all, no margin": (BatchAll, {"margin": 0.0, "squared": True}, batch_all, (0.0, True), True),
+    "hard": (BatchHard, {"margin": 0.5}, batch_hard, (0.5,), False),
+    "hard, squared": (BatchHard, {"margin": 0.5, "squared": True}, batch_hard, (0.5,), True),
+    "hard, soft": (BatchHard, {"margin": "soft"}, batch_hard, ("soft",), False),
+    "semi-hard": (SemiHard, {}, semi_hard, (1.0,), True),
+    "semi-hard, 0.25": (SemiHard, {"margin": 0.25}, semi_hard, (0.25,), True),
+}
+every_loss = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+
+
+def expected_values(case, labels, embeddings):
+    """sums * B / all terms: the vector whose mean is the sum of terms over their number; 0 where there are none."""
+    _, _, oracle, arguments, squared = case
+    embeddings = np.asarray(embeddings, float)
+    distances = [[sum((x - y) ** 2) for y in embeddings] for x in embeddings]
+    sums, numbers = oracle(distances if squared else np.sqrt(distances), labels, *arguments)
+    return np.array(sums) * len(labels) / max(sum(numbers), 1)
+
+
+def value_and_gradient(loss, labels, embeddings, dtype="float32"):
+    embeddings = tf.Variable(np.asarray(embeddings, dtype))
+    with tf.GradientTape() as tape:
+        value = loss(np.asarray(labels), embeddings)
+    return float(value), tf.convert_to_tensor(tape.gradient(value, embeddings)).numpy()
+
+
+# On a lattice distances tie and embeddings coincide often, and float32 is exact.
+lattice_batches = st.integers(1, 12).flatmap(
+    lambda size: st.tuples(
+        st.lists(st.integers(0, 3), min_size=size, max_size=size),
+        st.lists(st.tuples(*[st.integers(-3, 3)] * 2), min_size=size, max_size=size),
+        st.sampled_from([0.25, 1.0, 4.0]),
+    )
+)
+
+
+@every_loss
+@settings(max_examples=60, deadline=None)
+@given(batch=lattice_batches)
+def test_values_are_those_of_all_pairs_and_triplets_on_any_batch(case, batch):
+    labels, points, scale = batch
+    embeddings = np.array(points, np.float32) * scale
+    loss = case[0](**case[1])
+    values = loss.call(tf.constant(labels, "float32"), tf.constant(embeddings))
+    assert values.shape == (len(labels),)
+    expected = expected_values(case, labels, embeddings)
+    np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-5 * max(1, expected.max()))
+    value, slope = value_and_gradient(loss, labels, embeddings)
+    assert value == pytest.approx(expected.mean(), rel=1e-5, abs=1e-5) and np.isfinite(slope).all()
+
+
+@every_loss
+def test_gradient_is_that_of_the_loops(case):
+    random = np.random.default_rng(3)
+    labels, embeddings, step = random.integers(0, 3, 9), random.normal(size=(9, 3)), 1e-6
+    value, slope = value_and_gradient(case[0](**case[1], dtype="float64"), labels, embeddings, "float64")
+    assert value == pytest.approx(expected_values(case, labels, embeddings).mean(), abs=1e-12)
+    for place in np.ndindex(embeddings.shape):
+        shift = np.zeros_like(embeddings)
+        shift[place] = step
+        up, down = (expected_values(case, labels, embeddings + sign * shift).mean() for sign in (1, -1))
+        assert slope[place] == pytest.approx((up - down) / (2 * step), abs=1e-7)
+
+
+@every_loss
+def test_a_larger_batch_of_normalised_embeddings(case):
+    random = np.random.default_rng(4)
+    labels, embeddings = random.integers(0, 2, 48), random.normal(size=(48, 16))
+    embeddings = (embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)).astype(np.float32)
+    expected = expected_values(case, labels, embeddings).mean()
+    assert value_and_gradient(case[0](**case[1]), labels, embeddings)[0] == pytest.approx(expected, rel=1e-5)
+
+
+NOTHING = {"one class": [1, 1, 1, 1], "no positive": [0, 1, 2, 3], "one example": [0]}
+# Of one class, or of four, there are no triplets, but there are pairs.
+UNMINABLE = [(case, name) for case in CASES for name in NOTHING if case != "contrastive" or name == "one example"]
+
+
+@pytest.mark.parametrize("case, name", UNMINABLE)
+def test_what_cannot_be_mined_is_zero_without_slope(case, name):
+    loss, arguments = CASES[case][:2]
+    labels = NOTHING[name]
+    embeddings = np.random.default_rng(5).normal(size=(len(labels), 3)) * 9
+    value, slope = value_and_gradient(loss(**arguments), labels, embeddings)
+    assert value == 0 and not slope.any()
+
+
+@every_loss
+def test_equal_embeddings_have_a_finite_value_and_no_slope(case):
+    labels, embeddings = [0, 1, 0, 1, 1], np.full((5, 3), 0.7)
+    value, slope = value_and_gradient(case[0](**case[1]), labels, embeddings)
+    assert value == pytest.approx(expected_values(case, labels, embeddings).mean(), rel=1e-6)
+    assert not slope.any()
+
+
+@every_loss
+def test_huge_distances_have_finite_values_and_gradients(case):
+    random = np.random.default_rng(6)
+    labels, embeddings = random.integers(0, 2, 12), (random.normal(size=(12, 4)) * 1e6).astype(np.float32)
+    value, slope = value_and_gradient(case[0](**case[1]), labels, embeddings)
+    if case[1].get("margin") != "soft":  # the oracle's exp would overflow
+        assert value == pytest.approx(expected_values(case, labels, embeddings).mean(), rel=1e-5)
+    assert np.isfinite(value) and np.isfinite(slope).all() and slope.any()
+
+
+def test_small_distances_far_from_the_origin_are_not_lost():
+    """Points 0.001 apart around 10: x.x + y.y - 2 x.y in float32 would be wrong in the first digit."""
+    random = np.random.default_rng(7)
+    labels, embeddings = random.integers(0, 2, 16), (10 + 0.001 * random.normal(size=(16, 8))).astype(np.float32)
+    case = (BatchHard, {"margin": 0.0}, batch_hard, (0.0,), False)
+    expected = expected_values(case, labels, embeddings).mean()
+    assert value_and_gradient(BatchHard(margin=0.0), labels, embeddings)[0] == pytest.approx(expected, rel=1e-4)
+
+
+@every_loss
+def test_labels_may_be_a_column(case):
+    random = np.random.default_rng(8)
+    labels, embeddings = random.integers(0, 2, 10), random.normal(size=(10, 3)).astype(np.float32)
+    loss = case[0](**case[1])
+    assert float(loss(labels[:, None], embeddings)) == float(loss(labels, embeddings)) != 0
+
+
+@every_loss
+def test_a_loss_survives_its_config(case):
+    loss = case[0](**case[1])
+    again = keras.losses.deserialize(keras.losses.serialize(loss))
+    assert type(again) is type(loss) and again.get_config() == loss.get_config()
+    assert case[1].items() <= again.get_config().items()
+
+
+def test_wrong_arguments_are_refused_by_name():
+    with pytest.raises(ValueError, match=r"class labels.*received \(4, 2\) and \(4, 3\)"):
+        SemiHard()(np.zeros((4, 2)), np.zeros((4, 3)))
+    with pytest.raises(ValueError, match="active"):
+        BatchAll(mean_over="hard")
+    with pytest.raises(ValueError, match="soft"):
+        BatchHard(margin="hard")

@@ -1,0 +1,79 @@
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from common.losses import TripletHinge, TripletLogExp
+
+TRIPLETS = np.random.default_rng(1).normal(size=(16, 3, 5)).astype(np.float32)
+LOSSES = {"loss1": TripletHinge(0.0), "loss2": TripletHinge(0.4), "loss3": TripletLogExp()}
+every_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+
+
+def hinge(anchor, positive, negative, margin):
+    """Equations 13 (margin 0) and 14."""
+    terms = [(a - p) ** 2 - (a - n) ** 2 for a, p, n in zip(anchor, positive, negative, strict=True)]
+    return max(sum(terms) + margin, 0)
+
+
+def log_exp(anchor, positive, negative):
+    """Equation 15."""
+    terms = [abs(a - p) - abs(a - n) for a, p, n in zip(anchor, positive, negative, strict=True)]
+    return math.log(1 + math.exp(sum(terms)))
+
+
+def gradient(loss, triplets):
+    triplets = tf.Variable(triplets)
+    with tf.GradientTape() as tape:
+        value = loss(tf.zeros(triplets.shape[0]), triplets)
+    return value.numpy(), tape.gradient(value, triplets).numpy()
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.4])
+def test_hinge_is_equations_13_and_14(margin):
+    expected = [hinge(*triplet.astype(float), margin) for triplet in TRIPLETS]
+    values = TripletHinge(margin).call(None, tf.constant(TRIPLETS))
+    assert values.shape == (16,) and 0 < np.count_nonzero(values) < 16
+    np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_log_exp_is_equation_15():
+    values = TripletLogExp().call(None, tf.constant(TRIPLETS))
+    assert values.shape == (16,)
+    np.testing.assert_allclose(values, [log_exp(*triplet.astype(float)) for triplet in TRIPLETS], rtol=1e-5)
+
+
+def test_the_margin_of_loss2_is_the_papers():
+    assert TripletHinge().margin == 0.4
+
+
+@every_loss
+@pytest.mark.parametrize("sign", [1, -1])
+def test_huge_distances_have_finite_values_and_gradients(loss, sign):
+    """The log-exp loss of a difference x of 5e6 is x itself, or 0; exp(x) would overflow."""
+    triplets = np.zeros((1, 3, 5), np.float32)
+    triplets[:, 1 if sign > 0 else 2] = 1e6
+    value, slope = gradient(loss, triplets)
+    expected = 5e6 if isinstance(loss, TripletLogExp) else 5e12
+    assert value == pytest.approx(expected if sign > 0 else 0, rel=1e-6)
+    assert np.isfinite(slope).all() and np.any(slope) == (sign > 0)
+
+
+@every_loss
+def test_equal_embeddings_have_the_value_at_zero_and_no_slope(loss):
+    value, slope = gradient(loss, np.ones((4, 3, 5), np.float32))
+    assert value == pytest.approx(math.log(2) if isinstance(loss, TripletLogExp) else loss.margin)
+    assert not slope.any()
+
+
+@every_loss
+def test_a_loss_survives_its_config(loss):
+    again = keras.losses.deserialize(keras.losses.serialize(loss))
+    assert type(again) is type(loss) and again.get_config() == loss.get_config()
+
+
+def test_another_shape_is_refused_by_name():
+    with pytest.raises(ValueError, match=r"\(B, 3, N\).*received \(16, 15\)"):
+        TripletHinge()(tf.zeros(16), tf.zeros((16, 15)))
