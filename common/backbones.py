@@ -7,7 +7,8 @@ pixels is its first layers, so it is saved with the network. In a data pipeline 
 import hashlib
 import os
 import socket
-from contextlib import contextmanager
+import sys
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -150,7 +151,7 @@ def _downloaded(name, published):
 
     url = SERVER + published.path
     try:
-        with _impatience():
+        with _impatience(), redirect_stdout(sys.stderr):  # get_file tells of its progress there
             file = keras.utils.get_file(published.file, url, cache_subdir="models", file_hash=published.md5)
     except Exception as error:  # get_file raises no narrower one
         folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"

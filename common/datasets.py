@@ -1,6 +1,7 @@
 """Prepared folders as data sets: from --data NAME=DIR to one table of images that know where they are from."""
 
 import hashlib
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pandas as pd
 
 from common.errors import UserError
 from common.files import read_json
-from common.manifest import NAME, read_manifest
+from common.manifest import NAME, read_manifest, unfinished
 
 SYNTHETIC = "synthetic"
 
@@ -56,11 +57,11 @@ def read_data(pairs, layouts, limit=None):
 
 def open_dataset(role, folder, layout="folders", limit=None):
     """One prepared folder as a DataSet; drawn images are called `synthetic-<family>` whatever their role."""
-    if folder.is_dir() and not (folder / NAME).is_file():
+    if folder.is_dir() and not (folder / NAME).is_file() and not unfinished(folder):
         target = folder.parent / f"{folder.name}-prepared"
         raise UserError(
             f"--data {role}={folder}: no {NAME} in it, so it is raw data; prepare it first: "
-            f"python -m data_prep {layout} {folder} {target}"
+            f"{shlex.join(['python', '-m', 'data_prep', layout, str(folder), str(target)])}"
         )
     images = read_manifest(folder)
     preparation = read_json(path) if (path := folder / "prep.json").is_file() else {}

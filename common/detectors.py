@@ -12,8 +12,9 @@ import numpy as np
 
 from common.errors import UserError
 from common.files import atomic_path, read_json, write_json
+from common.labels import FAKE
 
-SKOPS_TRUSTED = ["sklearn.kernel_approximation.Nystroem"]
+SKOPS_TRUSTED = ["sklearn.kernel_approximation.Nystroem", "common.classifiers.NearestCentroid"]
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,10 @@ class Detector:
         from scipy.special import expit
 
         outputs = np.asarray(outputs, np.float64)
-        if self.classifier is not None:
+        if self.classifier is not None and self.description.head == "margin":
             outputs = self.classifier.decision_function(outputs)
+        elif self.classifier is not None:
+            outputs = self.classifier.predict_proba(outputs)[:, FAKE]
         outputs = outputs.reshape(len(outputs))
         return expit(outputs) if self.description.head == "margin" else outputs
 
@@ -67,10 +70,10 @@ def save(detector, folder):
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     description = detector.description
-    if detector.classifier is None:
+    if not description.features:
         with atomic_path(folder / description.network) as temporary:
             detector.network.save(temporary, include_optimizer=False)
-    else:
+    if detector.classifier is not None:
         import skops.io
 
         with atomic_path(folder / description.classifier) as temporary:
@@ -86,6 +89,8 @@ def load(run, name=None):
     import keras
     import skops.io
 
+    import common.layers  # noqa: F401  registers what our networks are saved with
+
     folder = Path(run) / "models"
     description = _choose(folder, name)
     try:
@@ -94,7 +99,8 @@ def load(run, name=None):
         raise UserError(f"{folder / description.network} is missing or damaged; restore it or run anew") from error
     if not description.classifier:
         return Detector(description, network)
-    network = keras.Model(network.input, network.get_layer(description.features).output)
+    if description.features:
+        network = keras.Model(network.input, network.get_layer(description.features).output)
     try:
         classifier = skops.io.load(folder / description.classifier, trusted=SKOPS_TRUSTED)
     except skops.io.exceptions.UntrustedTypesFoundException as error:

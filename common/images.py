@@ -109,6 +109,20 @@ class Images:
         batches = order.enumerate().map(load, tf.data.AUTOTUNE).batch(batch_size, drop_remainder=True)
         return batches.prefetch(tf.data.AUTOTUNE)
 
+    def grouped_batches(self, groups, batch_size):
+        """Batches of groups of images, for losses of pairs or triplets, in the order of `groups`, int (n, k).
+
+        A tf.data.Dataset of (images (B, k, S, S, 3) float32, zeros (B, 1)). The tail that fills no batch is left out.
+        """
+        pixels = self._reader()
+
+        def load(group):
+            images = tf.map_fn(pixels, group, fn_output_signature=tf.uint8)  # (k, S, S, 3)
+            return self.preprocessing.scaled(images), tf.zeros(1)
+
+        batches = tf.data.Dataset.from_tensor_slices(groups).map(load, tf.data.AUTOTUNE)
+        return batches.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+
     def evaluation_batches(self, batch_size):
         """All images in the table's order: a tf.data.Dataset of images (B, S, S, 3) float32.
 

@@ -6,15 +6,16 @@ for a swap), original (the real video or picture a fake was made from; several a
 clip, or empty), split (train / val / test where the data set has an official one, else empty), sha256 of the bytes.
 """
 
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
 
 from common.errors import UserError
-from common.files import write_csv
+from common.files import write_bytes
 from common.labels import WORDS
 
-NAME = "manifest.csv"
+NAME, PREPARATION, JOURNALS = "manifest.csv", "prep.json", ".progress*.jsonl"
 COLUMNS = ("path", "label", "source", "video", "identity", "original", "frame", "split", "sha256")
 SPLITS = ("train", "val", "test")
 
@@ -30,6 +31,11 @@ def read_manifest(folder):
     if not folder.is_dir():
         raise UserError(f"no such folder: {folder}")
     path = folder / NAME
+    if not path.is_file() and (journal := unfinished(folder)):
+        raise UserError(
+            f"{folder} has no {NAME} yet, its preparation is unfinished: run the data_prep command that began it again "
+            f"(layout and flags stand in the first line of {journal})"
+        )
     if not path.is_file():
         raise UserError(
             f"{folder} has no {NAME}: prepare the raw data first, e.g. "
@@ -41,6 +47,25 @@ def read_manifest(folder):
         raise UserError(f"{path} is not a readable CSV file: {str(error).strip()}") from error
     check_manifest(images, path)
     return images[list(COLUMNS)]
+
+
+def unfinished(folder):
+    """The journal of a preparation in `folder` that was begun and has no manifest yet, None where there is none."""
+    folder = Path(folder)
+    return None if (folder / NAME).is_file() else next(iter(sorted(folder.glob(JOURNALS))), None)
+
+
+def is_prepared(folder):
+    """True if data_prep made the folder, or began to: it has a journal, a manifest or a prep.json of ours."""
+    folder = Path(folder)
+    if any(folder.glob(JOURNALS)):
+        return True
+    beginnings = {NAME: ",".join(COLUMNS), PREPARATION: '{\n  "layout": '}
+    for name, beginning in beginnings.items():
+        with suppress(OSError), open(folder / name, encoding="utf-8", errors="replace") as file:
+            if file.read(len(beginning)) == beginning:
+                return True
+    return False
 
 
 def check_manifest(images, where):
@@ -69,9 +94,13 @@ def check_manifest(images, where):
 
 def write_manifest(images, folder):
     """Write the validated table atomically, sorted by path, so that equal data give equal bytes."""
-    images = images[list(COLUMNS)].sort_values("path", ignore_index=True)
     check_manifest(images, Path(folder) / NAME)
-    write_csv(images, Path(folder) / NAME)
+    write_bytes(manifest_bytes(images), Path(folder) / NAME)
+
+
+def manifest_bytes(images):
+    """What write_manifest writes."""
+    return images[list(COLUMNS)].sort_values("path").to_csv(index=False, lineterminator="\n").encode()
 
 
 def _leaves_folder(path):

@@ -38,13 +38,14 @@ def near_duplicate_groups(hashes, distance=4):
 
     A group is a chain: two of its images may differ by more, where others lie between them. Hashes are cut into
     distance + 1 bands: two that are close agree in at least one band, so only those that do are compared. Time grows
-    with the pairs that share a band: 200,000 hashes take seconds at distance 4, minutes above 8.
+    with the pairs that share a band: 200,000 hashes take seconds at distance 4, minutes above 8. UserError for a
+    distance outside of 0 to 63.
     """
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
     if not 0 <= distance < 64:
-        raise ValueError(f"expected a distance of 0 to 63 bits, got {distance}")
+        raise UserError(f"--near-duplicates: expected a distance of 0 to 63 bits, got {distance}")
     distinct, place = np.unique(np.asarray(hashes, np.uint64), return_inverse=True)
     edges = np.linspace(0, 64, distance + 2).astype(int)
     pairs = [_close_in_band(distinct, low, high, distance) for low, high in zip(edges[:-1], edges[1:], strict=True)]

@@ -9,6 +9,7 @@ A column `near` (common.near_duplicates) is obeyed by each of the drawn ones: eq
 """
 
 import hashlib
+import logging
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,8 @@ from common.errors import UserError
 from common.labels import WORDS
 from common.manifest import SPLITS
 from common.split_groups import identity_units, single_units
+
+log = logging.getLogger("deepfake")
 
 PROTOCOLS = ("frame", "video", "identity", "official")
 FRACTIONS = (0.7, 0.2, 0.1)  # train, val, test
@@ -68,7 +71,11 @@ def choose_protocols(images, requested=()):
     for protocol in requested:
         if protocol not in allowed:
             raise _impossible(protocol, allowed)
-    return list(dict.fromkeys(requested)) or allowed
+    chosen = list(dict.fromkeys(requested)) or allowed
+    if "official" in chosen and "dataset" in images:
+        for name in sorted(set(images["dataset"]) - set(images["dataset"][images["split"] == "test"])):
+            log.warning("protocol official: %s has no test images by its own split, so it has no test results", name)
+    return chosen
 
 
 def _filled_in(images, protocol):
@@ -93,6 +100,8 @@ def _identity_matters(images):
 
 
 def _impossible(protocol, allowed):
+    if protocol not in PROTOCOLS:
+        return UserError(f"protocol {protocol!r} is unknown; one of {', '.join(PROTOCOLS)}")
     return UserError(
         f"protocol {protocol!r} is not possible with these data, only {', '.join(allowed)}: `video` needs a video or "
         f"original in the manifest, `identity` persons who are in several videos, enough of them for both classes in "

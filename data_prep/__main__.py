@@ -7,6 +7,7 @@ Stopped or extended, the same command does only what is missing. `python -m data
 folder.
 """
 
+import shlex
 import sys
 import time
 from dataclasses import dataclass
@@ -18,9 +19,10 @@ import tyro
 
 from common.cli import GOES_ON, parse, run_main
 from common.files import read_json
+from common.manifest import PREPARATION
 from data_prep.layouts import LAYOUTS
 from data_prep.prepare import PrepareOptions, prepare
-from data_prep.tables import PREPARATION, SKIPPED, in_words
+from data_prep.tables import SKIPPED, in_words
 from data_prep.verify import contradictions, report
 
 PROGRAM = "python -m data_prep"
@@ -74,14 +76,16 @@ def summary(images, dst, seconds):
         f"prepared {len(images)} images in {seconds:.1f} s: "
         + ", ".join(f"{labels[word]} {word}" for word in labels.index)
     ]
-    if len(labels) == 1:
+    if one_class := len(labels) == 1:
         lines.append(f"only {labels.index[0]} images: they can be evaluated on, but not trained on alone")
     skipped = pd.read_csv(dst / SKIPPED, dtype=str, keep_default_na=False)
     if len(skipped):
         lines.append(f"skipped: {in_words(skipped)} (see {dst / SKIPPED})")
     lines += [f"found: {words}" for words in read_json(dst / PREPARATION)["found"]]
     lines += _contradictions(images)
-    lines.append(f"next: python reproductions/<paper>/run.py --data NAME={dst}   (NAMEs: that command's --help)")
+    if not one_class:
+        data = shlex.quote(f"NAME={dst}")
+        lines.append(f"next: python reproductions/<paper>/run.py --data {data}   (NAMEs: that command's --help)")
     return "\n".join(lines)
 
 

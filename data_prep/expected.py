@@ -7,7 +7,7 @@ version; Dolhansky et al. 2020 (arXiv:2006.07397) for DFDC's training videos; th
 """
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 from data_prep.layouts.tree import is_video
 
@@ -18,6 +18,7 @@ CELEBDF = {
 CELEBDF_V2_TESTS = 518
 DFDC, DFDC_PARTS = {"real": 19_154, "fake": 100_000}, 50
 FACEFORENSICS = {"youtube": 1000, "Deepfakes": 1000, "Face2Face": 1000, "FaceSwap": 1000, "NeuralTextures": 1000}
+FACEFORENSICS_SPLITS = {"train": 720, "val": 140, "test": 140}  # of the originals
 FACEFORENSICS_EXTRA = {"FaceShifter": 1000, "actors": 363, "DeepFakeDetection": 3068}  # separate downloads
 MESONET = {"train fake": 5111, "train real": 7250, "test fake": 2889, "test real": 4259}
 KAGGLE = {
@@ -72,7 +73,9 @@ def _celebdf(usable, items):
     tests = {item.video or item.path for item in items if item.split == "test"}
     version = "v1" if 0 < len(tests) < CELEBDF_V2_TESTS else "v2"
     known = all(item.source in CELEBDF[version] for item in usable)  # a tree of real/ and fake/ does not tell the parts
-    return (CELEBDF[version] if known else {}), lambda item: item.source, []
+    name = f"of Celeb-DF {version}" + ("" if tests else " (assumed, there is no test list)")
+    published = {f"{part} {name}": number for part, number in CELEBDF[version].items()} if known else {}
+    return published, lambda item: f"{item.source} {name}", []
 
 
 def _dfdc(usable, items):
@@ -94,7 +97,25 @@ def _faceforensics(usable, items):
     if len(compressions) > 1:
         together = " and ".join(compressions)
         notes.append(f"{together} of the same clips, all taken: for one of them move the others' folders out of SRC")
-    return published, lambda item: f"{item.source} {_compression(item)}", notes
+    return published, lambda item: f"{item.source} {_compression(item)}", notes + _official_splits(usable)
+
+
+def _official_splits(usable):
+    """What of the official splits is not as published, where there is one."""
+    clips = {item.video: item for item in usable if item.source not in ("actors", "DeepFakeDetection")}.values()
+    counts = Counter(clip.split for clip in clips)
+    if set(counts) <= {""}:
+        return []
+    if counts[""]:
+        absent = " or ".join(f"{split}.json" for split in FACEFORENSICS_SPLITS if not counts[split])
+        return [f"{counts['']} videos without a split: there is no {absent}"]
+    notes = []
+    for level in sorted({_compression(clip) for clip in clips}):
+        found = Counter(clip.split for clip in clips if clip.source == "youtube" and _compression(clip) == level)
+        if found.total() == FACEFORENSICS["youtube"] and found != FACEFORENSICS_SPLITS:
+            numbers = ", ".join(f"{found[name]} {name} (published: {n})" for name, n in FACEFORENSICS_SPLITS.items())
+            notes.append(f"the split files are not the published ones: youtube {level} has {numbers}")
+    return notes
 
 
 def _compression(item):

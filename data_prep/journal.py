@@ -5,30 +5,27 @@ A shard writes one of its own, `.progress-2-of-4.jsonl`, and everyone reads all 
 """
 
 import json
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 
 from common.errors import UserError
 from common.files import write_bytes
+from common.manifest import JOURNALS
 from data_prep.work import Outcome
 
 
 class Journal:
     """The journals of `folder`, of which the one named `.progress<suffix>.jsonl` is ours to write.
 
-    description is a dict for JSON. UserError if the folder was begun with another description, or has no journal and
-    holds something else. Of the Outcomes only their places in the files are held in memory, since there are as many as
-    raw files.
+    description is a dict for JSON. UserError as from refuse_folder. Of the Outcomes only their places in the files are
+    held in memory, since there are as many as raw files. A damaged line is passed over: its file is done again.
     """
 
     def __init__(self, folder, description, suffix=""):
         self._path = folder / f".progress{suffix}.jsonl"
         self._folder = folder
         self.description = description
-        if not _journals(folder) and any(not _ours(entry.name) for entry in folder.iterdir()):
-            raise UserError(
-                f"expected a new or empty folder as DST, or one that data_prep began; {folder} holds other files"
-            )
+        refuse_folder(folder, description)
         if self._path.is_file():
             _mend(self._path)
         else:
@@ -41,11 +38,10 @@ class Journal:
         self._places = {}  # {raw path: number of the file + number of files * offset of the line}
         for path in _journals(self._folder):
             with open(path, "rb") as file:
-                _refuse_difference(self._folder, json.loads(file.readline()), json.loads(_line(self.description)))
-                offset = file.tell()
+                offset = len(file.readline())
                 for line in file:
-                    if line.endswith(b"\n"):  # another shard may be in the midst of a line
-                        self._note(json.loads(line)["path"], path, offset)
+                    if outcome := _outcome(line):
+                        self._note(outcome.path, path, offset)
                     offset += len(line)
 
     def add(self, outcomes):
@@ -69,15 +65,43 @@ class Journal:
                     continue
                 offset, number = divmod(self._places[path], len(files))
                 files[number].seek(offset)
-                yield _outcome(json.loads(files[number].readline()))
+                yield _outcome(files[number].readline())
 
     def _note(self, path, file, offset):
         self._places[path] = self._files.index(file) + len(self._files) * offset
 
 
+def refuse_folder(folder, description):
+    """Raise UserError if `folder` cannot be the one of this description; nothing is written.
+
+    It was begun with another description, or its journal does not say with which, or there is none and it holds
+    something else.
+    """
+    if not folder.is_dir():
+        return
+    journals = _journals(folder)
+    if not journals and any(not _ours(entry.name) for entry in folder.iterdir()):
+        raise UserError(
+            f"expected a new or empty folder as DST, or one that data_prep began; {folder} holds other files"
+        )
+    for path in journals:
+        with open(path, "rb") as file:
+            _refuse_difference(folder, _begun(path, file.readline()), json.loads(_line(description)))
+
+
+def _begun(path, line):
+    """The description in a journal's first line."""
+    with suppress(ValueError, TypeError, KeyError):
+        begun = json.loads(line)
+        return {**begun, "flags": {**begun["flags"]}}
+    raise UserError(
+        f"{path} is damaged: its first line does not say how the folder was prepared; use another DST, or delete it"
+    )
+
+
 def _journals(folder):
     """The journals there are, the one last written to at the end."""
-    return sorted(folder.glob(".progress*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
+    return sorted(folder.glob(JOURNALS), key=lambda path: path.stat().st_mtime_ns)
 
 
 def _ours(name):
@@ -93,8 +117,12 @@ def _mend(path):
 
 
 def _outcome(line):
-    line["images"] = tuple(map(tuple, line["images"]))
-    return Outcome(**{name: tuple(value) if isinstance(value, list) else value for name, value in line.items()})
+    """The Outcome in a line of a journal; None if it is damaged, or another shard is in the midst of it."""
+    with suppress(ValueError, TypeError, KeyError):
+        values = json.loads(line)
+        values["images"] = tuple(map(tuple, values["images"]))
+        return Outcome(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    return None
 
 
 def _line(value):
@@ -102,9 +130,19 @@ def _line(value):
 
 
 def _refuse_difference(folder, begun, now):
-    begun, now = ({**each, **each["flags"]} for each in (begun, now))
-    for name in now:
-        if name != "flags" and begun.get(name) != now[name]:
-            raise UserError(
-                f"{folder} was begun with {name}={begun.get(name)}, not {now[name]}: use another DST, or delete it"
-            )
+    """Flags first: another --faces is another detector too."""
+    flags = [(_as_flag(name, begun["flags"].get(name)), _as_flag(name, value)) for name, value in now["flags"].items()]
+    others = [(_in_words(name, begun.get(name)), _in_words(name, now[name])) for name in now if name != "flags"]
+    for before, wanted in flags + others:
+        if before != wanted:
+            raise UserError(f"{folder} was begun {before}, not {wanted}: use another DST, or delete it")
+
+
+def _as_flag(name, value):
+    flag = "--" + name.replace("_", "-")
+    return f"without {flag}" if value is None else f"with {flag} {value}"
+
+
+def _in_words(name, value):
+    value = " ".join(map(str, value.values())) if isinstance(value, dict) else value
+    return f"with the {name.replace('_', ' ')} {value}"

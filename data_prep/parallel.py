@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from contextlib import contextmanager, nullcontext
 
 from common.errors import UserError
@@ -20,6 +21,7 @@ def in_parallel(function, arguments, workers=1, cluster=None):
     """
     from joblib import Parallel, delayed
 
+    warnings.filterwarnings("ignore", r".* tasks (have been successfully|which were still)", UserWarning)  # on an error
     calls = (delayed(function)(*each) for each in arguments)
     ours = {} if cluster else {"initializer": _end_with, "initargs": (os.getpid(),)}
     with _dask(cluster) if cluster else nullcontext():

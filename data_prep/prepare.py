@@ -13,9 +13,9 @@ from typing import Literal
 
 from common.errors import UserError
 from common.faces import detector_version
-from common.manifest import NAME, read_manifest
+from common.manifest import NAME, is_prepared, read_manifest
 from data_prep.expected import completeness
-from data_prep.journal import Journal
+from data_prep.journal import Journal, refuse_folder
 from data_prep.layouts import find, passed_over
 from data_prep.layouts.tree import is_video
 from data_prep.parallel import in_parallel, threads_for
@@ -71,9 +71,9 @@ def prepare(layout, src, dst, options=None, progress=True):
     """Prepare the raw folder `src` (layout synthetic: the words FAMILY:COUNT:SEED) into `dst`; return its manifest.
 
     A half-finished `dst` is completed. None is returned for a shard that leaves something to the others. UserError if
-    the raw folder is missing or has nothing of the layout, `dst` lies in it, holds something else, was made with other
-    flags or is worked on by another run, too many files are unreadable, or none can be used. `progress` shows a bar on
-    a terminal.
+    the raw folder is missing, was made by data_prep or has nothing of the layout, `dst` lies in it or around it, holds
+    something else, was made with other flags or is worked on by another run, too many files are unreadable, or none can
+    be used. `progress` shows a bar on a terminal.
     """
     options = options or PrepareOptions()
     shard = _check(options)
@@ -89,6 +89,7 @@ def _complete(layout, src, dst, options, shard, progress):
     options.recipe.check(videos)
     description = _describe(layout, src, options, videos)
     try:
+        refuse_folder(dst, description)  # before a lock is left in it
         dst.mkdir(parents=True, exist_ok=True)
         with shard.at_work(dst):
             with shard.books(dst):
@@ -138,9 +139,14 @@ def _folders(layout, src, dst):
         src = cached_tree(*parse_source(str(src)))
     src, dst = Path(src).expanduser().resolve(), Path(dst).expanduser().resolve()
     if not src.is_dir():
-        raise UserError(f"expected a folder of raw data as SRC; there is no folder {src}")
+        there = f"got the file {src}" if src.exists() else f"there is no folder {src}"
+        raise UserError(f"expected a folder of raw data as SRC; {there}")
     if dst.is_relative_to(src):
         raise UserError(f"expected DST outside of SRC, got {dst} in {src}")
+    if src.is_relative_to(dst):
+        raise UserError(f"expected a new or empty folder as DST, got {dst}, which holds SRC, {src}")
+    if is_prepared(src):
+        raise UserError(f"expected raw data as SRC, got {src}, which data_prep made: give the folder it was made from")
     if dst.exists() and not dst.is_dir():
         raise UserError(f"expected a new or empty folder as DST, got the file {dst}")
     return src, dst

@@ -33,6 +33,8 @@ class Recipe:
         given = [flag for flag, value in useless.items() if value not in (0, None, False)]
         if self.faces == "none" and given:
             raise UserError(f"{given[0]} is about faces: expected --faces haar or --faces mtcnn with it")
+        if self.faces == "mtcnn" and self.min_confidence is not None and not 0 <= self.min_confidence <= 1:
+            raise UserError(f"--min-confidence: expected a probability of 0 to 1 for mtcnn, got {self.min_confidence}")
         self._check_sampling(videos)
 
     def _check_sampling(self, videos):

@@ -1,5 +1,6 @@
 """What a finished preparation leaves beside its images: skipped.csv, prep.json and last manifest.csv."""
 
+import hashlib
 import importlib.metadata
 from collections import Counter
 
@@ -8,11 +9,11 @@ import pandas as pd
 from common.errors import UserError
 from common.files import write_csv, write_json
 from common.labels import FAKE, WORDS
-from common.manifest import COLUMNS, write_manifest
+from common.manifest import COLUMNS, PREPARATION, manifest_bytes, write_manifest
 from data_prep.layouts import MISSING
 from data_prep.work import NO_FACE_IN_FRAME, NO_FACES, Outcome
 
-SKIPPED, PREPARATION = "skipped.csv", "prep.json"
+SKIPPED = "skipped.csv"
 
 
 def write_tables(items, journal, dst, source, max_unreadable, remarks):
@@ -40,6 +41,7 @@ def write_tables(items, journal, dst, source, max_unreadable, remarks):
         "counts": images["label"].value_counts().to_dict(),
         "skipped": count_reasons(skipped),
         "found": remarks,
+        "manifest_sha256": hashlib.sha256(manifest_bytes(images)).hexdigest(),
         "package_version": _package_version(),
     }
     write_json(journal.description | facts, dst / PREPARATION)

@@ -7,9 +7,9 @@ import pandas as pd
 from common.decoding import Unreadable, check_image
 from common.errors import UserError
 from common.files import read_json, sha256
-from common.manifest import NAME, read_manifest
+from common.manifest import NAME, PREPARATION, read_manifest
 from data_prep.layouts import image_paths
-from data_prep.tables import PREPARATION, SKIPPED, count_reasons
+from data_prep.tables import SKIPPED, count_reasons
 
 FOUND = 1  # exit code where something is off; 2 is for a user's mistake
 
@@ -18,7 +18,8 @@ def verify(folder, progress=True):
     """Return what is wrong with a prepared folder: a line for each problem.
 
     Looked at: the manifest is valid; every image of it is there, readable, and has its sha256; no image lies beside it
-    unlisted; no picture and no video is both real and fake; the counts are those of prep.json and skipped.csv.
+    unlisted; no picture and no video is both real and fake; the counts are those of prep.json and skipped.csv; the
+    manifest is, byte by byte, the one that prep.json was written with.
     UserError if there is no manifest.
     """
     folder = Path(folder)
@@ -41,7 +42,10 @@ def report(folder):
     if not problems:
         print(f"{folder} is sound: {len(read_manifest(folder))} images")
         return 0
-    print(f"{len(problems)} problems in {folder}; to mend lost and damaged images, delete them and prepare again")
+    print(
+        f"{len(problems)} problems in {folder}; to mend them, delete damaged and unlisted images, and run the same "
+        f"data_prep command again: it makes what is missing and writes the tables anew"
+    )
     return FOUND
 
 
@@ -90,12 +94,13 @@ def _count_problems(folder, images):
     if not (folder / SKIPPED).is_file():
         return [f"{SKIPPED}: no such file"]
     try:
-        promised = read_json(folder / PREPARATION)
+        promised = dict(read_json(folder / PREPARATION))
         skipped = pd.read_csv(folder / SKIPPED, dtype=str, keep_default_na=False)
         there = {"counts": images["label"].value_counts().to_dict(), "skipped": count_reasons(skipped)}
-    except (UserError, ValueError, KeyError) as error:
+    except (UserError, ValueError, TypeError, KeyError) as error:
         return [f"{PREPARATION} or {SKIPPED} is damaged: {error}"]
-    return [
+    altered = promised.get("manifest_sha256") != sha256(folder / NAME)
+    return [f"{NAME}: not as data_prep wrote it: its sha256 is not the one in {PREPARATION}"] * altered + [
         f"{PREPARATION}: {name} are {promised.get(name)}, but {found} in {file}"
         for (name, found), file in zip(there.items(), (NAME, SKIPPED), strict=True)
         if promised.get(name) != found

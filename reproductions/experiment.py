@@ -36,24 +36,34 @@ class Split:
     remarks: tuple = ()
 
 
-def load_data(config, layouts, families):
+def load_data(config, layouts, families, faces="none", size=None):
     """The data sets of --data, or the embedded ones in their place.
 
-    layouts: {legal NAME: its data_prep layout}; families: {NAME: (family, share of --synthetic-images)}.
+    layouts: {legal NAME: its data_prep layout}; families: {NAME: (family, share of --synthetic-images)}; faces, size:
+    flags of data_prep for the embedded ones.
     """
     if config.data:
         return read_data(config.data, layouts, config.limit)
     return [
-        open_dataset(role, embedded(family, max(10, round(share * config.synthetic_images))), limit=config.limit)
+        open_dataset(role, embedded(family, count, faces=faces, size=size), limit=config.limit)
         for role, (family, share) in families.items()
+        if (count := max(10, round(share * config.synthetic_images)))
     ]
 
 
-def split_seen(images, trained, config, protocol, seed, draw=split_images):
+def draw_protocol(images, protocol, seed, fractions):
+    """Splits by split_images, '' for what the protocol drops, and a remark on that."""
+    splits = split_images(images, protocol, seed, fractions)
+    dropped = (splits == "").sum()
+    return splits, f"{dropped} of {len(images)} images dropped, they show persons of two sides" if dropped else ""
+
+
+def split_seen(images, trained, config, protocol, seed, draw=draw_protocol):
     """The Split of a run: what is trained on by `draw`, the unseen data sets as test.
 
-    draw: as split_images. An unseen data set's copies of images that were trained on are left out, and so is what the
-    protocol drops. With --epochs 0, data that cannot be split (one class, a handful of pictures) are all test.
+    draw: images, protocol, seed, --split -> (splits, '' for an image that is not drawn; a remark or ''). An unseen data
+    set's copies of images that were trained on are left out. With --epochs 0, data that cannot be split (one class, a
+    handful of pictures) are all test.
     """
     remarks = []
     seen = images["dataset"].isin(trained)
@@ -63,15 +73,13 @@ def split_seen(images, trained, config, protocol, seed, draw=split_images):
         images, seen = images[~copies], seen[~copies]
     splits = pd.Series("test", index=images.index)
     try:
-        splits[seen] = draw(images[seen], protocol, seed, config.split)
+        splits[seen], remark = draw(images[seen], protocol, seed, config.split)
+        remarks += [remark] if remark else []
     except UserError as error:
         if config.epochs:
             raise
         log.warning("everything is test: %s", error)
-    dropped = splits == ""
-    if dropped.any():
-        remarks.append(f"{dropped.sum()} of {len(images)} images dropped, they show persons of two sides")
-        images, splits = images[~dropped], splits[~dropped]
+    images, splits = images[splits != ""], splits[splits != ""]
     for remark in remarks:
         log.warning("protocol %s, seed %d: %s", protocol, seed, remark)
     check_splits(images, splits, protocol)
@@ -90,8 +98,11 @@ def prepared_faces(datasets):
 def write_tables(outcomes, run):
     """predictions.csv, splits.csv and history.csv, over all protocols and seeds."""
     run.write_csv(pd.concat([table for each in outcomes for table in each.predictions]), "predictions.csv")
-    columns = ["dataset", "path", "label", "split"]
-    splits = [each.images[columns].assign(protocol=each.protocol, seed=each.seed) for each in outcomes]
+    columns = ["dataset", "path", "label", "split", "case"]  # some papers split once for each of several cases
+    splits = [
+        each.images[[name for name in columns if name in each.images]].assign(protocol=each.protocol, seed=each.seed)
+        for each in outcomes
+    ]
     run.write_csv(pd.concat(splits), "splits.csv")
     histories = [
         history.assign(model=model, protocol=each.protocol, seed=each.seed)

@@ -23,7 +23,7 @@ from common.cli import parse, run_main
 from common.errors import UserError
 from common.files import write_csv
 from common.intervals import wilson
-from common.metrics import PROPORTIONS
+from common.metrics import COUNTS, PROPORTIONS
 from results.paired import compare_runs, print_runs
 from results.tables import known_papers, read_published, read_results, text_table
 
@@ -168,7 +168,8 @@ def _cells(row):
     difference = "" if pd.isna(row.delta) else f"{row.delta:+.4f}"
     judged = row.verdict.partition(":")[0]
     return (
-        *("  " + row.row, row.metric, _number(row.published), _number(row.value), interval, difference),
+        *("  " + row.row, row.metric, _number(row.published, row.metric), _number(row.value, row.metric)),
+        *(interval, difference),
         *(_count(row.n), _count(row.seed), "" if judged == "not comparable" else judged),
     )
 
@@ -202,10 +203,11 @@ def _closing(rows):
     return lines
 
 
-def _number(value):
+def _number(value, metric=""):
     if pd.isna(value):
         return ""
-    return f"{value:.0f}" if value > 1 and float(value).is_integer() else f"{value:.4f}"
+    count = metric in COUNTS or (value > 1 and float(value).is_integer())
+    return f"{value:.0f}" if count else f"{value:.4f}"
 
 
 def _count(value):

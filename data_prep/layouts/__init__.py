@@ -8,7 +8,7 @@ from pathlib import Path
 
 from common.decoding import IMAGE_SUFFIXES
 from common.errors import UserError
-from data_prep.layouts.tree import image_paths, is_video, media_paths, refused_paths
+from data_prep.layouts.tree import UNREADABLE, UNWRITABLE, image_paths, is_video, media_paths, refused_paths
 
 __all__ = ["LAYOUTS", "MISSING", "Item", "find", "image_paths", "passed_over"]
 
@@ -53,7 +53,7 @@ def find(layout, src):
     Links, formats that are not read and other refused files anywhere below `src` are Items with a problem.
     """
     src = Path(src)
-    items = _module(layout).find(src)
+    items = [_writable(item) for item in _module(layout).find(src)]
     if all(item.problem for item in items):
         example = f" {items[0].path} is of no use: {items[0].problem}." if items else ""
         raise UserError(
@@ -70,6 +70,13 @@ def passed_over(src, items):
     known = {item.path for item in items}
     others = (path for path in media_paths(src) if path not in known)
     return dict(sorted(Counter(path.partition("/")[0] if "/" in path else "." for path in others).items()))
+
+
+def _writable(item):
+    """The Item, or one with a problem if a name that somebody's list gave it cannot stand in a manifest."""
+    if not UNWRITABLE.search(item.path + item.video + item.original):
+        return item
+    return Item(repr(item.path)[1:-1], "", "", problem=UNREADABLE)
 
 
 def _module(layout):

@@ -49,7 +49,7 @@ def find(src):
     clips = {path: clip for path in media_paths(src) if (clip := _clip(path))}
     if not clips:
         return []
-    refuse_twins(((clip.kind, clip.name), clip.video) for clip in clips.values())
+    refuse_twins(((clip.kind, clip.name), path if is_video(path) else clip.video) for path, clip in clips.items())
     originals = _originals(clips)
     listed, leaving = _read_test_list(src)
     items = [_item(path, clip, originals, listed) for path, clip in clips.items()]

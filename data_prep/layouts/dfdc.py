@@ -25,6 +25,7 @@ from data_prep.layouts.tree import (
 
 TABLE, METADATA = "metadata.csv", "metadata.json"
 COLUMNS = ("videoname", "label", "original")
+TWICE = "listed twice, differently"
 SPLITS = {"train": "train", "validation": "val", "val": "val", "test": "test"}
 
 
@@ -35,7 +36,8 @@ def find(src):
     videos = [path for path in media_paths(src) if is_video(path)]
     tables = named_paths(src, TABLE)
     if videos and not tables:
-        raise UserError(f"{src} holds {len(videos)} videos but no {METADATA} to tell real from fake: get it anew")
+        problem = f"not listed: there is no {METADATA} to tell real from fake"
+        return [Item(path, "", "dfdc", problem=problem) for path in videos]
     return _crops(src, tables)
 
 
@@ -48,16 +50,22 @@ def _videos(src, parts):
 
 
 def _video(path, row, there, places):
-    label, original = (str(row.get(column) or "") for column in ("label", "original"))
+    label, original = str(row.get("label") or ""), row.get("original") or ""
     split = SPLITS.get(str(row.get("split")), "")
     problem = ""
-    if leaves_folder(path) or leaves_folder(original):
+    if TWICE in (label, original):
+        problem = f"contradiction: {TWICE} in {METADATA}"
+    elif not isinstance(original, str) or original == path.rpartition("/")[2]:
+        problem = f"contradiction: its original in {METADATA} is {original!r}"
+    elif leaves_folder(path) or leaves_folder(original):
         problem = f"leaves SRC: listed in {METADATA}"
     elif label.lower() not in WORDS:
         problem = f"unknown label: {label or 'none'} in {METADATA}"
     elif path not in there:
         problem = f"{MISSING}: listed in {METADATA}"
-    if original:
+    if problem:
+        original = ""
+    elif original:
         beside = path.rpartition("/")[0] + "/" if "/" in path else ""
         original = without_suffix(places.get(original, beside + original))
     return Item(path, label.lower(), "dfdc", without_suffix(path), original=original, split=split, problem=problem)
@@ -65,7 +73,7 @@ def _video(path, row, there, places):
 
 def _read_json(path):
     try:
-        rows = json.loads(read_text(path))
+        rows = json.loads(read_text(path), object_pairs_hook=_twice_told)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged, it is no JSON ({error}): get it anew") from error
     if not isinstance(rows, dict) or not all(isinstance(row, dict) for row in rows.values()):
@@ -73,11 +81,24 @@ def _read_json(path):
     return rows
 
 
+def _twice_told(pairs):
+    """A JSON object as a dict in which a key that stands there with two values has TWICE, for a video as its label."""
+    found = {}
+    for name, value in pairs:
+        if found.setdefault(name, value) != value:
+            found[name] = {"label": TWICE} if isinstance(value, dict) else TWICE
+    return found
+
+
 def _crops(src, tables):
-    crops = _by_stem(image_paths(src))
+    paths = image_paths(src)
+    if TABLE not in tables:
+        problem = f"not listed: there is no {TABLE} in SRC to tell real from fake"
+        return [Item(path, "", "dfdc", problem=problem) for path in paths]
+    crops = _by_stem(paths)
     if not crops:
         return []
-    rows = _read_csv(src, tables)
+    rows = _read_csv(src / TABLE)
     items = [_crop(row, crops.pop(PurePosixPath(row.videoname).stem, None)) for row in rows.itertuples()]
     return items + [Item(path, "", "dfdc", problem=f"not listed: {TABLE}") for path in crops.values()]
 
@@ -99,10 +120,7 @@ def _by_stem(paths):
     return crops
 
 
-def _read_csv(src, tables):
-    path = src / TABLE
-    if TABLE not in tables:
-        raise UserError(f"expected {path} with the columns {','.join(COLUMNS)}; there is no such file")
+def _read_csv(path):
     try:
         rows = pd.read_csv(path, dtype=str, keep_default_na=False)
     except ValueError as error:  # also pandas' ParserError and UnicodeDecodeError

@@ -52,7 +52,7 @@ class Official:
 def find(src):
     places = {path: m for path in media_paths(src) if (m := FOLDER.fullmatch(path))}
     videos = {path: path[: m.start(5)] + _clip(m[5]) for path, m in places.items()}
-    refuse_twins((_key(m), videos[path]) for path, m in places.items())
+    refuse_twins((_key(m), path if is_video(path) else videos[path]) for path, m in places.items())
     originals = defaultdict(set)
     for path, m in places.items():
         if m[2] == "original":

@@ -10,12 +10,14 @@ from pathlib import PurePosixPath
 from common.errors import UserError
 from common.labels import WORDS
 from data_prep.layouts import Item
-from data_prep.layouts.tree import frame_index, is_video, media_paths, without_suffix
+from data_prep.layouts.tree import frame_index, is_video, media_paths, refuse_twins, without_suffix
 
 
 def find(src):
     items = [_item(path, src.resolve().name) for path in media_paths(src)]
-    return [item for item in items if item.label]
+    items = [item for item in items if item.label]
+    refuse_twins((item.video, item.path if is_video(item.path) else item.video) for item in items if item.video)
+    return items
 
 
 def _item(path, source):

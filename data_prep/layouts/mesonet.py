@@ -7,15 +7,16 @@ whose pictures were collected there. The names of the files tell no video.
 """
 
 from data_prep.layouts import Item
-from data_prep.layouts.tree import image_paths
+from data_prep.layouts.tree import image_paths, refuse_folder
 
 SPLITS = {"train_test": "train", "validation": "test"}
 CLASSES = {"df": ("fake", "Deepfakes"), "forged": ("fake", "forged"), "real": ("real", "internet")}
 
 
 def find(src):
-    items = []
-    for path in image_paths(src):
+    items, paths = [], image_paths(src)
+    refuse_folder("fake", src, paths, "mesonet")
+    for path in paths:
         first, *rest = path.lower().split("/")[:-1] or [""]
         split = SPLITS.get(first, "")
         word = rest[0] if split and rest else first

@@ -8,6 +8,8 @@ from common.decoding import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from common.errors import UserError
 
 MEDIA_SUFFIXES = IMAGE_SUFFIXES + VIDEO_SUFFIXES
+UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # cannot stand in a line of a manifest in UTF-8
+UNREADABLE = "unreadable name: expected UTF-8 without line ends, rename it"
 UNREAD_SUFFIXES = (
     *(".gif", ".tif", ".tiff", ".avif", ".heic", ".jfif", ".jp2", ".ppm", ".pgm", ".tga"),
     *(".wmv", ".flv", ".3gp", ".ogv", ".mts"),
@@ -70,11 +72,11 @@ def read_text(path):
 
 
 def refuse_folder(word, src, paths, layout):
-    """Raise UserError if an image lies in a folder of this name: the layout would give it the wrong label."""
+    """Raise UserError if an image lies in a folder of this name: the layout would mistake it, or leave it out."""
     wrong = next((path for path in paths if word in path.lower().split("/")[:-1]), None)
     if wrong:
         raise UserError(
-            f"layout {layout} expects one class of images, but {src} has a folder {word}/ ({wrong}): "
+            f"layout {layout} does not fit, {src} has a folder {word}/ ({wrong}): "
             f"use the layout folders for a tree of real/ and fake/, stylegan for Kaggle's 140k real and fake faces"
         )
 
@@ -87,7 +89,8 @@ def refuse_twins(clips):
             twins[clip] = place
     for clip, place in twins.items():
         raise UserError(
-            f"{len(twins)} clips lie there twice, e.g. {first[clip]} and {place}: keep one of the two below SRC"
+            f"{len(twins)} clips lie there twice, e.g. {first[clip]} and {place}: keep one of the two below SRC, or "
+            f"rename one if they are two clips"
         )
 
 
@@ -107,12 +110,10 @@ def _walk(src):
             yield folder.rstrip("/") or ".", f"unreadable folder: {error.strerror}"
             continue
         for entry in entries:
-            if not entry.name.isprintable():
-                raise UserError(
-                    f"expected file names in readable UTF-8, got {entry.name!r} in {src}/{folder}: rename it"
-                )
             path = folder + entry.name
-            if entry.is_symlink():
+            if UNWRITABLE.search(entry.name):
+                yield folder + repr(entry.name)[1:-1], UNREADABLE
+            elif entry.is_symlink():
                 yield path, _link(entry.path, real)
             elif entry.is_dir(follow_symlinks=False):
                 waiting += [] if entry.name.startswith(".") else [path + "/"]

@@ -75,8 +75,8 @@ def result_rows(predictions, roles, trained, seed=0):
         if values is not None:
             rows.append(_row(key, model, values[metric], places[role], trained))
     for names in [[name] for name in dict.fromkeys(predictions["dataset"])]:
-        images = predictions[predictions["dataset"].isin(names) & (predictions["video"] != "")]
-        clips = images.duplicated(["model", "split", "video"]).any()  # some video has several frames
+        tested = predictions[predictions["dataset"].isin(names) & (predictions["split"] == "test")]
+        clips = tested[tested["video"] != ""].duplicated(["model", "video"]).any()  # some video has several frames
         for model in dict.fromkeys(predictions["model"]):
             for level in ("frame", "video") if clips else ("frame",):
                 for metric, value in (values_of(model, names, "test", level) or {}).items():

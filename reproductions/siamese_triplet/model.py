@@ -1,4 +1,4 @@
-"""The siamese networks, the control and the transfer baselines, and the classifiers on the embeddings.
+"""The siamese networks, the control and the transfer baselines, and the k-NN classifier on the embeddings.
 
 Paper: Kanwal, Tehsin, Saif, "Exposing AI Generated Deepfake Images Using Siamese Network with Triplet Loss", Computing
 and Informatics 41, 2022, sections 4 and 5.
@@ -12,13 +12,10 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 from keras import layers
-from scipy.spatial.distance import cdist
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.neighbors import KNeighborsClassifier
 
 from common.backbones import backbone
 from common.errors import UserError
-from common.labels import FAKE, REAL
 from common.layers import l2_normalize
 
 EMBEDDING = "embedding"
@@ -118,21 +115,6 @@ def transfer(name, image_size=128, weights="none", synchronized=False, units=409
     for _ in range(2):
         x = layers.Dropout(0.5)(layers.Dense(units, activation="relu")(x))
     return keras.Model(base.input, _score(x), name=name)
-
-
-class NearestCentroid(ClassifierMixin, BaseEstimator):
-    """The class whose mean embedding is nearest. scikit-learn's own has another `decision_function`, which scales each
-    feature by its spread and so contradicts its `predict`, and refuses embeddings that a loss has let collapse."""
-
-    def fit(self, embeddings, labels):
-        """embeddings: (n, d); labels: (n,), fake = 1, both classes."""
-        self.centroids_ = np.stack([embeddings[labels == label].mean(axis=0, dtype=float) for label in (REAL, FAKE)])
-        return self
-
-    def decision_function(self, embeddings):
-        """d(real centroid) - d(fake centroid), (n,): positive means fake; between -2 and 2 for unit vectors."""
-        distances = cdist(embeddings, self.centroids_)  # (n, 2)
-        return distances[:, REAL] - distances[:, FAKE]
 
 
 def fit_neighbours(embeddings, labels, neighbours=5):

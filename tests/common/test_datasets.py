@@ -62,6 +62,14 @@ def test_a_raw_folder_is_answered_with_the_command_that_prepares_it(tmp_path, ma
         read_data((f"deepfake={tmp_path / 'raw'}",), LAYOUTS)
 
 
+def test_an_unfinished_preparation_is_not_called_raw(tmp_path):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / ".progress-1-of-2.jsonl").write_text('{"layout": "dfdc", "flags": {}}\n')
+    with pytest.raises(UserError, match="unfinished: run the data_prep command that began it again") as caught:
+        read_data((f"dfdc={tmp_path / 'd'}",), LAYOUTS)
+    assert "raw" not in str(caught.value)
+
+
 def test_one_drawn_family_under_two_names_is_refused(tmp_path, make_prepared):
     one, two = (make_prepared(tmp_path / name, 2, synthetic="swap") for name in "ab")
     with pytest.raises(UserError, match="give one"):

@@ -250,6 +250,18 @@ def test_choose_protocols():
         choose_protocols(plain, ("frame", "video"))
     with pytest.raises(UserError, match="'official' is not possible"):
         split_images(plain, "official")
+    with pytest.raises(UserError, match="protocol 'offical' is unknown; one of frame, video, identity, official"):
+        choose_protocols(plain, ("offical",))
+
+
+def test_a_data_set_without_official_test_images_is_named(caplog):
+    rows = [{"label": label, "split": split} for label in ("real", "fake") for split in ("train", "test")]
+    images = pd.concat([manifest(rows).assign(dataset=name) for name in ("one", "two")], ignore_index=True)
+    images.loc[images["dataset"] == "two", "split"] = "train"
+    assert choose_protocols(images, ("frame",)) == ["frame"] and not caplog.messages
+    choose_protocols(images, ("official",))
+    (line,) = caplog.messages
+    assert "two has no test images" in line
 
 
 def test_an_official_split_is_taken_as_it_is():

@@ -1,3 +1,4 @@
+import shlex
 import subprocess
 import sys
 
@@ -20,7 +21,15 @@ def test_one_class_is_prepared_and_said(raw, tmp_path, capsys):
     assert "only" not in capsys.readouterr().out
     (raw / "real").rename(tmp_path / "away")
     main(["folders", str(raw), str(tmp_path / "out"), "--workers", "1"])
-    assert "only fake images" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "only fake images" in said and "next:" not in said
+
+
+def test_the_next_step_can_be_pasted_into_a_shell(raw, tmp_path, capsys):
+    dst = tmp_path / "my faces"
+    main(["folders", str(raw), str(dst), "--workers", "1"])
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("next:"))
+    assert shlex.split(line.partition("   (")[0])[4] == f"NAME={dst}"
 
 
 def command(*words):

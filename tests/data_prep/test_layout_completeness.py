@@ -3,6 +3,8 @@ import pytest
 from data_prep.expected import completeness
 from data_prep.layouts import Item, find
 
+ASSUMED = "of Celeb-DF v2 (assumed, there is no test list)"
+
 
 def named(number, label, source, video=True, **fields):
     return [
@@ -28,19 +30,19 @@ def test_what_is_missing_is_counted_in_videos_not_frames():
         for clip in range(12)
         for frame in range(100)
     ]
-    assert completeness("celebdf", items) == ["Celeb-real: 12 of 590 videos (578 missing)"]
+    assert completeness("celebdf", items) == [f"Celeb-real {ASSUMED}: 12 of 590 videos (578 missing)"]
 
 
 def test_a_missing_part_and_too_many_files_are_told():
     assert completeness("celebdf", celebdf(591, 0, 5639)) == [
-        "Celeb-real: 591 videos, but 590 are published",
-        "none of the videos of YouTube-real (300)",
+        f"Celeb-real {ASSUMED}: 591 videos, but 590 are published",
+        f"none of the videos of YouTube-real {ASSUMED} (300)",
     ]
 
 
 def test_files_with_a_problem_do_not_count():
     items = celebdf(590, 300, 5638) + [Item("x.mp4", "fake", "Celeb-synthesis", problem="missing: listed")]
-    assert completeness("celebdf", items) == ["Celeb-synthesis: 5638 of 5639 videos (1 missing)"]
+    assert completeness("celebdf", items) == [f"Celeb-synthesis {ASSUMED}: 5638 of 5639 videos (1 missing)"]
 
 
 def test_celebdf_v1_is_known_by_its_shorter_test_list():
@@ -48,6 +50,7 @@ def test_celebdf_v1_is_known_by_its_shorter_test_list():
     tests = [Item(f"test/{i}.mp4", "real", "Celeb-real", split="test", problem="missing: listed") for i in range(100)]
     assert completeness("celebdf", items + tests) == []
     assert len(completeness("celebdf", items)) == 3
+    assert completeness("celebdf", items[1:] + tests) == ["Celeb-real of Celeb-DF v1: 157 of 158 videos (1 missing)"]
 
 
 def test_a_tree_that_does_not_tell_the_parts_is_not_measured(tree):
@@ -102,3 +105,27 @@ def test_faceforensics_by_method_and_compression(faceforensics):
     assert lines[-1] == "c23 and c40 of the same clips, all taken: for one of them move the others' folders out of SRC"
     assert lines[-2].startswith("none of the videos of FaceSwap c23 (1000), NeuralTextures c23 (1000), Face2Face c40")
     assert "FaceShifter" not in "".join(lines)
+
+
+def test_faceforensics_without_one_of_its_split_files(faceforensics):
+    words = "without a split"
+    assert words not in "".join(completeness("faceforensics", find("faceforensics", faceforensics)))
+    (faceforensics / "splits" / "test.json").unlink()
+    lines = completeness("faceforensics", find("faceforensics", faceforensics))
+    assert lines[-1] == "8 videos without a split: there is no val.json or test.json"  # the tree has no clip for val
+    (faceforensics / "splits" / "val.json").unlink()
+    (faceforensics / "splits" / "train.json").unlink()
+    assert words not in "".join(completeness("faceforensics", find("faceforensics", faceforensics)))
+
+
+@pytest.mark.parametrize(("val", "lines"), [(140, 0), (150, 1)])
+def test_faceforensics_official_splits_are_held_against_the_published_ones(val, lines):
+    folder = "original_sequences/youtube/c23/videos"
+    splits = ["train"] * (860 - val) + ["val"] * val + ["test"] * 140
+    items = [
+        Item(f"{folder}/{i:03}.mp4", "real", "youtube", video=f"{folder}/{i:03}", split=split)
+        for i, split in enumerate(splits)
+    ]
+    found = [line for line in completeness("faceforensics", items) if "split files are not" in line]
+    assert len(found) == lines
+    assert all("710 train (published: 720), 150 val (published: 140), 140 test" in line for line in found)

@@ -84,7 +84,40 @@ def test_strange_values_do_not_crash(dfdc):
     rows = {"a.mp4": {"label": ["REAL"], "split": {"x": 1}, "original": 7}}
     (dfdc / "dfdc_train_part_0" / "metadata.json").write_text(json.dumps(rows))
     problems = {item.path: item.problem for item in find("dfdc", dfdc)}
+    assert problems["dfdc_train_part_0/a.mp4"] == "contradiction: its original in metadata.json is 7"
+    rows["a.mp4"]["original"] = None
+    (dfdc / "dfdc_train_part_0" / "metadata.json").write_text(json.dumps(rows))
+    problems = {item.path: item.problem for item in find("dfdc", dfdc)}
     assert problems["dfdc_train_part_0/a.mp4"] == "unknown label: ['REAL'] in metadata.json"
+
+
+def test_metadata_that_contradicts_itself_is_named(dfdc):
+    same = '"a.mp4": {"label": "REAL"}'
+    text = f'{{{same}, {same}, "b.mp4": {{"label": "REAL"}}, "b.mp4": {{"label": "FAKE", "original": "a.mp4"}},'
+    text += ' "c.mp4": {"label": "FAKE", "label": "REAL"}}'
+    (dfdc / "dfdc_train_part_0" / "metadata.json").write_text(text)
+    (dfdc / "dfdc_train_part_1" / "metadata.json").write_text('{"y.mp4": {"label": "FAKE", "original": "y.mp4"}}')
+    twice = "contradiction: listed twice, differently in metadata.json"
+    assert {item.path: item.problem for item in find("dfdc", dfdc)} == {
+        "dfdc_train_part_0/a.mp4": "",
+        "dfdc_train_part_0/b.mp4": twice,
+        "dfdc_train_part_0/c.mp4": twice,
+        "dfdc_train_part_1/y.mp4": "contradiction: its original in metadata.json is 'y.mp4'",
+    }
+
+
+def test_listed_names_that_no_manifest_can_hold_are_named(dfdc):
+    text = '{"a.mp4": {"label": "REAL"}, "b.mp4": {"label": "FAKE", "original": "\\ud800.mp4"}, "x\\ud800": {}}'
+    (dfdc / "dfdc_train_part_0" / "metadata.json").write_text(text)
+    problems = {item.path: item.problem for item in find("dfdc", dfdc)}
+    unreadable = "unreadable name: expected UTF-8 without line ends, rename it"
+    assert problems["dfdc_train_part_0/b.mp4"] == problems["dfdc_train_part_0/x\\ud800"] == unreadable
+
+
+@pytest.mark.parametrize("name", ["id0_0000.mp4", "id0_0000/1.jpg"])
+def test_another_sets_tree_is_named(tree, name):
+    with pytest.raises(UserError, match="no metadata.* to tell real from fake.* the layout celebdf would find 1 of"):
+        find("dfdc", tree(f"Celeb-real/{name}"))
 
 
 def test_crops_with_their_table(tree):
@@ -108,14 +141,14 @@ def test_rows_without_a_crop_and_crops_without_a_row_are_named(tree):
 @pytest.mark.parametrize(
     ("files", "table", "words"),
     [
-        (["a.jpg"], None, "there is no such file"),
+        (["a.jpg"], None, "there is no metadata.csv in SRC"),
         (["a.jpg"], "videoname,label\na.mp4,REAL\n", "missing: original"),
         (["a.jpg"], TABLE.replace("REAL", "real?"), "label is not REAL or FAKE in 1 rows, first in row 3"),
         (["a.jpg"], TABLE + "a.mp4,1,FAKE,b.mp4\n", "videoname is listed twice in 1 rows, first in row 4"),
         (["a.jpg"], '"', "not a readable CSV"),
         (["x/a.jpg", "y/a.png"], TABLE, "one crop a video, got x/a.jpg and y/a.png"),
         (["c.jpg"], TABLE, "finds no image .* b.jpg is of no use: missing: listed in metadata.csv"),
-        (["part_0/a.mp4"], None, "holds 1 videos but no metadata.json"),
+        (["part_0/a.mp4"], None, "part_0/a.mp4 is of no use: not listed: there is no metadata.json to tell"),
     ],
 )
 def test_crops_that_cannot_be_told_apart_are_refused(tree, files, table, words):

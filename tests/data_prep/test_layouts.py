@@ -42,13 +42,24 @@ def test_an_image_that_is_in_real_and_fake_is_refused(tree):
         find("folders", tree("real/fake/1.jpg"))
 
 
-def test_a_video_file_in_real_or_fake_is_a_video_like_the_folder_of_its_frames(tree):
-    src = tree("real/clip.one.MP4", "fake/method/2.avi", "fake/method/2/0.jpg")
+def test_a_video_file_in_real_or_fake_is_a_video_like_a_folder_of_frames(tree):
+    src = tree("real/clip.one.MP4", "fake/method/2.avi", "fake/method/3/0.jpg", "fake/method/3/1.jpg")
     assert {item.path: item.video for item in find("folders", src)} == {
         "real/clip.one.MP4": "real/clip.one",
         "fake/method/2.avi": "fake/method/2",
-        "fake/method/2/0.jpg": "fake/method/2",
+        "fake/method/3/0.jpg": "fake/method/3",
+        "fake/method/3/1.jpg": "fake/method/3",
     }
+
+
+@pytest.mark.parametrize(
+    ("layout", "folder"),
+    [("folders", "real"), ("celebdf", "Celeb-real"), ("faceforensics", "original_sequences/youtube/c23/videos")],
+)
+@pytest.mark.parametrize("twin", ["000.MP4", "000.avi", "000/1.jpg"])
+def test_one_clip_as_two_files_is_refused(tree, layout, folder, twin):
+    with pytest.raises(UserError, match="1 clips lie there twice, e.g. .*: keep one of the two below SRC, or rename"):
+        find(layout, tree(f"{folder}/000.mp4", f"{folder}/{twin}"))
 
 
 def test_hidden_files_are_left_out(tree):
@@ -124,9 +135,16 @@ def test_what_a_layout_passes_over_is_counted(tree):
     assert passed_over(src, find("folders", src)) == {".": 1, "Fakes": 2}
 
 
-def test_a_name_that_no_csv_can_hold_is_refused(tree):
-    with pytest.raises(UserError, match="rename it"):
-        find("folders", tree("real/a\nb.jpg"))
+def test_a_name_that_no_manifest_can_hold_is_skipped_and_named(tree):
+    src = tree("real/1.jpg", "real/a\nb.jpg", "fake\r/2.jpg", "real/non\u00a0breaking.jpg", "real/caf\udce9.jpg")
+    problem = "unreadable name: expected UTF-8 without line ends, rename it"
+    assert {item.path: item.problem for item in find("folders", src)} == {
+        "real/1.jpg": "",
+        "real/non\u00a0breaking.jpg": "",
+        "real/a\\nb.jpg": problem,
+        "real/caf\\udce9.jpg": problem,
+        "fake\\r": problem,
+    }
 
 
 @pytest.mark.parametrize(
@@ -160,6 +178,11 @@ def test_mesonets_own_folders(tree):
         Item("validation/forged/3.jpg", "fake", "forged", split="test"),
         Item("validation/real/4.jpg", "real", "internet", split="test"),
     ]
+
+
+def test_mesonet_refuses_a_tree_whose_fakes_it_does_not_know(tree):
+    with pytest.raises(UserError, match="mesonet does not fit, .* has a folder fake/ .* use the layout folders"):
+        find("mesonet", tree("real/1.jpg", "fake/2.jpg"))
 
 
 def test_mesonets_classes_without_splits(tree):

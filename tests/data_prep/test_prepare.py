@@ -64,6 +64,7 @@ def test_prep_json_says_how_and_names_no_place_of_this_machine(raw, tmp_path):
     text = (tmp_path / "out" / "prep.json").read_text()
     found = json.loads(text)
     assert found.pop("package_version")
+    assert found.pop("manifest_sha256") == sha256(tmp_path / "out" / NAME)
     flags = {
         "faces": "none",
         "size": 8,
@@ -249,10 +250,10 @@ def test_workers_change_nothing(raw, tmp_path):
 
 def test_other_flags_another_layout_and_vanished_files_need_another_folder(raw, tmp_path):
     prepare("folders", raw, tmp_path / "out", options(size=8))
-    with pytest.raises(UserError, match="begun with size=8, not 16: use another DST"):
+    with pytest.raises(UserError, match="begun with --size 8, not with --size 16: use another DST"):
         prepare("folders", raw, tmp_path / "out", options(size=16))
     (raw / "fake").rename(raw / "df")
-    with pytest.raises(UserError, match="begun with layout=folders, not mesonet"):
+    with pytest.raises(UserError, match="begun with the layout folders, not with the layout mesonet"):
         prepare("mesonet", raw, tmp_path / "out", options(size=8))
     with pytest.raises(UserError, match="the images of 10 files that .* no longer has, e.g. fake/clip/0.png"):
         prepare("folders", raw, tmp_path / "out", options(size=8))
@@ -263,7 +264,50 @@ def test_a_folder_with_other_files_is_left_alone(raw, tmp_path):
     (tmp_path / "out" / "thesis.txt").write_text("mine")
     with pytest.raises(UserError, match="holds other files"):
         prepare("folders", raw, tmp_path / "out", options())
-    assert {path.name for path in (tmp_path / "out").iterdir()} <= {"thesis.txt", ".lock"}
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.txt"]
+    with pytest.raises(UserError, match="which holds SRC"):
+        prepare("folders", raw, tmp_path, options())
+    assert {path.name for path in tmp_path.iterdir()} == {"raw", "out"}
+
+
+def test_a_prepared_folder_is_no_raw_data(raw, tmp_path):
+    src, dst = tmp_path / "out", tmp_path / "again"
+    prepare("folders", raw, src, options())
+    for name in ("", NAME, ".progress.jsonl"):  # each of what is left tells
+        (src / name).unlink() if name else None
+        with pytest.raises(UserError, match="expected raw data as SRC, got .*out, which data_prep made"):
+            prepare("folders", src, dst, options())
+    (src / "prep.json").write_text('{"title": "somebody else\'s"}')
+    (src / NAME).write_text("file,class\n")
+    assert len(prepare("folders", src, dst, options())) == 20
+
+
+def test_a_damaged_line_of_the_journal_is_work_undone(raw, tmp_path, worked):
+    first = prepare("folders", raw, tmp_path / "out", options())
+    journal = tmp_path / "out" / ".progress.jsonl"
+    lines = journal.read_bytes().splitlines(True)
+    bad = [b"\x00\xff\n", b"[1]\n", b'{"path": "real/1.jpg"}\n', b'{"images": [3]}\n', b"\n"]
+    journal.write_bytes(b"".join(lines[:1] + bad + lines[len(bad) + 1 :]))
+    worked.clear()
+    assert prepare("folders", raw, tmp_path / "out", options()).equals(first)
+    assert worked and sorted(worked) == sorted(json.loads(line)["path"] for line in lines[1 : len(bad) + 1])
+
+
+@pytest.mark.parametrize("first", [b"", b"rubbish\n", b'{"layout": "folders"}\n', b"3\n"])
+def test_a_journal_without_its_first_line_is_one_clear_sentence(raw, tmp_path, first):
+    prepare("folders", raw, tmp_path / "out", options())
+    (tmp_path / "out" / ".progress.jsonl").write_bytes(first)
+    with pytest.raises(UserError, match="progress.jsonl is damaged: its first line does not say"):
+        prepare("folders", raw, tmp_path / "out", options())
+    assert (tmp_path / "out" / ".progress.jsonl").read_bytes() == first
+
+
+def test_other_faces_are_named_by_their_flag(raw, tmp_path):
+    prepare("folders", raw, tmp_path / "out", options())
+    with pytest.raises(UserError, match="was begun with --faces none, not with --faces haar"):
+        prepare("folders", raw, tmp_path / "out", options(faces="haar"))
+    with pytest.raises(UserError, match="was begun without --size, not with --size 8"):
+        prepare("folders", raw, tmp_path / "out", options(size=8))
 
 
 @pytest.mark.parametrize("inside", ["", "prepared", "real/x"])
@@ -283,6 +327,7 @@ def test_a_destination_inside_the_source_is_refused(raw, inside):
         {"jpeg": 101},
         {"pick": "all"},
         {"min_confidence": 0.5},
+        {"min_confidence": 1.5, "faces": "mtcnn"},
         {"max_unreadable": 1.5},
     ],
 )
@@ -296,6 +341,8 @@ def test_what_cannot_be_written_is_the_users_to_mend(raw, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match="got the file"):
         prepare("folders", raw, tmp_path / "file", options())
+    with pytest.raises(UserError, match="as SRC; got the file"):
+        prepare("folders", tmp_path / "file", tmp_path / "out", options())
     with pytest.raises(UserError, match="cannot write"):
         prepare("folders", raw, tmp_path / "file" / "below", options())
 

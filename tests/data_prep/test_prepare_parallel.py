@@ -120,6 +120,13 @@ def test_a_journal_that_was_killed_while_it_was_begun_is_no_foreign_file(tmp_pat
     assert not Journal(tmp_path, {"flags": {}}).paths()
 
 
+def test_an_early_end_is_no_warning_of_joblibs(recwarn):
+    results = parallel.in_parallel(divmod, [(number, 3) for number in range(50)], workers=2)
+    next(results)
+    results.close()
+    assert [str(each.message) for each in recwarn] == []
+
+
 def test_the_shares_are_a_partition_of_about_equal_parts():
     paths = [f"real/{number}.png" for number in range(4000)]
     owned = [[path for path in paths if Shard(number, 4).owns(path)] for number in (1, 2, 3, 4)]
@@ -187,8 +194,9 @@ def test_runs_that_share_the_work_out_differently_do_not_meet(many, tmp_path):
 
 def test_other_flags_are_refused_from_another_shard_too(many, tmp_path):
     shard(many, tmp_path / "out", "1/2")
-    with pytest.raises(UserError, match="begun with size=150, not 12"):
+    with pytest.raises(UserError, match="begun with --size 150, not with --size 12"):
         prepare("folders", many, tmp_path / "out", PrepareOptions(size=12, workers=1, shard="2/2"))
+    assert shard(many, tmp_path / "out", "2/2") is not None  # the refused command left nothing that stands in the way
 
 
 @pytest.fixture

@@ -81,7 +81,7 @@ def test_ten_frames_are_the_default_and_prep_json_says_so(clips, tmp_path):
     images = prepare("any", clips, tmp_path / "out", options())
     assert list(images["frame"][images["label"] == "real"]) == [str(frame) for frame in range(2, 40, 4)]
     assert '"frames_per_video": 10' in (tmp_path / "out" / "prep.json").read_text()
-    with pytest.raises(UserError, match="begun with frames_per_video=10, not None"):
+    with pytest.raises(UserError, match="begun with --frames-per-video 10, not without"):
         prepare("any", clips, tmp_path / "out", options(every=5))
 
 

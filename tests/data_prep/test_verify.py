@@ -9,6 +9,8 @@ from data_prep.__main__ import main
 from data_prep.prepare import PrepareOptions, prepare
 from data_prep.verify import verify
 
+ALTERED = "manifest.csv: not as data_prep wrote it: its sha256 is not the one in prep.json"
+
 
 @pytest.fixture
 def prepared(tmp_path):
@@ -62,6 +64,7 @@ def test_labels_that_contradict_each_other_are_named(prepared):
         "real/0.png: the same picture is labelled both real and fake, here real",
         "fake/10.png: frames of the video clip are labelled both real and fake, here fake",
         "real/3.png: frames of the video clip are labelled both real and fake, here real",
+        ALTERED,
     ]
 
 
@@ -71,11 +74,13 @@ def test_counts_are_held_against_prep_json(prepared):
     (prepared / "real" / "0.png").unlink()
     (prepared / "skipped.csv").write_text("path,reason\nreal/0.png,empty file\n")
     assert verify(prepared) == [
+        ALTERED,
         "prep.json: counts are {'fake': 4, 'real': 4}, but {'fake': 4, 'real': 3} in manifest.csv",
         "prep.json: skipped are {}, but {'empty file': 1} in skipped.csv",
     ]
-    (prepared / "prep.json").write_text("{")
-    assert len(verify(prepared)) == 1 and "damaged" in verify(prepared)[0]
+    for text in ("{", "[1]", "3"):
+        (prepared / "prep.json").write_text(text)
+        assert len(verify(prepared)) == 1 and "damaged" in verify(prepared)[0]
     (prepared / "prep.json").unlink()
     assert verify(prepared) == ["prep.json: no such file"]
 
@@ -84,7 +89,17 @@ def test_a_label_that_is_none_is_a_problem_found_not_a_users_mistake(prepared, c
     manifest = prepared / NAME
     manifest.write_text(manifest.read_text().replace("real/0.png,real", "real/0.png,genuine"))
     assert main(["verify", str(prepared)]) == 1
-    assert "label is not" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "label is not" in said and "run the same data_prep command again" in said
+
+
+def test_labels_that_changed_places_are_found_and_mended_by_the_same_command(prepared):
+    images = read_manifest(prepared)
+    images["label"] = images["label"].map({"real": "fake", "fake": "real"})
+    write_manifest(images, prepared)
+    assert verify(prepared) == [ALTERED]
+    prepare("folders", prepared.parent / "raw", prepared, PrepareOptions(workers=1))
+    assert verify(prepared) == []
 
 
 def test_a_text_file_with_the_right_sha256_is_still_no_image(prepared):
@@ -92,10 +107,13 @@ def test_a_text_file_with_the_right_sha256_is_still_no_image(prepared):
     images = read_manifest(prepared)
     images.loc[images["path"] == "real/3.png", "sha256"] = sha256(prepared / "real" / "3.png")
     write_manifest(images, prepared)
-    assert verify(prepared) == ["real/3.png: not an image: its content is none of jpeg, png, bmp, webp"]
+    assert verify(prepared) == ["real/3.png: not an image: its content is none of jpeg, png, bmp, webp", ALTERED]
 
 
 def test_a_folder_without_a_manifest_is_refused(prepared):
     (prepared / NAME).unlink()
-    with pytest.raises(UserError, match="has no manifest.csv"):
+    with pytest.raises(UserError, match="unfinished: run the data_prep command that began it again .*progress.jsonl"):
+        verify(prepared)
+    (prepared / ".progress.jsonl").unlink()
+    with pytest.raises(UserError, match="has no manifest.csv: prepare the raw data first"):
         verify(prepared)

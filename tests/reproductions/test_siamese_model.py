@@ -9,6 +9,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.classifiers import NearestCentroid
 from common.errors import UserError
 from reproductions.siamese_triplet import model
 from reproductions.siamese_triplet.model import Statistics
@@ -234,9 +235,9 @@ def test_the_centroids_score_is_the_difference_of_plain_distances(tmp_path):
     import skops.io
 
     (embeddings, labels), (others, _) = two_clouds(200), two_clouds(50, seed=1)
-    skops.io.dump(model.NearestCentroid().fit(embeddings, labels), tmp_path / "centroids.skops")
+    skops.io.dump(NearestCentroid().fit(embeddings, labels), tmp_path / "centroids.skops")
     unknown = skops.io.get_untrusted_types(file=tmp_path / "centroids.skops")
-    assert unknown == ["reproductions.siamese_triplet.model.NearestCentroid"]
+    assert unknown == ["common.classifiers.NearestCentroid"]
     classifier = skops.io.load(tmp_path / "centroids.skops", trusted=unknown)
     real, fake = (embeddings[labels == label].mean(axis=0) for label in (0, 1))
     expected = [np.sqrt(((x - real) ** 2).sum()) - np.sqrt(((x - fake) ** 2).sum()) for x in others]
@@ -247,7 +248,7 @@ def test_the_centroids_score_is_the_difference_of_plain_distances(tmp_path):
 
 def test_collapsed_embeddings_score_alike_for_both_classes():
     collapsed = np.full((6, 100), 0.1, np.float32)
-    classifier = model.NearestCentroid().fit(collapsed, np.array([0, 1, 0, 1, 0, 1]))
+    classifier = NearestCentroid().fit(collapsed, np.array([0, 1, 0, 1, 0, 1]))
     np.testing.assert_allclose(classifier.decision_function(collapsed), 0)
 
 

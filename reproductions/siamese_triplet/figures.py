@@ -1,0 +1,97 @@
+"""Figures 4 to 7 of the paper, drawn from a run's own predictions, history and networks."""
+
+import keras
+import numpy as np
+import pandas as pd
+
+from common import detectors
+from common.figures import CURVES, history_figure, new_figure, save_figure
+from common.images import Images
+from common.training import predict
+from reproductions.siamese_triplet import train
+from reproductions.siamese_triplet.config import PROPOSED, TRANSFER, UNSEEN
+from reproductions.siamese_triplet.rows import NAMES, SECOND_CASE
+
+KINDS = ("real", "fake", "unseen generator")
+
+
+def draw_figures(outcome, roles, trained, config, run):
+    """Write the figures that the outcome has the data for into the run's figures/."""
+    chosen = next((name for name in ("resnet50", *TRANSFER) if name in outcome.histories), None)
+    if chosen:  # the paper shows ResNet50
+        for number, quantity in ((4, "accuracy"), (5, "loss")):
+            title, file = f"Figure {number}: {quantity} of {NAMES[chosen]}", f"figure_{number:02d}_{quantity}.png"
+            history_figure({chosen: outcome.histories[chosen]}, quantity, run.path("figures", file), title)
+    predictions = pd.concat(outcome.predictions)
+    test = predictions[predictions["split"] == "test"]
+    unseen, real = test["dataset"] == roles.get(UNSEEN), test["dataset"].isin(trained) & (test["label"] == "real")
+    models = list(test.loc[unseen, "model"].unique())
+    models = [model for model in models if model.endswith(SECOND_CASE)] or models  # trained for Case II, if any are
+    if models:
+        chosen = test[(unseen | real) & test["model"].isin(models)]
+        _detection_figure(chosen, run.path("figures", "figure_06_case2.png"))
+    if any(model == PROPOSED for model in predictions["model"]):
+        _embedding_figure(outcome, roles, trained, config, run)
+
+
+def _detection_figure(predictions, path):
+    """Figure 6: the share of the unseen generator's fakes that each model finds; beside it, of the real images."""
+    called = predictions.assign(called=predictions["score"] >= 0.5).groupby(["model", "label"], sort=False)["called"]
+    shares = called.mean().unstack("label")
+    figure, axes = new_figure(width=1.8 + 1.1 * len(shares), title="Figure 6: what is called fake in Case II")
+    axis, places = axes[0, 0], np.arange(len(shares))
+    for label, shift, colour, words in (("fake", -0.2, CURVES[0], "unseen fakes"), ("real", 0.2, "#a9b0b5", "real")):
+        if label in shares:
+            bars = axis.bar(places + shift, shares[label], color=colour, width=0.38, label=words)
+            axis.bar_label(bars, [f"{share:.1%}" for share in shares[label]], fontsize=7)
+    axis.set_xticks(places, [name.replace("_", "\n") for name in shares.index], fontsize=8)
+    axis.set_ylabel("share called fake", fontsize=9)
+    axis.set_ylim(0, 1.2)
+    axis.legend(fontsize=8, frameon=False, ncols=2)
+    return save_figure(figure, path)
+
+
+def _embedding_figure(outcome, roles, trained, config, run):
+    """Figure 7: the embeddings of test images, by t-SNE and PCA, of the untrained and the trained network."""
+    network = detectors.load(run.folder, PROPOSED).network
+    images, kinds = _sample(outcome.images, roles, trained, config.tsne_images, outcome.seed)
+    pixels = Images(images, train.preprocessing(config, PROPOSED)).evaluation_batches(config.batch_size)
+    vectors = {stage: predict(each, pixels, len(images)) for stage, each in _stages(network, outcome.seed)}
+    figure, axes = new_figure(2, 2, 4.4, 4.0, f"Figure 7: embeddings of {len(images)} test images")
+    for row, (stage, embeddings) in zip(axes, vectors.items(), strict=True):
+        for axis, (method, points) in zip(row, _flattened(embeddings, outcome.seed), strict=True):
+            for kind, colour in zip(KINDS, (CURVES[0], CURVES[1], CURVES[4]), strict=True):
+                of_kind = points[kinds == kind]
+                axis.scatter(*of_kind.T, s=12, color=colour, alpha=0.65, linewidths=0, label=kind)
+            axis.set_title(f"{stage}, {method}", fontsize=9)
+            axis.set_xticks([])
+            axis.set_yticks([])
+    axes[0, 0].legend(fontsize=8, frameon=False, markerscale=2)
+    return save_figure(figure, run.path("figures", "figure_07_embeddings.png"))
+
+
+def _sample(images, roles, trained, most, seed):
+    """Test images of the first case, as many of each kind, and the kinds (n,)."""
+    images = images[(images["case"] == "case1") & (images["split"] == "test")]
+    kinds = images["label"].where(images["dataset"].isin(trained), KINDS[2])
+    images = images[images["dataset"].isin(trained) | (images["dataset"] == roles.get(UNSEEN))]
+    some = images.groupby(kinds[images.index]).sample(frac=1, random_state=seed)
+    some = some.groupby(kinds[some.index]).head(most // len(KINDS))
+    return some, kinds[some.index].to_numpy()
+
+
+def _stages(network, seed):
+    """The network with new weights, then as it was trained."""
+    keras.utils.set_random_seed(seed)
+    fresh = keras.Model.from_config(network.get_config())
+    yield "before training", fresh
+    yield "after training", network
+
+
+def _flattened(embeddings, seed):
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+
+    perplexity = min(30, (len(embeddings) - 1) / 3)
+    yield "t-SNE", TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(embeddings)
+    yield "PCA", PCA(2, random_state=seed).fit_transform(np.asarray(embeddings, float))

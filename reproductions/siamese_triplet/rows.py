@@ -1,0 +1,147 @@
+"""From predictions to rows of the results: which of our numbers stands beside which published one."""
+
+import numpy as np
+import pandas as pd
+
+from common.evaluation import Value, evaluate
+from common.labels import FAKE, REAL, WORDS
+from reproductions.siamese_triplet.config import SECOND_REAL, SIAMESE, UNSEEN
+from results.tables import text_table
+
+NAMES = {
+    "vgg16": "VGG16",
+    "vgg19": "VGG19",
+    "resnet50": "ResNet50",
+    "inceptionv3": "InceptionV3",
+    "xception": "Xception",
+    "siamese": "Proposed Model",
+}
+TABLE_2 = ("accuracy", "precision", "recall", "f1", "kappa", "auc")
+FAKES_ONLY = "fakes only: the share called fake"
+SECOND_CASE = "-case2"  # what the name of a model trained for Case II ends with
+
+
+def result_rows(predictions, roles, trained, seed=0):
+    """All rows that the predictions of one protocol and one seed give.
+
+    predictions: the columns of predictions.csv; roles: {role: data set's name}; trained: the names that were trained
+    on. Returns a DataFrame: table,row,metric,model,value,ci_low,ci_high,n,dataset,note.
+    """
+    test = predictions[predictions["split"] == "test"]
+    seen = test["dataset"].isin(trained)
+    unseen, second = (test["dataset"] == roles.get(role) for role in (UNSEEN, SECOND_REAL))
+    fake = test["label"] == WORDS[FAKE]
+    rows = []
+    for model in dict.fromkeys(predictions["model"]):
+        first = model.removesuffix(SECOND_CASE) == model
+        ours = test["model"] == model
+        if first and (ours & seen).any():
+            rows += _case_one(model, test[ours & seen], "+".join(trained), seed)
+        if (ours & unseen).any() and (not first or model + SECOND_CASE not in set(predictions["model"])):
+            reals = {"+".join(trained): seen & ~fake, roles.get(SECOND_REAL): second & ~fake}
+            reals = {name: test[ours & chosen] for name, chosen in reals.items() if (ours & chosen).any()}
+            rows += _case_two(model, test[ours & unseen & fake], reals, roles[UNSEEN], first, seed)
+    return pd.DataFrame(rows)
+
+
+def sizes(images, roles, trained):
+    """Table 1 from what was split, by its own row and column names: {(row, column): number of images}.
+
+    images: the columns dataset, label, split, and case, of which each has its own split.
+    """
+    found = {}
+    for case, title in (("case1", "Case I"), ("case2", "Case II")):
+        chosen = images[images["case"] == case]
+        seen = chosen["dataset"].isin(trained)
+        for name, rows in {
+            "StyleGAN": chosen[seen & (chosen["label"] == WORDS[FAKE])],
+            "FFHQ": chosen[seen & (chosen["label"] == WORDS[REAL])],
+            "PGAN": chosen[(chosen["dataset"] == roles.get(UNSEEN)) & (case == "case2")],
+        }.items():
+            testing = int((rows["split"] == "test").sum())
+            numbers = {"training": len(rows) - testing, "testing": testing, "total": len(rows)}
+            if (case, name) == ("case2", "FFHQ"):  # the paper tests Case II on fakes alone; our real images are extra
+                numbers = {"training": numbers["training"], "total": numbers["training"]}
+            found |= {(f"{title}: {name}", part): number for part, number in numbers.items() if number}
+    return found
+
+
+def size_rows(found, dataset):
+    """Rows of Table 1, `found` as `sizes` gives it; training includes the validation images."""
+    return pd.DataFrame(
+        _row(("Table 1", *key), "data", Value(number, np.nan, np.nan, number), dataset) for key, number in found.items()
+    )
+
+
+def summary(rows):
+    """What was trained on beside what was not, as lines of text: a line for each model and data set."""
+    lines = [("model", "test data", "accuracy", "recall", "false alarms", "AUC", "95 % interval", "n")]
+    extra = rows[rows["table"] == "extra"]
+    for (row, dataset), values in extra.groupby(["row", "dataset"], sort=False):
+        of = values.set_index("metric")
+        numbers = [_three(of["value"].get(name)) for name in ("accuracy", "recall", "false_alarm_rate", "auc")]
+        low, high = (of[end].get("auc") for end in ("ci_low", "ci_high"))
+        between = "" if low is None or pd.isna(low) else f"{low:.3f} to {high:.3f}"
+        lines.append((row, dataset, *numbers, between, str(of["n"].max())))
+    return text_table(lines, left=2)
+
+
+def _three(value):
+    return "" if value is None or pd.isna(value) else f"{value:.3f}"
+
+
+def _case_one(model, test, dataset, seed):
+    values = _measured(test, model, seed)
+    rows = [_row(("extra", f"{model}, Case I", metric), model, value, dataset) for metric, value in values.items()]
+    keys = []
+    if model in NAMES:
+        keys += [("Table 2", NAMES[model], metric) for metric in TABLE_2]
+        keys.append(("Table 3", f"{NAMES[model]}, Case I", "accuracy"))
+    if model == "resnet50":
+        keys += [("Eq. 11", "ResNet50", metric) for metric in ("tp", "fn", "recall")]
+        keys += [("Eq. 12", "ResNet50", metric) for metric in ("fp", "tn", "false_alarm_rate")]
+    if model in ("inceptionv3", "xception"):
+        keys.append(("text", NAMES[model], "accuracy"))
+    if model in ("siamese_loss1", "siamese_loss2"):
+        keys.append(("text", model.removeprefix("siamese_").capitalize(), "accuracy"))
+    return rows + [_row(key, model, values[key[2]], dataset) for key in keys]
+
+
+def _case_two(model, fakes, reals, dataset, borrowed, seed):
+    """The paper's form, fakes alone, and ours: with held-out real images, of each source of them."""
+    name, note = model.removesuffix(SECOND_CASE), "scored by the model of Case I" if borrowed else ""
+    found = _measured(fakes, name, seed)["recall"]
+    rows = []
+    if name in NAMES:
+        keys = [("Table 3", f"{NAMES[name]}, Case II", "accuracy")]
+        keys += [("text", "conclusion: Proposed Model, Case II", "accuracy")] if name == "siamese" else []
+        rows += [_row(key, model, found, dataset, FAKES_ONLY, note) for key in keys]
+    for source, images in reals.items():
+        values = _measured(pd.concat([fakes, images]), name, seed)
+        for metric, value in values.items():
+            key, told = ("extra", f"{name}, Case II", metric), f"with held-out real images of {source}"
+            rows.append(_row(key, model, value, f"{dataset} against {source}", told, note))
+    if not reals:
+        rows.append(_row(("extra", f"{name}, Case II", "recall"), model, found, dataset, FAKES_ONLY, note))
+    return rows
+
+
+def _measured(images, model, seed):
+    """The metrics of the images, and the share of the real ones that is called fake."""
+    values = evaluate(images, probability=model not in SIAMESE, seed=seed)
+    kept = values["specificity"]
+    alarms = Value(1 - kept.value, 1 - kept.high, 1 - kept.low, kept.n, kept.reason)
+    return values | {"false_alarm_rate": alarms}
+
+
+def _row(key, model, value, dataset, *notes):
+    return {
+        **dict(zip(("table", "row", "metric"), key, strict=True)),
+        "model": model,
+        "value": value.value,
+        "ci_low": value.low,
+        "ci_high": value.high,
+        "n": value.n,
+        "dataset": dataset,
+        "note": "; ".join(filter(None, (*notes, value.reason))),
+    }
