@@ -134,9 +134,11 @@ def _checked(config):
         if isinstance(value, tuple) and isinstance(next(iter(value), None), str) and len(set(value)) < len(value):
             raise UserError(f"{flag}: expected each value once, got {' '.join(value)}")
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        least = 0 if field.name.endswith("epochs") else 1e-300
+        least = 0 if field.name.endswith("epochs") or field.name == "near_duplicates" else 1e-300
         if number and value < least:
             raise UserError(f"{flag}: expected a number {'of at least' if least == 0 else 'above'} 0, got {value}")
+    if config.near_duplicates is not None and config.near_duplicates > 63:
+        raise UserError(f"--near-duplicates: expected 0 to 63 of 64 bits, got {config.near_duplicates}")
     if not config.seeds or len(set(config.seeds)) < len(config.seeds):
         raise UserError(f"--seeds: expected one or more different numbers, got {list(config.seeds)}")
     if min(config.seeds) < 0:

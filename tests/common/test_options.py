@@ -82,3 +82,10 @@ def test_resume_takes_the_runs_own_config_and_no_other_values(tmp_path):
         read_config(PRESETS, ["--resume", str(run), "--margin", "0.8"])
     with pytest.raises(UserError, match=r"config\.json"):
         read_config(PRESETS, ["--resume", str(tmp_path)])
+
+
+def test_near_duplicates_are_a_number_of_64_bits():
+    assert read_config(PRESETS, ["--near-duplicates", "0"]).near_duplicates == 0
+    for wrong in ("-1", "64"):
+        with pytest.raises(UserError, match="--near-duplicates: expected"):
+            read_config(PRESETS, [f"--near-duplicates={wrong}"])
