@@ -236,17 +236,18 @@ def test_workers_and_a_cluster_are_refused_together(many, tmp_path):
         prepare("folders", many, tmp_path / "out", PrepareOptions(cluster="tcp://127.0.0.1:8786", workers=2))
 
 
-def threads_seen():
-    import cv2
-
-    from data_prep.pieces import keep_to
-
-    keep_to(1)
-    return cv2.getNumThreads(), os.environ["TF_NUM_INTRAOP_THREADS"]
-
-
 def test_workers_share_the_cores(monkeypatch):
     import joblib
+
+    def threads_seen():  # defined in here, it is sent to the workers by value: they cannot import a test
+        import os
+
+        import cv2
+
+        from data_prep.pieces import keep_to
+
+        keep_to(1)
+        return cv2.getNumThreads(), os.environ["TF_NUM_INTRAOP_THREADS"]
 
     monkeypatch.setattr(joblib, "cpu_count", lambda: 8)
     assert [parallel.threads_for(workers) for workers in (1, 2, 3, 8, 16)] == [None, 4, 2, 1, 1]
