@@ -115,6 +115,20 @@ def write_tables(outcomes, run):
         run.write_csv(history[keys + [column for column in history if column not in keys]], "history.csv")
 
 
+def result_row(key, model, value, dataset, *notes):
+    """A row of the results, without what `publish` adds. key: (table, row, metric); value: common.evaluation.Value."""
+    return {
+        **dict(zip(("table", "row", "metric"), key, strict=True)),
+        "model": model,
+        "value": value.value,
+        "ci_low": value.low,
+        "ci_high": value.high,
+        "n": value.n,
+        "dataset": dataset,
+        "note": "; ".join(filter(None, (*notes, value.reason))),
+    }
+
+
 def changed_flags(config, presets):
     """What the run changed in its preset, as notes for its rows."""
     changed = overridden(config, presets[config.preset])

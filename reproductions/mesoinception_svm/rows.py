@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from common.evaluation import Value, evaluate
+from reproductions.experiment import result_row
 from reproductions.mesoinception_svm.config import PROPOSED
 from results.tables import text_table
 
@@ -99,13 +100,4 @@ def _row(key, model, value, names, trained):
     if key[2] == "support":
         value = Value(value.n, np.nan, np.nan, value.n)
     unseen = "" if set(names) <= set(trained) else f"unseen: trained on {'+'.join(trained)}"
-    return {
-        **dict(zip(("table", "row", "metric"), key, strict=True)),
-        "model": model,
-        "value": value.value,
-        "ci_low": value.low,
-        "ci_high": value.high,
-        "n": value.n,
-        "dataset": "+".join(names),
-        "note": "; ".join(filter(None, (unseen, value.reason))),
-    }
+    return result_row(key, model, value, "+".join(names), unseen)

@@ -5,6 +5,7 @@ import pandas as pd
 
 from common.evaluation import Value, evaluate
 from common.labels import FAKE, REAL, WORDS
+from reproductions.experiment import result_row
 from reproductions.siamese_triplet.config import SECOND_REAL, SIAMESE, UNSEEN
 from results.tables import text_table
 
@@ -69,7 +70,8 @@ def sizes(images, roles, trained):
 def size_rows(found, dataset):
     """Rows of Table 1, `found` as `sizes` gives it; training includes the validation images."""
     return pd.DataFrame(
-        _row(("Table 1", *key), "data", Value(number, np.nan, np.nan, number), dataset) for key, number in found.items()
+        result_row(("Table 1", *key), "data", Value(number, np.nan, np.nan, number), dataset)
+        for key, number in found.items()
     )
 
 
@@ -92,7 +94,9 @@ def _three(value):
 
 def _case_one(model, test, dataset, seed):
     values = _measured(test, model, seed)
-    rows = [_row(("extra", f"{model}, Case I", metric), model, value, dataset) for metric, value in values.items()]
+    rows = [
+        result_row(("extra", f"{model}, Case I", metric), model, value, dataset) for metric, value in values.items()
+    ]
     keys = []
     if model in NAMES:
         keys += [("Table 2", NAMES[model], metric) for metric in TABLE_2]
@@ -104,7 +108,7 @@ def _case_one(model, test, dataset, seed):
         keys.append(("text", NAMES[model], "accuracy"))
     if model in ("siamese_loss1", "siamese_loss2"):
         keys.append(("text", model.removeprefix("siamese_").capitalize(), "accuracy"))
-    return rows + [_row(key, model, values[key[2]], dataset) for key in keys]
+    return rows + [result_row(key, model, values[key[2]], dataset) for key in keys]
 
 
 def _case_two(model, fakes, reals, dataset, borrowed, seed):
@@ -115,14 +119,14 @@ def _case_two(model, fakes, reals, dataset, borrowed, seed):
     if name in NAMES:
         keys = [("Table 3", f"{NAMES[name]}, Case II", "accuracy")]
         keys += [("text", "conclusion: Proposed Model, Case II", "accuracy")] if name == "siamese" else []
-        rows += [_row(key, model, found, dataset, FAKES_ONLY, note) for key in keys]
+        rows += [result_row(key, model, found, dataset, FAKES_ONLY, note) for key in keys]
     for source, images in reals.items():
         values = _measured(pd.concat([fakes, images]), name, seed)
         for metric, value in values.items():
             key, told = ("extra", f"{name}, Case II", metric), f"with held-out real images of {source}"
-            rows.append(_row(key, model, value, f"{dataset} against {source}", told, note))
+            rows.append(result_row(key, model, value, f"{dataset} against {source}", told, note))
     if not reals:
-        rows.append(_row(("extra", f"{name}, Case II", "recall"), model, found, dataset, FAKES_ONLY, note))
+        rows.append(result_row(("extra", f"{name}, Case II", "recall"), model, found, dataset, FAKES_ONLY, note))
     return rows
 
 
@@ -132,16 +136,3 @@ def _measured(images, model, seed):
     kept = values["specificity"]
     alarms = Value(1 - kept.value, 1 - kept.high, 1 - kept.low, kept.n, kept.reason)
     return values | {"false_alarm_rate": alarms}
-
-
-def _row(key, model, value, dataset, *notes):
-    return {
-        **dict(zip(("table", "row", "metric"), key, strict=True)),
-        "model": model,
-        "value": value.value,
-        "ci_low": value.low,
-        "ci_high": value.high,
-        "n": value.n,
-        "dataset": dataset,
-        "note": "; ".join(filter(None, (*notes, value.reason))),
-    }

@@ -17,26 +17,6 @@ PUBLISHED = Path(__file__).parents[2] / "results" / "published" / "mesoinception
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
-def command(cache):
-    """A function that runs a command line of the suite in `folder` and returns its CompletedProcess."""
-
-    def run(folder, *words, expect=0):
-        environment = os.environ | {"DEEPFAKE_REPRODUCTIONS_CACHE": str(cache)}
-        done = subprocess.run(
-            [sys.executable, *map(str, words)], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
-        )
-        assert done.returncode == expect, done.stdout + done.stderr
-        return done
-
-    return run
-
-
-@pytest.fixture(scope="module")
 def smoke(tmp_path_factory, command):
     """(folder, what the command printed) of the smoke preset on the embedded data."""
     folder = tmp_path_factory.mktemp("smoke")

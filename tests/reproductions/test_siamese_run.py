@@ -1,8 +1,5 @@
 """The real command on tiny embedded data: what it writes, how it splits, what it says to mistakes."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,26 +9,6 @@ from sklearn.metrics import accuracy_score, cohen_kappa_score, precision_score, 
 
 RUN = Path(__file__).parents[2] / "reproductions" / "siamese_triplet" / "run.py"
 PUBLISHED = Path(__file__).parents[2] / "results" / "published" / "siamese_triplet.csv"
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
-def command(cache):
-    """A function that runs a command line of the suite in `folder` and returns its CompletedProcess."""
-
-    def run(folder, *words, expect=0):
-        environment = os.environ | {"DEEPFAKE_REPRODUCTIONS_CACHE": str(cache)}
-        done = subprocess.run(
-            [sys.executable, *map(str, words)], cwd=folder, env=environment, capture_output=True, text=True, timeout=400
-        )
-        assert done.returncode == expect, done.stdout + done.stderr
-        return done
-
-    return run
 
 
 @pytest.fixture(scope="module")
