@@ -1,0 +1,33 @@
+"""The detector of the fakes: Inception-ResNet-v2, global average pooling and two outputs (section III-C, Figure 3).
+
+Every layer is trained: 54,279,266 of 54,339,810 parameters, the other 60,544 being batch normalisation's averages.
+"""
+
+import keras
+from keras import layers
+
+from common.backbones import NETWORKS, backbone
+
+BACKBONE = "inceptionresnetv2"
+PAPER_SIZE = 128  # pixels, Figure 3
+
+
+def detector(image_size=128, weights="none", synchronized=False):
+    """Pixels (B, S, S, 3) in [0, 255] -> probabilities (B, 2) of [real, fake], to be trained by cross-entropy.
+
+    Softmax with categorical cross-entropy is the model of the paper's two outputs with binary cross-entropy; labels
+    (B, 1) with fake = 1 need the sparse form. Images too small for Keras's network (under 75 px) are up-sampled to the
+    paper's 128. weights, synchronized: as for common.backbones.backbone.
+    """
+    image = keras.Input((image_size, image_size, 3), name="pixels")
+    size = image_size if image_size >= NETWORKS[BACKBONE].least else PAPER_SIZE
+    enlarged = layers.Resizing(size, size, dtype="float32")(image) if size != image_size else image
+    features = backbone(BACKBONE, (size, size, 3), weights, synchronized)(enlarged)  # (B, 2, 2, 1536)
+    x = layers.GlobalAveragePooling2D()(features)
+    outputs = layers.Dense(2, activation="softmax", dtype="float32", name="real_fake")(x)
+    return keras.Model(image, outputs, name="inception_resnet_v2")
+
+
+def fake_score(network):
+    """The same network, its weights shared, with P(fake) (B, 1) as its output: what common.detectors takes."""
+    return keras.Model(network.input, network.output[:, 1:], name=network.name)
