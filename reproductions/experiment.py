@@ -62,12 +62,14 @@ def split_seen(images, trained, config, protocol, seed, draw=draw_protocol):
     """The Split of a run: what is trained on by `draw`, the unseen data sets as test.
 
     draw: images, protocol, seed, --split -> (splits, '' for an image that is not drawn; a remark or ''). An unseen data
-    set's copies of images that were trained on are left out. With --epochs 0, data that cannot be split (one class, a
-    handful of pictures) are all test.
+    set's copies of images that are trained on, and their near-duplicates with that flag, are left out. With --epochs 0,
+    data that cannot be split (one class, a handful of pictures) are all test.
     """
     remarks = []
     seen = images["dataset"].isin(trained)
     copies = ~seen & images["sha256"].isin(images.loc[seen & (images["sha256"] != ""), "sha256"])
+    if "near" in images:
+        copies |= ~seen & images["near"].isin(images.loc[seen, "near"])
     if copies.any():
         remarks.append(f"{copies.sum()} unseen images left out, they are copies of images trained on")
         images, seen = images[~copies], seen[~copies]

@@ -23,7 +23,6 @@ DIMENSIONS = 100  # Figure 3
 BLOCKS = ((32, 32), (64, 64), (128,))  # filters of the convolutions before each pooling, Sec. 4.1
 LEAST = 24  # the smallest image of which the last convolution leaves a pixel
 FROZEN = ("vgg16", "vgg19")  # Sec. 5.4.1: the initial layers frozen, the dense layers trained
-TRANSFER = (*FROZEN, "resnet50", "inceptionv3", "xception")
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,7 @@ def main(argv=None):
         for seed in config.seeds
     }
     check_sizes(splits, config)
+    starts = imagenet_starts(config, weights)
     strategy = distribution.set_up(config.strategy, config.precision, config.deterministic)
     distribution.check_batch(config.batch_size, strategy)
     fingerprints = {data.name: data.fingerprint for data in datasets}
@@ -71,7 +72,9 @@ def main(argv=None):
     for (protocol, seed), cases in splits.items():
         suffix = f"-{protocol}-seed{seed}" if outcomes else ""  # the first keeps the models' plain names
         with damage_named():
-            outcomes.append(train_and_test(cases, config, run, strategy, weights, faces, protocol, seed, suffix))
+            outcomes.append(
+                train_and_test(cases, config, run, strategy, weights, starts, faces, protocol, seed, suffix)
+            )
     experiment.write_tables(outcomes, run)
     for outcome, cases in zip(outcomes, splits.values(), strict=True):
         publish(outcome, cases, config, run, roles, trained)
@@ -122,7 +125,32 @@ def split_cases(images, trained, config, protocol, seed):
     return {case: experiment.split_seen(images, trained, config, protocol, seed, counted(case)) for case in cases}
 
 
+def imagenet_starts(config, weights):
+    """{model: (what its backbone starts from, notes)} for those that have one; looked for before anything is trained.
+
+    Where the weights cannot be downloaded the preset paper stops, the others go on without and say so.
+    """
+    from common.backbones import WeightsUnavailable, find_weights
+
+    starts = {}
+    for name in config.models:
+        backbone = name.removeprefix("siamese_")
+        if backbone not in TRANSFER:
+            continue
+        chosen = "none" if name in weights or config.epochs == 0 else config.imagenet_weights
+        try:
+            find_weights(backbone, chosen)
+        except WeightsUnavailable as error:
+            if config.preset == "paper":
+                raise
+            log.warning("%s starts from random weights: %s", name, error)
+            chosen = "none"
+        starts[name] = chosen, ["no ImageNet weights"] if chosen == "none" else []
+    return starts
+
+
 def check_sizes(splits, config):
+    """UserError where a training split does not fill a batch."""
     for cases in splits.values():
         for split in cases.values():
             train = split.images[split.images["split"] == "train"]
@@ -130,7 +158,7 @@ def check_sizes(splits, config):
                 raise UserError(f"--batch-size {config.batch_size}: the training split has only {len(train)} images")
 
 
-def train_and_test(cases, config, run, strategy, weights, faces, protocol, seed, suffix):
+def train_and_test(cases, config, run, strategy, weights, starts, faces, protocol, seed, suffix):
     """Train every model for every case; score validation and test once with each."""
     from dataclasses import replace
 
@@ -151,7 +179,7 @@ def train_and_test(cases, config, run, strategy, weights, faces, protocol, seed,
             model = name + (SECOND_CASE if case == "case2" else "")
             state = run.path("checkpoints", model + suffix)
             detector, history, outcome.notes[model] = train.train_model(
-                name, config, strategy, split.images, weights.get(name), state, seed, faces
+                name, config, strategy, split.images, weights.get(name), starts.get(name), state, seed, faces
             )
             if history is not None:
                 outcome.histories[model] = history

@@ -1,13 +1,11 @@
 """From a split table of images to trained detectors: the siamese networks with their classifier, and the baselines."""
 
-import logging
 from dataclasses import asdict
 
 import keras
 import numpy as np
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 
-from common.backbones import WeightsUnavailable, find_weights
 from common.classifiers import NearestCentroid
 from common.detectors import Description, Detector
 from common.errors import UserError
@@ -18,7 +16,6 @@ from common.training import Plan, best_epoch, fit, predict, shorten_batch_norm
 from reproductions.siamese_triplet import model
 from reproductions.siamese_triplet.config import CONTROL, PROPOSED, SIAMESE
 
-log = logging.getLogger("deepfake")
 JIT = {"auto": "auto", "on": True, "off": False}
 REFERENCE = 2000  # training images whose embeddings make the centroids by which an epoch is judged
 
@@ -29,18 +26,19 @@ def preprocessing(config, name):
     return Preprocessing(config.baseline_size if baseline and config.baseline_size else config.image_size, scale=1.0)
 
 
-def train_model(name, config, strategy, images, weights, state, seed, faces):
+def train_model(name, config, strategy, images, weights, imagenet, state, seed, faces):
     """Train one model on the rows of `images` whose split is train; validation chooses the epoch.
 
-    weights: a .keras file to start from, or None; state: the folder where the training can be gone on with; faces: how
-    the images' faces were found. Returns (detector, history or None, notes for the results).
+    weights: a .keras file to start from, or None; imagenet: what its backbone starts from, and notes on that, if it has
+    one; state: the folder where the training can be gone on with; faces: how the images' faces were found.
+    Returns (detector, history or None, notes for the results).
     """
     tables = {part: images[images["split"] == part] for part in ("train", "val")}
     tables["reference"] = tables["train"].sample(min(REFERENCE, len(tables["train"])), random_state=seed)
     parts = {part: Images(table, preprocessing(config, name)) for part, table in tables.items()}
     keras.utils.set_random_seed(seed)
     with strategy.scope():
-        network, notes = _build(name, config, parts["train"], strategy.num_replicas_in_sync > 1)
+        network, notes = _build(name, config, parts["train"], strategy.num_replicas_in_sync > 1, imagenet)
         if weights:
             network, notes = _started(network, weights, name), [f"started from {weights.name} ({sha256(weights)[:12]})"]
     train = _train_siamese if name in SIAMESE else _train_baseline
@@ -78,7 +76,7 @@ def epoch_triplets(labels, batch_size, seed, epoch):
     return np.concatenate([both[:whole], generator.permutation(np.concatenate([both[whole:], rest]))])
 
 
-def _build(name, config, train, synchronized):
+def _build(name, config, train, synchronized, imagenet):
     """The network of `name`, and notes on what it started from."""
     size = train.preprocessing.size
     if name in ("siamese", "siamese_loss1", "siamese_loss2", CONTROL):
@@ -86,22 +84,10 @@ def _build(name, config, train, synchronized):
         build = model.control if name == CONTROL else model.siamese
         notes = [f"width {config.width:g}"] if config.width != 1 else []
         return build(statistics, size, config.width), notes
-    weights, notes = _imagenet(name.removeprefix("siamese_"), config)
+    weights, notes = imagenet
     if name in SIAMESE:
         return model.siamese_resnet50(size, weights, synchronized), notes
     return model.transfer(name, size, weights, synchronized, config.dense_units), notes
-
-
-def _imagenet(name, config):
-    """What `weights` a backbone gets; without the internet the paper preset stops, the others go on and say so."""
-    try:
-        find_weights(name, config.imagenet_weights)
-    except WeightsUnavailable as error:
-        if config.preset == "paper":
-            raise
-        log.warning("%s starts from random weights: %s", name, error)
-        return "none", ["no ImageNet weights"]
-    return config.imagenet_weights, ["no ImageNet weights"] if config.imagenet_weights == "none" else []
 
 
 def _started(network, file, name):

@@ -8,7 +8,6 @@ Every group of numbers about one test is held against all integer confusion matr
 and numbers that a paper prints twice are compared. Findings that rest on reading stand beside, marked so.
 """
 
-import sys
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,22 +60,21 @@ def main(argv=None):
     print(f"written: {path}")
 
 
-def print_report(findings, file=None):
+def print_report(findings):
     """Print the findings as text, by paper and verdict, the gravest first."""
-    file = file or sys.stdout
     for paper in dict.fromkeys(finding.paper for finding in findings):
-        print(f"{paper}\n", file=file)
+        print(f"{paper}\n")
         rest = [finding for finding in findings if finding.paper == paper]
         for verdict, heading in HEADINGS.items():
             chosen = [finding for finding in rest if finding.verdict == verdict or verdict == "rest" == _kind(finding)]
             if not chosen:
                 continue
-            print(f"  {heading} ({len(chosen)})", file=file)
+            print(f"  {heading} ({len(chosen)})")
             for finding in chosen:
-                print(_wrapped(f"- {finding.finding}", 4, 6), file=file)
+                print(_wrapped(f"- {finding.finding}", 4, 6))
                 if verdict != HOLDS:
-                    print(_wrapped(finding.detail, 6, 6), file=file)
-            print(file=file)
+                    print(_wrapped(finding.detail, 6, 6))
+            print()
 
 
 def _kind(finding):

@@ -33,7 +33,7 @@ def audit_paper(paper):
     """Return the Findings about a paper's published numbers, then those of its notes."""
     rows = read_published(paper)
     relations = [Relation(*row) for row in _read(f"{paper}_relations.csv", RELATIONS).itertuples(index=False)]
-    findings = _audit(paper, rows, relations)
+    findings, _ = _audit(paper, Table(rows), relations)
     for note in _read(f"{paper}_notes.csv", NOTES).itertuples():
         detail = f"{note.detail} Source: {note.source}."
         findings.append(Finding(paper, note.finding, note.table, note.row, detail, READING))
@@ -57,10 +57,7 @@ def audit_table(path):
     if rows.empty or twice.any():
         what = "no rows" if rows.empty else f"{' / '.join(rows.loc[twice, ['table', 'row', 'metric']].iloc[0])} twice"
         raise UserError(f"{path}: expected each number once, table / row / metric; found {what}")
-    findings = _audit(Path(path).stem, rows, [])
-    table = Table(rows)
-    checked = {cell for group in groups(table) for cell in group.cells}
-    checked |= {cell.strip() for one in sums(table) for cell in CELL.findall(one.statement)}
+    findings, checked = _audit(Path(path).stem, Table(rows), [])
     names = rows["table"] + " / " + rows["row"] + " / " + rows["metric"]
     unchecked = [f"not checked: {name}" for name in names[~names.isin(checked)]]
     if not findings:
@@ -79,13 +76,15 @@ def write_findings(findings, folder):
     return path
 
 
-def _audit(paper, rows, relations):
-    table = Table(rows)
-    matrices = [one for one in relations if one.kind == "matrix"]
+def _audit(paper, table, relations):
+    """The Findings in the order of the tables, and the cells that were looked at."""
+    matrices = groups(table, [one for one in relations if one.kind == "matrix"])
     comparisons = [one for one in relations if one.kind != "matrix"] + list(sums(table))
-    findings = [audit_group(paper, group) for group in groups(table, matrices)]
+    findings = [audit_group(paper, group) for group in matrices]
     findings += [audit_relation(paper, relation, table) for relation in comparisons]
-    return sorted(findings, key=lambda finding: natural(finding.table))
+    checked = {cell for group in matrices for cell in group.cells}
+    checked |= {cell.strip() for one in comparisons for cell in CELL.findall(one.statement)}
+    return sorted(findings, key=lambda finding: natural(finding.table)), checked
 
 
 def sums(table):

@@ -5,10 +5,10 @@ from fractions import Fraction
 
 from common.intervals import wilson
 from results.audit.conflict import explain, odd_ones, one_class_sizes
-from results.audit.forms import SHARES
+from results.audit.forms import SHARES, words
 from results.audit.printed import RULES
 from results.audit.relations import agreeing_decimals, check_relation
-from results.audit.solver import solve, words
+from results.audit.solver import solve
 
 CONTRADICTION, ROUNDING, HOLDS, READING = "contradiction", "rounding", "holds", "from reading"
 UNIQUE, RANGE = "one matrix", "range"
@@ -67,7 +67,7 @@ def audit_relation(paper, relation, table):
     outcome = check_relation(relation.statement, table.printed)
     first, *_ = outcome.numbers
     where, row = [part.strip() for part in first.split(" / ")][:2]
-    sides = [_side(values, relation.statement) for values in (outcome.left, outcome.right)]
+    sides = [_side(values) for values in (outcome.left, outcome.right)]
     printed = list(outcome.numbers.values())
     if outcome.plain:
         sides = [one.text for one in printed]
@@ -206,7 +206,7 @@ def _range(solutions, metric):
     return text(low) if text(low) == text(high) else f"{text(low)} to {text(high)}"
 
 
-def _side(values, statement):
+def _side(values):
     low, high = map(float, values)
     text = f"{low:.6g}" if low < 1000 or low % 1 else f"{low:.0f}"
     return text if low == high else f"{text} to {high:.6g}"

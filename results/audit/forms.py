@@ -64,3 +64,8 @@ def value(metric, fakes, reals, tp, fp):
             return (fakes * of_fake + reals * of_real) / (fakes + reals)
         a, b, c, e = linear(metric, *(np.asarray(each, float) for each in (fakes, reals, tp)))
         return (a + b * fp) / (c + e * fp)
+
+
+def words(metric):
+    """A metric as a reader writes it."""
+    return metric.upper() if metric in COUNTS[:4] else metric.replace("_", " ")

@@ -22,7 +22,7 @@ COMPARISONS = {ast.Eq: "=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">
 class Outcome:
     """holds: there are values that print like this and satisfy the relation.
 
-    left, right: the least and the largest value of each side, Fractions. numbers: {cell: Printed}. sides: whether a
+    left, right: the least and the largest value of each side, Fractions. numbers: {cell: Printed}. plain: each
     side is a single cell.
     """
 

@@ -10,7 +10,7 @@ from math import ceil, floor
 
 import numpy as np
 
-from results.audit.forms import AVERAGES, COUNTS, linear, value
+from results.audit.forms import AVERAGES, linear, value, words
 from results.audit.printed import Printed
 
 EXACT = 2.0**53  # integers of a float64 are exact up to here
@@ -38,11 +38,6 @@ class Statement:
     @property
     def label(self):
         return self.name or words(self.metric)
-
-
-def words(metric):
-    """A metric as a reader writes it."""
-    return metric.upper() if metric in COUNTS[:4] else metric.replace("_", " ")
 
 
 @dataclass(frozen=True)

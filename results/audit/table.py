@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field, replace
 
 from common.errors import UserError
-from results.audit.forms import ALIASES, COUNTS, METRICS, SHARES
+from results.audit.forms import ALIASES, COUNTS, METRICS, SHARES, words
 from results.audit.printed import parse_printed
 from results.audit.relations import CELL
-from results.audit.solver import Sizes, Statement, words
+from results.audit.solver import Sizes, Statement
 
 ENOUGH = 3  # shares that pin a matrix of unknown size at all
 AVERAGE_ROWS = {"accuracy": "accuracy", "macro avg": "macro", "weighted avg": "weighted"}

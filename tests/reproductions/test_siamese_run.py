@@ -121,6 +121,13 @@ def test_mistakes_are_one_line(tmp_path, command, words, message):
     assert message in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
 
 
+def test_missing_imagenet_weights_stop_a_run_before_it_begins(tmp_path, command):
+    words = ("--preset", "smoke", "--models", "siamese", "resnet50", "--imagenet-weights", tmp_path)
+    done = command(tmp_path, RUN, *words, expect=2)
+    assert "resnet50_weights_tf_dim_ordering" in done.stderr.splitlines()[-1]
+    assert not (tmp_path / "runs").exists()
+
+
 def test_triplets_hold_both_classes_and_are_new_each_epoch():
     from reproductions.siamese_triplet.train import epoch_triplets
 
