@@ -27,7 +27,7 @@ SMALL_STRATUM = 10  # units; below, no split of a tenth can be drawn from it
 ATTEMPTS = 20  # orders that are tried until every split has both classes
 
 
-def split_images(images, protocol, seed=0, fractions=FRACTIONS):
+def split_images(images, protocol, seed=0, fractions=FRACTIONS, classes=tuple(WORDS)):
     """Return a Series of `train` / `val` / `test` for a manifest (or several in one table, told apart by `dataset`).
 
     Under `identity` an image is '' where it is dropped, because persons of it are on different sides: leave those rows
@@ -36,8 +36,8 @@ def split_images(images, protocol, seed=0, fractions=FRACTIONS):
     Groups of images that belong together are sorted into strata by their labels, sources and data sets, ordered within
     a stratum by SHA-256 of the seed and their names, and cut where the cumulated image counts pass `fractions` (train,
     val, test; they sum to 1). So the order of the rows does not matter, and a few more images move few others.
-    UserError for a protocol that the data do not allow, and where the groups do not suffice for both classes in every
-    split.
+    classes: the labels of which every split must have images. UserError for a protocol that the data do not allow, and
+    where the groups do not suffice for that.
     """
     if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
         raise UserError(f"expected three fractions above 0 for train, val, test that sum to 1, got {fractions}")
@@ -48,7 +48,7 @@ def split_images(images, protocol, seed=0, fractions=FRACTIONS):
         splits = _official(rows, seed, fractions)
     else:
         units = identity_units(rows) if protocol == "identity" else single_units(rows, protocol == "video")
-        splits = _draw(rows, units, seed, dict(zip(SPLITS, fractions, strict=True)))
+        splits = _draw(rows, units, seed, dict(zip(SPLITS, fractions, strict=True)), classes)
     return splits.set_axis(images.index)
 
 
@@ -120,22 +120,23 @@ def _official(rows, seed, fractions):
     return splits
 
 
-def _draw(rows, units, seed, shares):
+def _draw(rows, units, seed, shares, classes=tuple(WORDS)):
     stratum, size = _strata(rows, units), np.bincount(units.unit)
     table = pd.DataFrame({"key": units.key, "content": units.content, "size": size, "stratum": stratum})
     table["person"] = units.person
     labels = rows["label"].to_numpy()
-    counts = {word: len(set(units.unit[labels[units.row] == word])) for word in WORDS}
+    counts = {word: len(set(units.unit[labels[units.row] == word])) for word in classes}
     dropped = 0
     for attempt in range(ATTEMPTS if min(counts.values()) >= len(shares) else 0):
         part = _deal(table, f"{seed}\n" + (f"{attempt}\n" if attempt else ""), list(shares.values()))
         splits = _sides(len(rows), units, part, list(shares))
-        if len(set(zip(splits, labels, strict=True)) - {("", word) for word in WORDS}) == len(shares) * len(WORDS):
+        if len(set(zip(splits, labels, strict=True)) - {("", word) for word in WORDS}) == len(shares) * len(classes):
             return pd.Series(splits)
         dropped = int((splits == "").sum())
     found = " and ".join(f"{count} with {word} images" for word, count in counts.items())
+    needed = "both classes" if len(classes) > 1 else f"{classes[0]} images"
     raise UserError(
-        f"too few groups of images for both classes in {', '.join(shares)} (a group stays on one side): expected at "
+        f"too few groups of images for {needed} in {', '.join(shares)} (a group stays on one side): expected at "
         f"least {len(shares)} groups with each class, more where groups hold both, got {found}"
         + (f", and {dropped} images of swaps between the sides are dropped" if dropped else "")
         + ": add data, or choose another protocol"

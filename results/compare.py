@@ -127,10 +127,8 @@ def print_comparison(frame, file=None):
     for paper, rows in frame.groupby("paper", sort=False):
         print(f"{paper}: published against reproduced", file=file)
         ran = rows[rows["verdict"] != "not run"]
-        heading, *lines = text_table([HEADING, *map(_cells, ran.itertuples())], left=2)
-        ran = ran.assign(line=lines, why=ran["verdict"].str.partition(": ")[2])
-        for about, block in ran.groupby(["table", "dataset", "protocol", "preset", "why"], sort=False):
-            print("\n".join(["", _title(*about), heading, *block["line"], *_notes(block)]), file=file)
+        if len(ran):
+            print(*_blocks(ran), sep="\n", file=file)
         print("\n" + "\n".join(_closing(rows)) + "\n", file=file)
 
 
@@ -172,6 +170,14 @@ def _cells(row):
         *(interval, difference),
         *(_count(row.n), _count(row.seed), "" if judged == "not comparable" else judged),
     )
+
+
+def _blocks(ran):
+    """The lines of every table, data set, protocol and preset that was run."""
+    heading, *lines = text_table([HEADING, *map(_cells, ran.itertuples())], left=2)
+    ran = ran.assign(line=lines, why=ran["verdict"].str.partition(": ")[2])
+    for about, block in ran.groupby(["table", "dataset", "protocol", "preset", "why"], sort=False):
+        yield from ("", _title(*about), heading, *block["line"], *_notes(block))
 
 
 def _title(table, dataset, protocol, preset, why):

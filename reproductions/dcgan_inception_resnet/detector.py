@@ -7,9 +7,11 @@ import keras
 from keras import layers
 
 from common.backbones import NETWORKS, backbone
+from reproductions.dcgan_inception_resnet.config import BACKBONE
+from reproductions.dcgan_inception_resnet.gan import discriminator
 
-BACKBONE = "inceptionresnetv2"
 PAPER_SIZE = 128  # pixels, Figure 3
+FEATURES = "features"  # the layer of pooled features
 
 
 def detector(image_size=128, weights="none", synchronized=False):
@@ -22,12 +24,31 @@ def detector(image_size=128, weights="none", synchronized=False):
     image = keras.Input((image_size, image_size, 3), name="pixels")
     size = image_size if image_size >= NETWORKS[BACKBONE].least else PAPER_SIZE
     enlarged = layers.Resizing(size, size, dtype="float32")(image) if size != image_size else image
-    features = backbone(BACKBONE, (size, size, 3), weights, synchronized)(enlarged)  # (B, 2, 2, 1536)
-    x = layers.GlobalAveragePooling2D()(features)
-    outputs = layers.Dense(2, activation="softmax", dtype="float32", name="real_fake")(x)
-    return keras.Model(image, outputs, name="inception_resnet_v2")
+    maps = backbone(BACKBONE, (size, size, 3), weights, synchronized)(enlarged)  # (B, 2, 2, 1536)
+    features = layers.GlobalAveragePooling2D(name=FEATURES)(maps)
+    return keras.Model(image, _probabilities(features), name="inception_resnet_v2")
+
+
+def stand_in(image_size=64, synchronized=False):
+    """A small detector that the paper has not, of the same input and output: the DCGAN's discriminator with a quarter
+    of its filters."""
+    image = keras.Input((image_size, image_size, 3), name="pixels")
+    scaled = layers.Rescaling(1 / 127.5, -1.0, dtype="float32")(image)
+    convolutions = discriminator(image_size, 0.25, synchronized)
+    pooled = keras.Model(convolutions.input, convolutions.layers[-2].output, name="convolutions")(scaled)  # (B, 256)
+    features = layers.Activation("linear", name=FEATURES)(pooled)
+    return keras.Model(image, _probabilities(features), name="stand_in")
 
 
 def fake_score(network):
     """The same network, its weights shared, with P(fake) (B, 1) as its output: what common.detectors takes."""
     return keras.Model(network.input, network.output[:, 1:], name=network.name)
+
+
+def feature_network(network):
+    """The same network, its weights shared, with the features before the last layer (B, d) as its output."""
+    return keras.Model(network.input, network.get_layer(FEATURES).output)
+
+
+def _probabilities(features):
+    return layers.Dense(2, activation="softmax", dtype="float32", name="real_fake")(features)

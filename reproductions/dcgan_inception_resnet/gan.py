@@ -41,7 +41,7 @@ def generator(image_size=128, width=1.0, synchronized=False):
     """
     noise = keras.Input((NOISE,), name="noise")
     x = layers.Reshape((1, 1, NOISE))(noise)
-    for place, filters in enumerate(_filters(image_size, width)):
+    for place, filters in enumerate(feature_maps(image_size, width)):
         first = {"strides": 1, "padding": "valid"} if place == 0 else {}  # 1x1 -> 4x4, Radford's projection of z
         x = _convolution(layers.Conv2DTranspose, filters, use_bias=False, **first)(x)
         x = layers.ReLU()(_normalization(synchronized)(x))
@@ -58,7 +58,7 @@ def discriminator(image_size=128, width=1.0, synchronized=False, pooling=True):
     """
     image = keras.Input((image_size, image_size, 3), name="image")
     x = image
-    for place, filters in enumerate(reversed(_filters(image_size, width))):
+    for place, filters in enumerate(reversed(feature_maps(image_size, width))):
         x = _convolution(layers.Conv2D, filters, use_bias=place == 0)(x)
         x = _normalization(synchronized)(x) if place else x
         x = layers.LeakyReLU(SLOPE)(x)
@@ -188,25 +188,26 @@ def diverged(losses):
     return ""
 
 
-def generate(generator, count, seed, batch_size=64):
-    """Sample a trained generator: a stream of uint8 (<= batch_size, S, S, 3), `count` images in all.
-
-    The i-th image depends on (seed, i) alone, up to the rounding of another batch_size. Moving averages stand in for
-    the batch's statistics, as always outside training.
-    """
-    stream = np.random.default_rng([seed, 0, 4])
-    for start in range(0, count, batch_size):
-        noise = stream.uniform(-1, 1, (batch_size, NOISE)).astype(np.float32)  # a full one: same shape, same rounding
-        images = generator(noise, training=False)
-        yield tf.saturate_cast(tf.round((images + 1) * 127.5), tf.uint8).numpy()[: count - start]
-
-
-def _filters(image_size, width):
-    """The filters of the hidden feature maps, from 4x4 up to half the image's size."""
+def feature_maps(image_size, width):
+    """The filters of the hidden feature maps, from 4x4 up to half the image's size; UserError for another size."""
     doublings = image_size.bit_length() - BASE.bit_length()
     if image_size != BASE << max(doublings, 1):
         raise UserError(f"the DCGAN makes images of 8, 16, 32, 64, 128, ... px, got {image_size}; the paper's are 128")
     return [max(1, round((FILTERS >> place) * width)) for place in range(doublings)]
+
+
+def generate(generator, count, seed, batch_size=64, begin=0):
+    """Sample a trained generator: a stream of uint8 (<= batch_size, S, S, 3), the images `begin` to `count`.
+
+    The i-th image depends on (seed, i) alone, up to the rounding of another batch_size, of which `begin` is a multiple.
+    Moving averages stand in for the batch's statistics, as always outside training.
+    """
+    stream = np.random.default_rng([seed, 0, 4])
+    stream.bit_generator.advance(begin * NOISE)  # a uniform number takes one step of the generator
+    for start in range(begin, count, batch_size):
+        noise = stream.uniform(-1, 1, (batch_size, NOISE)).astype(np.float32)  # a full one: same shape, same rounding
+        images = generator(noise, training=False)
+        yield tf.saturate_cast(tf.round((images + 1) * 127.5), tf.uint8).numpy()[: count - start]
 
 
 def _convolution(layer, filters, strides=2, padding="same", **arguments):

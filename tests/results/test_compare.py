@@ -202,3 +202,9 @@ def test_the_command_line_starts_without_tensorflow():
     shown = subprocess.run(command, capture_output=True, text=True)
     assert shown.returncode == 0 and "--fail-on" in shown.stdout
     assert not {"tensorflow", "keras", "sklearn"} & {line.split("|")[-1].strip() for line in shown.stderr.splitlines()}
+
+
+def test_a_paper_of_which_nothing_was_run_is_all_not_run(tmp_path, capsys):
+    print_comparison(compare(["dcgan_inception_resnet"], tmp_path))
+    shown = capsys.readouterr().out
+    assert "not run: Figure 3 (11)" in shown and "ours" not in shown

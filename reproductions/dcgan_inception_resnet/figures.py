@@ -1,0 +1,105 @@
+"""Figures 5 to 10 of the paper, and the fixed noise over the epochs as a grid and as a GIF."""
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from common.figures import CURVES, confusion_figure, history_figure, new_figure, save_figure
+from common.files import atomic_path
+from reproductions.dcgan_inception_resnet.config import PROTOCOLS
+from reproductions.dcgan_inception_resnet.gan import LOSSES, generate
+from reproductions.dcgan_inception_resnet.gan_training import SAMPLES
+
+ROWS = 10  # epochs that the grid shows
+GRID = 8  # faces in a row and in a column of Figure 8
+SCALE = 2  # pixels of the GIF for one of the image
+
+
+def draw_figures(outcomes, made, run):
+    """Write the figures that the outcomes of one seed, and stage 1 (a Made), have the data for into figures/."""
+    losses = made.losses
+    if losses is not None:
+        strips = {epoch: _pixels(made.samples / f"epoch-{epoch:04d}.png") for epoch in losses["epoch"].unique()}
+        last, tenth = max(strips), min(10, max(strips))
+        _pictures(
+            _cut(strips[tenth]), 1, run.path("figures", "figure_05_samples.png"), f"Figure 5: samples, epoch {tenth}"
+        )
+        for number, epoch in ((6, min(strips)), (7, last)):
+            file = run.path("figures", f"figure_{number:02d}_loss_epoch_{epoch:02d}.png")
+            _loss_figure(losses[losses["epoch"] == epoch], file, f"Figure {number}: loss, epoch {epoch}")
+        _over_epochs(strips, run.path("figures", "samples_over_epochs.png"))
+        _animate(strips, run.path("figures", "samples_over_epochs.gif"))
+    if made.generator is not None:
+        faces = np.concatenate(list(generate(made.generator, GRID * GRID, outcomes[0].seed)))
+        _pictures(faces, GRID, run.path("figures", "figure_08_generated.png"), "Figure 8: generated faces")
+    histories = {name: each for name, each in outcomes[0].histories.items() if "val_accuracy" in each}
+    for quantity in ("accuracy", "loss") if histories else ():
+        history_figure(histories, quantity, run.path("figures", f"figure_09_{quantity}.png"), f"Figure 9: {quantity}")
+    confusion_figure(
+        pd.concat(_measured(outcome, made) for outcome in outcomes), run.path("figures", "figure_10_confusion.png"),
+        "Figure 10: confusion matrices",
+    )  # fmt: skip
+
+
+def _measured(outcome, made):
+    """The predictions that a protocol measures, named by model and protocol: reals and the own generator's fakes."""
+    table = pd.concat(outcome.predictions)
+    own = list(made.groups.values())[:1] or table["dataset"].unique()  # nothing generated: all fakes that there are
+    chosen = table["split"].isin(PROTOCOLS[outcome.protocol]) & (
+        (table["label"] == "real") | table["dataset"].isin(own)
+    )
+    table = table[chosen]
+    return table.assign(model=table["model"] + ", " + outcome.protocol)
+
+
+def _loss_figure(losses, path, title):
+    figure, axes = new_figure(width=5.2, height=3.6, title=title)
+    for colour, name in zip(CURVES, LOSSES, strict=False):
+        axes[0, 0].plot(losses["batch"], losses[name], color=colour, linewidth=1, label=name.replace("_", "'s ", 1))
+    axes[0, 0].set_xlabel("batch", fontsize=9)
+    axes[0, 0].set_ylabel("sigmoid cross-entropy", fontsize=9)
+    axes[0, 0].legend(fontsize=8, frameon=False)
+    return save_figure(figure, path)
+
+
+def _pictures(images, rows, path, title):
+    """uint8 (n, S, S, 3) in a grid of so many rows."""
+    columns = len(images) // rows
+    grid = np.concatenate([np.concatenate(list(images[i * columns : (i + 1) * columns]), axis=1) for i in range(rows)])
+    figure, axes = new_figure(width=max(3.2, 0.75 * columns), height=max(1.0, 0.75 * rows), title=title)
+    axes[0, 0].imshow(grid, interpolation="nearest")
+    axes[0, 0].set_axis_off()
+    return save_figure(figure, path)
+
+
+def _over_epochs(strips, path):
+    """Rows of the grid: epochs, evenly spaced up to the last; columns: the fixed noise."""
+    epochs = list(strips)
+    shown = [epochs[place] for place in np.unique(np.linspace(0, len(epochs) - 1, ROWS).round().astype(int))]
+    figure, axes = new_figure(len(shown), 1, 0.9 * SAMPLES, 0.86, "The same noise over the epochs")
+    for axis, epoch in zip(axes[:, 0], shown, strict=True):
+        axis.imshow(strips[epoch], interpolation="nearest")
+        axis.set_xticks([])
+        axis.set_yticks([])
+        axis.spines[:].set_visible(False)
+        axis.set_ylabel(f"epoch {epoch}", fontsize=8, rotation=0, ha="right", va="center")
+    return save_figure(figure, path)
+
+
+def _animate(strips, path):
+    frames = [
+        Image.fromarray(strip).resize((strip.shape[1] * SCALE, strip.shape[0] * SCALE), Image.Resampling.NEAREST)
+        for strip in strips.values()
+    ]
+    with atomic_path(path) as temporary:
+        durations = [200] * (len(frames) - 1) + [2000]  # milliseconds
+        frames[0].save(temporary, format="GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
+
+
+def _pixels(path):
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def _cut(strip):
+    return np.stack(np.split(strip, SAMPLES, axis=1))
