@@ -57,6 +57,7 @@ def _loss_figure(losses, path, title):
     for colour, name in zip(CURVES, LOSSES, strict=False):
         axes[0, 0].plot(losses["batch"], losses[name], color=colour, linewidth=1, label=name.replace("_", "'s ", 1))
     axes[0, 0].set_xlabel("batch", fontsize=9)
+    axes[0, 0].xaxis.get_major_locator().set_params(integer=True)
     axes[0, 0].set_ylabel("sigmoid cross-entropy", fontsize=9)
     axes[0, 0].legend(fontsize=8, frameon=False)
     return save_figure(figure, path)

@@ -91,10 +91,11 @@ def generate(config, weights):
     if GENERATOR not in weights:
         raise UserError(f"--generate: expected --weights {GENERATOR}=RUN/models/{GENERATOR}.keras")
     from common import distribution
+
+    distribution.set_up(config.strategy, config.precision, config.deterministic)
     from reproductions.dcgan_inception_resnet.fakes import write_fakes
     from reproductions.dcgan_inception_resnet.gan_training import load_generator
 
-    distribution.set_up(config.strategy, config.precision, config.deterministic)
     file = weights[GENERATOR]
     write_fakes(load_generator(file), config.generate_to, config.generate, config.seeds[0], {"generator": sha256(file)})
     print(f"{config.generate} images of {file} and their manifest: {config.generate_to}")

@@ -110,7 +110,7 @@ def test_a_trained_generator_writes_images_that_a_detector_is_tested_on(smoke, r
     models = run_folder / "models"
     generator = f"generator={models / 'generator.keras'}"
     words = (*SMOKE, "--weights", generator, "--generate", "20", "--generate-to", tmp_path / "made")
-    command(tmp_path, *words)
+    assert command(tmp_path, *words).stderr == ""
     assert len(pd.read_csv(tmp_path / "made" / "manifest.csv")) == 20 and not (tmp_path / "runs").exists()
     words = ("--epochs", "0", "--models", "stand_in", "--weights", f"stand_in={models / 'stand_in.keras'}")
     command(tmp_path, *SMOKE, *words, "--data", f"other={tmp_path / 'made'}")
