@@ -11,12 +11,12 @@ PROPOSED, STAND_IN = "inception_resnet_v2", "stand_in"
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
 BACKBONE = "inceptionresnetv2"
 JUDGE = "inceptionv3"  # whose features tell how good the generated images are
-REAL = "celeb"
+CELEB = "celeb"
 # The legal NAMEs of --data, and the data_prep layout each usually comes in. The real faces are those of celeb; fakes
 # under any NAME come from other generators, and are only tested.
-LAYOUTS = {REAL: "celeba", "stylegan": "stylegan", "pggan": "pggan", "other": "folders"}
+LAYOUTS = {CELEB: "celeba", "stylegan": "stylegan", "pggan": "pggan", "other": "folders"}
 # NAME -> (family, share of --synthetic-images): what the embedded data put in place of a data set.
-EMBEDDED = {REAL: ("deconv", 1.0)}
+EMBEDDED = {CELEB: ("deconv", 1.0)}
 JPEG = 90  # quality of the embedded faces: real images are camera JPEGs, generated ones are not (Sec. III-D)
 PAPER_IMAGES = 100_000  # Sec. III-B
 # Protocol -> the splits that it measures: what the detector was trained on, or what no network has seen.

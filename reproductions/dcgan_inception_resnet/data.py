@@ -1,5 +1,6 @@
 """Which images the two stages see: reals held out from both, reals of the detector, reals of the DCGAN alone."""
 
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from common.errors import UserError
 from common.labels import FAKE, REAL, WORDS
 from common.split_checks import check_splits
 from common.splits import split_images
-from reproductions.dcgan_inception_resnet.config import REAL as CELEB
+from reproductions.dcgan_inception_resnet.config import CELEB
 
+log = logging.getLogger("deepfake")
 GAN_ONLY = "gan"  # in the column split: real images that only the DCGAN is trained on
 
 
@@ -80,10 +82,14 @@ def compression(reals, match_jpeg):
     return tuple(jpeg_settings(reals["file"]))
 
 
-def others_for_test(images, reals):
-    """Of each other generator no more fakes, chosen by their bytes, than there are held-out reals; all, without any."""
-    count = (reals["split"] == "test").sum() or len(images)
-    chosen = images.sort_values("sha256").groupby("dataset", sort=False).head(count)
+def others_for_test(images, known):
+    """The fakes of other generators, as test images: of each no more, chosen by their bytes, than there are held-out
+    real images in `known`, all without any; copies of `known` images are left out."""
+    copies = images["sha256"].isin(known.loc[known["sha256"] != "", "sha256"])
+    if copies.any():
+        log.warning("%d fakes of other generators left out, they are copies of images of this run", copies.sum())
+    count = ((known["label"] == WORDS[REAL]) & (known["split"] == "test")).sum() or len(images)
+    chosen = images[~copies].sort_values("sha256").groupby("dataset", sort=False).head(count)
     return chosen.assign(split="test").sort_index()
 
 

@@ -45,8 +45,9 @@ def write_fakes(generator, folder, count, seed, description, settings=(None,)):
     generator, seed, number or compression.
     """
     folder = Path(folder)
-    recipe = {"layout": "generated", "flags": {"count": count, "seed": seed}, SOURCE: description}
-    recipe[SOURCE] = description | {"jpeg": hashlib.sha256(repr(list(settings)).encode()).hexdigest()[:12]}
+    compression = hashlib.sha256(repr(list(settings)).encode()).hexdigest()[:12]
+    flags = {"count": count, "seed": seed, "compression": compression}
+    recipe = {"layout": "generated", "flags": flags, SOURCE: description}
     _claim(folder, recipe)
     if (folder / NAME).is_file():
         return

@@ -160,7 +160,7 @@ def both_stages(setting, real, others, protocols, seed, suffix):
     from reproductions.experiment import Outcome
 
     made = stages.make_fakes(setting, real, seed, suffix)
-    images = pd.concat([made.images, data.others_for_test(others, real)], ignore_index=True)
+    images = pd.concat([made.images, data.others_for_test(others, made.images)], ignore_index=True)
     data.check(images)
     outcomes = [Outcome(protocol, seed, images, notes={"dcgan": []}) for protocol in protocols]
     networks = stages.detect(setting, outcomes, suffix)

@@ -201,6 +201,18 @@ def test_no_person_is_held_out_and_trained_on():
         data.check(mixed)
 
 
+def test_other_generators_give_as_many_fakes_as_there_are_held_out_reals():
+    """Of 30 fakes of each of two generators 20 are taken, none of which is an image of the run."""
+    known = data.deal(reals(300), limits(), 0)
+    fakes = pd.concat([reals(60).assign(label="fake", dataset=name).iloc[30:] for name in ("a", "b")])
+    fakes["sha256"] = [f"{number:064x}" for number in range(2000, 2060)]
+    assert data.others_for_test(fakes, known)["dataset"].value_counts().to_dict() == {"a": 20, "b": 20}
+    fakes.iloc[:15, fakes.columns.get_loc("sha256")] = known["sha256"].head(15).to_list()
+    chosen = data.others_for_test(fakes, known)
+    assert chosen["dataset"].value_counts().to_dict() == {"a": 15, "b": 20} and set(chosen["split"]) == {"test"}
+    assert len(data.others_for_test(fakes, known.iloc[:0])) == 60
+
+
 def test_too_few_reals_are_named():
     with pytest.raises(UserError, match="2 real images are too few for --validation"):
         data.deal(reals(2), limits(), 0)
