@@ -14,7 +14,11 @@ from common.errors import UserError
 from common.files import atomic_path, read_json, write_json
 from common.labels import FAKE
 
-SKOPS_TRUSTED = ["sklearn.kernel_approximation.Nystroem", "common.classifiers.NearestCentroid"]
+SKOPS_TRUSTED = [
+    "sklearn.kernel_approximation.Nystroem",
+    "sklearn.tree._tree.Tree",  # of decision trees and forests
+    "common.classifiers.NearestCentroid",
+]
 
 
 @dataclass(frozen=True)

@@ -209,7 +209,7 @@ def _downloaded(published):
         reason = " ".join(str(error).split()).rpartition(" -- ")[2]  # without the URL, which follows
         raise WeightsUnavailable(
             f"FaceNet's weights cannot be downloaded ({reason}); get {published.url} (SHA-256 {published.sha256}) by "
-            "other means and name it with --facenet-weights FILE, or start from random weights with "
+            "other means and name it with --facenet-weights FILE, or do without them: "
             "--facenet-weights none"
         ) from error
     return Path(file)

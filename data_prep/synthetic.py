@@ -34,30 +34,41 @@ def parse_source(text):
 
 
 def cached_tree(family, count, seed=0, frames=1):
-    """The folder of `draw_tree` in the user's cache, drawn if it is not there yet.
+    """The folder of `draw_tree` in the user's cache, drawn if it is not there yet. Returns a Path."""
+    _check(family, count, seed, frames)
+    name = f"{family}-{count}-seed{seed}-frames{frames}-v{VERSION}"
+    return cached(name, lambda folder: draw_tree(folder, family, count, seed, frames))
 
-    The environment variable DEEPFAKE_REPRODUCTIONS_CACHE names another cache folder. A tree is whole or absent, and
-    two processes do not draw it twice. Returns a Path.
+
+def cached(name, draw):
+    """The folder `name` in the user's cache, made by `draw(folder)` if it is not there yet. Returns a Path.
+
+    A tree is whole or absent, and two processes do not draw it twice.
     """
-    import platformdirs
     from filelock import FileLock
 
-    _check(family, count, seed, frames)
-    cache = Path(os.environ.get(CACHE) or platformdirs.user_cache_path("deepfake-reproductions"))
-    folder = cache / f"{family}-{count}-seed{seed}-frames{frames}-v{VERSION}"
+    cache = cache_folder()
+    folder = cache / name
     if folder.is_dir():
         return folder
     cache.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache / f"{folder.name}.lock"):
+    with FileLock(cache / f"{name}.lock"):
         if not folder.is_dir():
-            partial = cache / f".{folder.name}.partial"
+            partial = cache / f".{name}.partial"
             shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
             try:
-                draw_tree(partial, family, count, seed, frames)
+                draw(partial)
                 partial.rename(folder)
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
     return folder
+
+
+def cache_folder():
+    """The user's cache; the environment variable DEEPFAKE_REPRODUCTIONS_CACHE names another folder."""
+    import platformdirs
+
+    return Path(os.environ.get(CACHE) or platformdirs.user_cache_path("deepfake-reproductions"))
 
 
 def draw_tree(folder, family, count, seed=0, frames=1, workers=None):
