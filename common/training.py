@@ -30,12 +30,13 @@ class Plan:
     patience: int | None = None
 
 
-def fit(model, batches, validate, plan, folder, seed=0, callbacks=()):
+def fit(model, batches, validate, plan, folder, seed=0, callbacks=(), proceed=None):
     """Train a compiled Keras model and leave it with the weights of its best epoch.
 
     batches: epoch number (from 0) -> a dataset of full batches. validate: model -> {"val_...": float}, called after
     each epoch; it alone decides which epoch is kept (the first of equals). folder: where the training's state lives;
-    a state found there is gone on with. Returns the history, one row an epoch.
+    a state found there is gone on with. proceed: the history so far (a DataFrame) -> whether to train another epoch,
+    asked before each. Returns the history, one row an epoch.
     UserError if the loss is no longer a finite number.
     """
     folder = Path(folder)
@@ -45,7 +46,7 @@ def fit(model, batches, validate, plan, folder, seed=0, callbacks=()):
         model.load_weights(folder / state.weights)
         log.info("%s: going on after epoch %d of %d", model.name, len(state.history), plan.epochs)
     for epoch in range(len(state.history), plan.epochs):
-        if _is_over(state, plan):
+        if _is_over(state, plan) or (proceed and not proceed(pd.DataFrame(state.history))):
             break
         started = time.monotonic()
         seed_dropout(model, seed, epoch)

@@ -36,18 +36,20 @@ class Split:
     remarks: tuple = ()
 
 
-def load_data(config, layouts, families, faces="none", size=None, jpeg=None):
+def load_data(config, layouts, families, faces="none", size=None, jpeg=None, frames=1):
     """The data sets of --data, or the embedded ones in their place.
 
     layouts: {legal NAME: its data_prep layout}; families: {NAME: (family, share of --synthetic-images)}; faces, size,
-    jpeg: flags of data_prep for the embedded ones.
+    jpeg: flags of data_prep for the embedded ones; frames: images of a clip, above 1 they are clips.
     """
     if config.data:
         return read_data(config.data, layouts, config.limit)
     return [
-        open_dataset(role, embedded(family, count, faces=faces, size=size, jpeg=jpeg), limit=config.limit)
+        open_dataset(
+            role, embedded(family, count, faces=faces, size=size, jpeg=jpeg, frames=frames), limit=config.limit
+        )
         for role, (family, share) in families.items()
-        if (count := max(10, round(share * config.synthetic_images)))
+        if (count := max(10, round(share * config.synthetic_images / frames)))
     ]
 
 
