@@ -77,13 +77,13 @@ def _over_epochs(strips, path):
     """Rows of the grid: epochs, evenly spaced up to the last; columns: the fixed noise."""
     epochs = list(strips)
     shown = [epochs[place] for place in np.unique(np.linspace(0, len(epochs) - 1, ROWS).round().astype(int))]
-    figure, axes = new_figure(len(shown), 1, 0.9 * SAMPLES, 0.86, "The same noise over the epochs")
+    figure, axes = new_figure(len(shown), 1, 0.9 * SAMPLES, 0.86, "The same noise after some epochs")
     for axis, epoch in zip(axes[:, 0], shown, strict=True):
         axis.imshow(strips[epoch], interpolation="nearest")
         axis.set_xticks([])
         axis.set_yticks([])
         axis.spines[:].set_visible(False)
-        axis.set_ylabel(f"epoch {epoch}", fontsize=8, rotation=0, ha="right", va="center")
+        axis.set_ylabel(str(epoch), fontsize=8, rotation=0, ha="right", va="center")
     return save_figure(figure, path)
 
 
