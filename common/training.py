@@ -77,6 +77,15 @@ def best_epoch(history, monitor):
     return int(history["epoch"].iloc[place])
 
 
+def start_from(model, file, flag):
+    """Give a model the weights of a .keras file of this suite; UserError, naming flag=file, if they do not fit."""
+    try:
+        model.set_weights(keras.models.load_model(file, compile=False).get_weights())
+    except (ValueError, OSError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"{flag}={file}: the file does not fit this network: {reason}") from error
+
+
 def predict(model, batches, count):
     """The model's output for the first `count` images of `batches`, float32 (count, outputs)."""
     return np.asarray(model.predict(batches, verbose=0)[:count], np.float32)

@@ -90,6 +90,24 @@ def split_seen(images, trained, config, protocol, seed, draw=draw_protocol):
     return Split(images.assign(split=splits), tuple(remarks))
 
 
+def imagenet_start(backbone, config, model):
+    """(What a network of common.backbones starts from, notes on that); looked for before anything is trained.
+
+    Where the weights cannot be downloaded the preset paper stops, the others go on without, and say so of `model`.
+    """
+    from common.backbones import WeightsUnavailable, find_weights
+
+    chosen = config.imagenet_weights
+    try:
+        find_weights(backbone, chosen)
+    except WeightsUnavailable as error:
+        if config.preset == "paper":
+            raise
+        log.warning("%s starts from random weights: %s", model, error)
+        chosen = "none"
+    return chosen, ["no ImageNet weights"] if chosen == "none" else []
+
+
 def prepared_faces(datasets):
     """How data_prep found the faces, for predict to find them the same way; of data sets that differ, the first's."""
     keys = ("faces", "size", "margin", "min_confidence", "pick")

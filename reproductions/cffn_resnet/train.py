@@ -9,10 +9,9 @@ import tensorflow as tf
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 
 from common.detectors import Description, Detector
-from common.errors import UserError
 from common.files import sha256, write_csv
 from common.images import Images, Preprocessing
-from common.training import Plan, best_epoch, predict, shorten_batch_norm
+from common.training import Plan, best_epoch, predict, shorten_batch_norm, start_from
 from reproductions.cffn_resnet.config import PAPER_BATCH, PAPER_SIZE, PROPOSED
 from reproductions.cffn_resnet.model import fake_score, networks
 from reproductions.cffn_resnet.phases import CLASSIFIER, TRIPLET, Schedule, WholeNetwork, fit_phase, triplet_loss
@@ -62,7 +61,7 @@ def train_model(name, config, strategy, images, weights, state, seed, faces):
         )  # fmt: skip
         scoring = fake_score(both.classifier)
         if weights:
-            _load(scoring, weights, name)
+            start_from(scoring, weights, f"--weights {name}")
     notes = [f"started from {weights.name} ({sha256(weights)[:12]})"] if weights else []
     notes += [f"width {config.width:g}"] if config.width != 1 else []
     notes += [f"images of {config.image_size} px"] if config.image_size != PAPER_SIZE else []
@@ -218,11 +217,3 @@ class _Training:
             }
 
         return validate
-
-
-def _load(network, file, name):
-    try:
-        network.set_weights(keras.models.load_model(file, compile=False).get_weights())
-    except (ValueError, OSError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"--weights {name}={file}: the file does not fit this network: {reason}") from error

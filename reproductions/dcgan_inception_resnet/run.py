@@ -129,28 +129,20 @@ def check_sizes(dealt, config):
 
 
 def find_imagenet(config, weights):
-    """What Inception-ResNet-v2 starts from, with notes, and the network that judges the fakes, before anything trains.
+    """What Inception-ResNet-v2 starts from, with notes, and the network that judges the fakes: before any training."""
+    from common.backbones import find_weights
+    from reproductions.experiment import imagenet_start
 
-    Where the weights cannot be downloaded the preset paper stops, the others go on without and say so.
-    """
-    from common.backbones import WeightsUnavailable, find_weights
-
-    needed = PROPOSED in config.models and PROPOSED not in weights and config.epochs
-    chosen = config.imagenet_weights
-    try:
-        find_weights(BACKBONE, chosen if needed else "none")
-    except WeightsUnavailable as error:
-        if config.preset == "paper":
-            raise
-        log.warning("%s starts from random weights: %s", PROPOSED, error)
-        chosen = "none"
-    judge = chosen
+    start, judge = ("none", []), config.imagenet_weights
+    if PROPOSED in config.models and PROPOSED not in weights and config.epochs:
+        start = imagenet_start(BACKBONE, config, PROPOSED)
+        judge = start[0]
     try:
         find_weights(JUDGE, judge)
     except UserError as error:
         log.warning("a detector judges the generated images: %s", error)
         judge = "none"
-    return (chosen, ["no ImageNet weights"] if needed and chosen == "none" else []), judge
+    return start, judge
 
 
 def both_stages(setting, real, others, protocols, seed, suffix):

@@ -7,10 +7,9 @@ import numpy as np
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 
 from common.detectors import Description, Detector
-from common.errors import UserError
 from common.files import sha256
 from common.images import Images, Preprocessing
-from common.training import Plan, best_epoch, fit, predict, shorten_batch_norm
+from common.training import Plan, best_epoch, fit, predict, shorten_batch_norm, start_from
 from reproductions.dcgan_inception_resnet.config import PROPOSED
 from reproductions.dcgan_inception_resnet.detector import detector, fake_score, stand_in
 
@@ -39,7 +38,7 @@ def train_detector(name, config, strategy, images, weights, imagenet, state, see
             network = stand_in(config.image_size, synchronized)
         scoring = fake_score(network)
         if weights:
-            _load(scoring, weights, name)
+            start_from(scoring, weights, f"--weights {name}")
             notes = [f"started from {weights.name} ({sha256(weights)[:12]})"]
     description = Description(
         name=name, network=f"{name}.keras", preprocessing=asdict(preprocessing(config)), faces=faces,
@@ -74,11 +73,3 @@ def train_detector(name, config, strategy, images, weights, imagenet, state, see
     notes = [*notes, f"epoch {best_epoch(history, plan.monitor)} of {len(history)} by {plan.monitor}"]
     notes += [f"batch-normalisation momentum {momentum:.2f}"] if momentum else []
     return Detector(description, scoring), history, notes
-
-
-def _load(network, file, name):
-    try:
-        network.set_weights(keras.models.load_model(file, compile=False).get_weights())
-    except (ValueError, OSError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"--weights {name}={file}: the file does not fit this network: {reason}") from error

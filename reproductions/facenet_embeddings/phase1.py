@@ -19,7 +19,7 @@ from common.files import sha256
 from common.images import Images, Preprocessing
 from common.labels import FAKE, to_numbers
 from common.nadam import ScheduledNadam
-from common.training import Plan, best_epoch, fit, predict, shorten_batch_norm
+from common.training import Plan, best_epoch, fit, predict, shorten_batch_norm, start_from
 from reproductions.facenet_embeddings import model
 from reproductions.facenet_embeddings.augmentation import augment
 from reproductions.facenet_embeddings.config import LSTM, TRIALS
@@ -86,7 +86,7 @@ def train_xception(name, images, config, strategy, weights, imagenet, state, see
         network.name = name
         notes = list(notes)
         if weights:
-            _start(network, weights)
+            start_from(network, weights, "--weights xception")
             notes = [f"started from {weights.name} ({sha256(weights)[:12]})"]
         notes += [policy] if policy == "mixed_bfloat16" and config.precision == "auto" else []
         momentum = shorten_batch_norm(network, train.steps(batch_size)) if epochs else None
@@ -196,15 +196,6 @@ def _compile(network, learning_rate, config):
 
 def _frame_numbers(images):
     return images["frame"].where(images["frame"] != "", "0").astype(int)
-
-
-def _start(network, file):
-    """Give Xception the weights of a run's file."""
-    try:
-        network.set_weights(keras.models.load_model(file, compile=False).get_weights())
-    except (ValueError, OSError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"--weights xception={file}: expected an Xception of a run: {reason}") from error
 
 
 def _told(history, momentum):

@@ -53,7 +53,8 @@ def main(argv=None):
         for seed in config.seeds
         for protocol in protocols_of(images, config)
     }
-    imagenet = find_imagenet(config, weights)
+    needed = set(config.phase1) & set(TRIALS) and config.epochs and "xception" not in weights
+    imagenet = experiment.imagenet_start("xception", config, "Xception") if needed else ("none", [])
     strategy = distribution.set_up(config.strategy, config.precision, config.deterministic)
     from reproductions.facenet_embeddings.embeddings import embed, find_embedder, make_embedder
 
@@ -94,25 +95,6 @@ def load_data(config):
         return read_data(config.data, LAYOUTS, config.limit)
     folder = embedded_videos(config.synthetic_videos, config.synthetic_frames, size=160, margin=40)
     return [open_dataset(FIRST, folder, limit=config.limit)]
-
-
-def find_imagenet(config, weights):
-    """What Xception starts from, with notes, looked for before anything is trained.
-
-    Where the weights cannot be downloaded the preset paper stops, the others go on without and say so.
-    """
-    from common.backbones import WeightsUnavailable, find_weights
-
-    if not set(config.phase1) & set(TRIALS) or not config.epochs or "xception" in weights:
-        return "none", []
-    try:
-        find_weights("xception", config.imagenet_weights)
-    except WeightsUnavailable as error:
-        if config.preset == "paper":
-            raise
-        log.warning("Xception starts from random weights: %s", error)
-        return "none", ["no ImageNet weights"]
-    return config.imagenet_weights, ["no ImageNet weights"] if config.imagenet_weights == "none" else []
 
 
 def publish(setting, outcomes):

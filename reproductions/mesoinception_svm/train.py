@@ -9,7 +9,7 @@ from common.detectors import Description, Detector
 from common.errors import UserError
 from common.files import sha256
 from common.images import Images, Preprocessing
-from common.training import Plan, best_epoch, fit, predict, shorten_batch_norm
+from common.training import Plan, best_epoch, fit, predict, shorten_batch_norm, start_from
 from reproductions.mesoinception_svm import model
 from reproductions.mesoinception_svm.augmentation import choose_augmentation
 from reproductions.mesoinception_svm.config import PROPOSED
@@ -110,14 +110,14 @@ def fit_proposed(base, config, images, seed, suffix):
 
 def load_weights(network, file):
     """Load a run's own .keras file, or MesoNet's published .h5; UserError if the file does not fit the network."""
+    flag = f"--weights {network.name}"
+    if file.suffix == ".keras":
+        return start_from(network, file, flag)
     try:
-        if file.suffix == ".keras":
-            network.set_weights(keras.models.load_model(file, compile=False).get_weights())
-        else:
-            model.load_legacy_weights(network, file)
+        return model.load_legacy_weights(network, file)
     except (ValueError, OSError, KeyError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise UserError(f"--weights {network.name}={file}: the file does not fit this network: {reason}") from error
+        raise UserError(f"{flag}={file}: the file does not fit this network: {reason}") from error
 
 
 def _schedule(name, config, steps):

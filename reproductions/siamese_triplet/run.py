@@ -126,26 +126,15 @@ def split_cases(images, trained, config, protocol, seed):
 
 
 def imagenet_starts(config, weights):
-    """{model: (what its backbone starts from, notes)} for those that have one; looked for before anything is trained.
-
-    Where the weights cannot be downloaded the preset paper stops, the others go on without and say so.
-    """
-    from common.backbones import WeightsUnavailable, find_weights
+    """{model: (what its backbone starts from, notes)} for those that have one; looked for before any training."""
+    from reproductions.experiment import imagenet_start
 
     starts = {}
     for name in config.models:
         backbone = name.removeprefix("siamese_")
-        if backbone not in TRANSFER:
-            continue
-        chosen = "none" if name in weights or config.epochs == 0 else config.imagenet_weights
-        try:
-            find_weights(backbone, chosen)
-        except WeightsUnavailable as error:
-            if config.preset == "paper":
-                raise
-            log.warning("%s starts from random weights: %s", name, error)
-            chosen = "none"
-        starts[name] = chosen, ["no ImageNet weights"] if chosen == "none" else []
+        if backbone in TRANSFER:
+            given = name in weights or config.epochs == 0
+            starts[name] = ("none", []) if given else imagenet_start(backbone, config, name)
     return starts
 
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from common.errors import UserError
-from common.training import Plan, best_epoch, fit, shorten_batch_norm
+from common.training import Plan, best_epoch, fit, shorten_batch_norm, start_from
 
 GENERATOR = np.random.default_rng(0)
 INPUTS = GENERATOR.normal(size=(64, 6)).astype(np.float32)
@@ -116,3 +116,17 @@ def test_long_epochs_leave_batch_normalisation_alone():
     model = keras.Sequential([keras.Input((4,)), keras.layers.BatchNormalization()])
     assert shorten_batch_norm(model, 500) is None
     assert model.layers[0].momentum == 0.99
+
+
+def test_a_model_starts_from_the_file_of_another_of_its_form(tmp_path):
+    given, model = network(), network()
+    given.set_weights([weights + 1 for weights in given.get_weights()])
+    given.save(tmp_path / "given.keras")
+    start_from(model, tmp_path / "given.keras", "--weights tiny")
+    for ours, theirs in zip(model.get_weights(), given.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    (tmp_path / "damaged.keras").write_bytes(b"no zip")
+    other = keras.Sequential([keras.Input((5,)), keras.layers.Dense(1)])
+    for wrong, file in ((model, "damaged.keras"), (other, "given.keras")):
+        with pytest.raises(UserError, match=f"--weights tiny=.*{file}: the file does not fit"):
+            start_from(wrong, tmp_path / file, "--weights tiny")
