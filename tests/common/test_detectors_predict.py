@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -71,13 +71,16 @@ def test_a_classifier_on_features_survives_the_disk(tmp_path):
     assert Scorer(run, "mean").score_file(tmp_path / "i.png") == pytest.approx(0.8)
 
 
+class Foreign(BaseEstimator):
+    """A classifier that is none of scikit-learn's."""
+
+
 def test_a_classifier_of_a_foreign_type_is_not_loaded(tmp_path):
     run = a_run(tmp_path / "run")
-    forest = RandomForestClassifier(2).fit([[0.0] * 3, [1.0] * 3], [0, 1])
-    description = Description("forest", "mean.keras", PREPROCESSING, features="features", classifier="forest.skops")
-    detectors.save(Detector(description, None, forest), run / "models")
+    description = Description("foreign", "mean.keras", PREPROCESSING, features="features", classifier="foreign.skops")
+    detectors.save(Detector(description, None, Foreign()), run / "models")
     with pytest.raises(UserError, match="foreign code"):
-        detectors.load(run, "forest")
+        detectors.load(run, "foreign")
 
 
 @pytest.mark.parametrize("file", ["mean.json", "mean.keras"])

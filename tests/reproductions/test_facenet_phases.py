@@ -10,6 +10,7 @@ import tensorflow as tf
 from sklearn.metrics import roc_auc_score
 
 from common.datasets import open_dataset
+from common.distribution import set_up
 from common.errors import UserError
 from common.predictions import prediction_table
 from reproductions.facenet_embeddings import phase1, phase2, rows
@@ -108,7 +109,7 @@ def test_the_base_network_learns_and_scores_are_the_classifiers_own(tmp_path):
 
 def test_two_devices_step_like_one_but_for_dropout(tmp_path):
     parts = {"train": blobs(64), "val": blobs(32, seed=1)}
-    mirrored = tf.distribute.MirroredStrategy([device.name for device in tf.config.list_logical_devices("CPU")])
+    mirrored = set_up("mirrored")
     losses = []
     for place, strategy in enumerate((tf.distribute.get_strategy(), mirrored)):
         config = replace(PRESETS["quick"], epochs=1)

@@ -109,7 +109,7 @@ def test_the_comparison_is_printed_and_calls_drawn_data_what_it_is(smoke):
 def test_predict_gives_the_runs_own_scores(smoke, command, cache):
     run = only(smoke[0] / "runs" / "mesoinception_svm")
     predictions = pd.read_csv(run / "predictions.csv")
-    folder = next(path.parent for path in cache.rglob("manifest.csv") if "swap" in str(path))
+    (folder,) = cache.glob("swap-40-*-prepared")
     for model in ("mesoinception4_svm", "mesoinception4"):
         own = predictions[(predictions["model"] == model) & (predictions["dataset"] == "synthetic-swap")].head(3)
         paths = [folder / path for path in own["path"]]
