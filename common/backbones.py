@@ -146,22 +146,35 @@ def find_weights(name, weights):
     return file
 
 
-def _downloaded(name, published):
+def download(url, file_hash, whose, otherwise):
+    """The path of a weight file, fetched once into Keras's folder and compared with its MD5 or SHA-256.
+
+    WeightsUnavailable if it cannot be had, in one line: `whose` weights, and `otherwise`, what to do instead.
+    """
     import keras
 
-    url = SERVER + published.path
+    algorithm, words = ("md5", "MD5") if len(file_hash) == 32 else ("sha256", "SHA-256")
     try:
         with _impatience(), redirect_stdout(sys.stderr):  # get_file tells of its progress there
-            file = keras.utils.get_file(published.file, url, cache_subdir="models", file_hash=published.md5)
+            file = keras.utils.get_file(
+                url.rpartition("/")[2], url, cache_subdir="models", file_hash=file_hash, hash_algorithm=algorithm
+            )
     except Exception as error:  # get_file raises no narrower one
-        folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
         reason = " ".join(str(error).split()).rpartition(" -- ")[2]  # without the URL, which follows
         raise WeightsUnavailable(
-            f"the ImageNet weights of {name} cannot be downloaded ({reason}); get {url} (MD5 {published.md5}) by other "
-            f"means and put it as {published.file} into {folder} or any --imagenet-weights FOLDER, "
-            "or start from random weights with --imagenet-weights none"
+            f"the {whose} cannot be downloaded ({reason}); get {url} ({words} {file_hash}) by other "
+            f"means and {otherwise}"
         ) from error
     return Path(file)
+
+
+def _downloaded(name, published):
+    folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
+    return download(
+        SERVER + published.path, published.md5, f"ImageNet weights of {name}",
+        f"put it as {published.file} into {folder} or any --imagenet-weights FOLDER, "
+        "or start from random weights with --imagenet-weights none",
+    )  # fmt: skip
 
 
 @contextmanager

@@ -66,6 +66,23 @@ class Detector:
         return expit(outputs) if self.description.head == "margin" else outputs
 
 
+def fake_score(network):
+    """A network of the probabilities (B, 2) of [real, fake], its weights shared, with P(fake) (B, 1) as its output."""
+    import keras
+
+    return keras.Model(network.input, network.output[:, FAKE:], name=network.name)
+
+
+def in_float32(network):
+    """Let a network that was trained in mixed precision compute in float32, in its place; returns it."""
+    for layer in network.layers:
+        if hasattr(layer, "layers"):
+            in_float32(layer)
+        layer.dtype_policy = "float32"
+    network.dtype_policy = "float32"
+    return network
+
+
 def save(detector, folder):
     """Write a detector into `folder` (a run's models/): .json, and .keras or, where it has a classifier, .skops.
 

@@ -60,20 +60,23 @@ def check_batch(batch_size, strategy):
 
 
 @contextmanager
-def quick_arithmetic(precision="auto"):
-    """Build layers in mixed_bfloat16 where the processor multiplies in it, and nothing else was asked for.
+def quick_arithmetic(config):
+    """Build layers in mixed_bfloat16 where a preset has to be quick, the processor gains by it and no flag forbids it.
 
-    For presets that have to be quick: a training step of a large network then takes about two thirds of its time on
-    such a processor, and more than twice of it on others. Yields the policy in force.
+    A training step of a large network then takes about two thirds of its time on a processor that multiplies in
+    bfloat16, and more than its time on others. config: its preset, epochs and precision. Yields notes for the results.
     """
     import keras
     import tensorflow as tf
 
+    chosen = config.precision == "auto" and config.preset != "paper" and config.epochs
+    if not chosen or tf.config.list_physical_devices("GPU") or not _multiplies_bfloat16():
+        yield []
+        return
     before = keras.config.dtype_policy().name
-    if precision == "auto" and not tf.config.list_physical_devices("GPU") and _multiplies_bfloat16():
-        keras.config.set_dtype_policy("mixed_bfloat16")
+    keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        yield keras.config.dtype_policy().name
+        yield ["mixed_bfloat16"]
     finally:
         keras.config.set_dtype_policy(before)
 

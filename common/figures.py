@@ -32,6 +32,23 @@ def save_figure(figure, path):
     return Path(path)
 
 
+def scatter_panel(axis, points, kinds, colours, title):
+    """Points (n, 2) of an embedding, coloured by kind. kinds: (n,); colours: {kind: colour}, in the legend's order."""
+    for kind, colour in colours.items():
+        axis.scatter(*points[kinds == kind].T, s=12, color=colour, alpha=0.65, linewidths=0, label=kind)
+    axis.set_title(title, fontsize=9)
+    axis.set_xticks([])
+    axis.set_yticks([])
+
+
+def tsne(values, seed):
+    """t-SNE of vectors (n, d) in two dimensions, from their principal components on: (n, 2)."""
+    from sklearn.manifold import TSNE
+
+    perplexity = min(30, (len(values) - 1) / 3)
+    return TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(np.asarray(values))
+
+
 def confusion_figure(predictions, path, title, threshold=0.5):
     """One confusion matrix for each model of `predictions`: counts, and shares of the true class as shade."""
     models = list(dict.fromkeys(predictions["model"]))

@@ -9,8 +9,6 @@ As in common.backbones the network takes RGB pixels in [0, 255] and what is done
 """
 
 import logging
-import sys
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
@@ -21,7 +19,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from common.backbones import WeightsUnavailable, _impatience
+from common.backbones import download
 from common.errors import UserError
 from common.files import sha256
 from common.layers import l2_normalize
@@ -122,7 +120,10 @@ def find_facenet_weights(choice):
     if choice == "none":
         return None
     if choice == "download":
-        return _downloaded(FACENET)
+        return download(
+            FACENET.url, FACENET.sha256, "weights of FaceNet",
+            "name it with --facenet-weights FILE, or do without them: --facenet-weights none",
+        )  # fmt: skip
     file = Path(choice).expanduser()
     if not file.is_file():
         raise UserError(
@@ -193,26 +194,6 @@ def _texts(attribute):
 
 def _in_words(layer, array):
     return "nothing" if array is None else f"{layer}/{array[0]} {array[1]}"
-
-
-def _downloaded(published):
-    try:
-        with _impatience(), redirect_stdout(sys.stderr):  # get_file tells of its progress there
-            file = keras.utils.get_file(
-                published.file,
-                published.url,
-                cache_subdir="models",
-                file_hash=published.sha256,
-                hash_algorithm="sha256",
-            )
-    except Exception as error:  # get_file raises no narrower one
-        reason = " ".join(str(error).split()).rpartition(" -- ")[2]  # without the URL, which follows
-        raise WeightsUnavailable(
-            f"FaceNet's weights cannot be downloaded ({reason}); get {published.url} (SHA-256 {published.sha256}) by "
-            "other means and name it with --facenet-weights FILE, or do without them: "
-            "--facenet-weights none"
-        ) from error
-    return Path(file)
 
 
 def _residual(x, convolve, name, branches, scale, activate=True):

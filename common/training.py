@@ -14,11 +14,13 @@ from pathlib import Path
 import keras
 import numpy as np
 import pandas as pd
+from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 
 from common.errors import UserError
 from common.files import atomic_path, read_json, write_json
 
 log = logging.getLogger("deepfake")
+JIT = {"auto": "auto", "on": True, "off": False}  # of --jit, as Keras's compile takes it
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,15 @@ def best_epoch(history, monitor):
     values = history[monitor].to_numpy(float)
     place = np.argmin(values) if monitor.endswith("loss") else np.argmax(values)
     return int(history["epoch"].iloc[place])
+
+
+def validation_of(labels, scores):
+    """{"val_loss", "val_accuracy", "val_auc"} of P(fake) (n,) by labels (n,), fake = 1: what most trainings watch."""
+    return {
+        "val_loss": log_loss(labels, np.clip(scores.astype(float), 1e-7, 1 - 1e-7)),
+        "val_accuracy": accuracy_score(labels, scores >= 0.5),
+        "val_auc": roc_auc_score(labels, scores),
+    }
 
 
 def start_from(model, file, flag):

@@ -88,6 +88,16 @@ def natural(name):
     return (name == "extra", *(part.zfill(9) if part.isdigit() else part for part in parts))
 
 
+def decimals(value, digits=3):
+    """A number as a cell of text_table, empty where it is missing."""
+    return "" if value is None or pd.isna(value) else f"{value:.{digits}f}"
+
+
+def interval(low, high, digits=3):
+    """An interval as a cell of text_table, empty where there is none."""
+    return "" if low is None or pd.isna(low) else f"{low:.{digits}f} to {high:.{digits}f}"
+
+
 def text_table(rows, left=1):
     """Lines of aligned text from rows, tuples of strings, of which the first is the heading.
 

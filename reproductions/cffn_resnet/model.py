@@ -14,8 +14,9 @@ from typing import NamedTuple
 import keras
 from keras import layers
 
+from common import detectors
 from common.errors import UserError
-from common.labels import FAKE
+from common.layers import FusedBatchNormalization
 
 STEM = 64  # filters, 7x7
 STAGES = ((64, 2), (96, 4), (128, 3), (256, 6))  # channels and residual units of a tower, Figure 2
@@ -79,7 +80,7 @@ def check_size(image_size):
 def fake_score(classifier):
     """The classifier, its weights shared, with P(fake) (B, 1) as its output: what common.detectors takes."""
     probabilities = layers.Softmax(dtype="float32", name="real_fake")(classifier.output)
-    return keras.Model(classifier.input, probabilities[:, FAKE : FAKE + 1], name=classifier.name)
+    return detectors.fake_score(keras.Model(classifier.input, probabilities, name=classifier.name))
 
 
 class _Parts:
@@ -102,8 +103,8 @@ class _Parts:
         return layers.Conv2D(filters, size, strides, padding, name=name, **self.of_convolution)
 
     def activated(self, x, name):
-        # Batch normalisation computes in float32 anyway: going back to bfloat16 for the activation costs time.
-        norm = layers.BatchNormalization(synchronized=self.synchronized, dtype="float32", name=f"{name}_norm")
+        norm = FusedBatchNormalization(synchronized=self.synchronized, name=f"{name}_norm")
+        # Swish is slow in bfloat16 on CPUs, slower than there and back.
         return layers.Activation(self.activation, dtype="float32", name=f"{name}_{self.activation}")(norm(x))
 
     def dense(self, units, name, activation=None):

@@ -8,7 +8,7 @@ from common.evaluation import Value, evaluate
 from common.labels import FAKE, WORDS
 from reproductions.cffn_resnet.config import PROPOSED
 from reproductions.experiment import result_row
-from results.tables import text_table
+from results.tables import decimals, interval, text_table
 
 FINAL = ("Table 1", "final model")
 # Model -> (table, row) of its accuracies: on our test split, and on training images where ", training" follows.
@@ -107,11 +107,6 @@ def summary(rows):
     extra = rows[rows["table"] == "extra"]
     for (row, dataset), values in extra.groupby(["row", "dataset"], sort=False):
         of = values.set_index("metric")
-        low, high = of["ci_low"]["auc"], of["ci_high"]["auc"]
-        between = "" if pd.isna(low) else f"{low:.3f} to {high:.3f}"
-        lines.append((row, dataset, *(_three(of["value"][name]) for name in SHOWN), between, str(of["n"].max())))
+        between = interval(of["ci_low"]["auc"], of["ci_high"]["auc"])
+        lines.append((row, dataset, *(decimals(of["value"][name]) for name in SHOWN), between, str(of["n"].max())))
     return text_table(lines, left=2)
-
-
-def _three(value):
-    return "" if pd.isna(value) else f"{value:.3f}"

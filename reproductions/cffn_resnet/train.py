@@ -6,17 +6,16 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
+from sklearn.metrics import roc_auc_score
 
 from common.detectors import Description, Detector
 from common.files import sha256, write_csv
 from common.images import Images, Preprocessing
-from common.training import Plan, best_epoch, predict, shorten_batch_norm, start_from
+from common.training import JIT, Plan, best_epoch, predict, shorten_batch_norm, start_from, validation_of
 from reproductions.cffn_resnet.config import PAPER_BATCH, PAPER_SIZE, PROPOSED
 from reproductions.cffn_resnet.model import fake_score, networks
 from reproductions.cffn_resnet.phases import CLASSIFIER, TRIPLET, Schedule, WholeNetwork, fit_phase, triplet_loss
 
-JIT = {"auto": "auto", "on": True, "off": False}
 PHASES = {TRIPLET: "triplet", CLASSIFIER: "classifier"}  # as history.csv names them
 
 
@@ -210,10 +209,6 @@ class _Training:
         def validate(_):
             labels, batches = self.held.labels, self.held.evaluation_batches(self.config.batch_size)
             scores = predict(scoring, batches, len(labels))[:, 0]
-            return {
-                "val_loss": log_loss(labels, np.clip(scores.astype(float), 1e-7, 1 - 1e-7)),
-                "val_accuracy": accuracy_score(labels, scores >= 0.5),
-                "val_auc": roc_auc_score(labels, scores),
-            }
+            return validation_of(labels, scores)
 
         return validate

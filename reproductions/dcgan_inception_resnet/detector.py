@@ -40,11 +40,6 @@ def stand_in(image_size=64, synchronized=False):
     return keras.Model(image, _probabilities(features), name="stand_in")
 
 
-def fake_score(network):
-    """The same network, its weights shared, with P(fake) (B, 1) as its output: what common.detectors takes."""
-    return keras.Model(network.input, network.output[:, 1:], name=network.name)
-
-
 def feature_network(network):
     """The same network, its weights shared, with the features before the last layer (B, d) as its output."""
     return keras.Model(network.input, network.get_layer(FEATURES).output)

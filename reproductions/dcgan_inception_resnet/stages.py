@@ -1,7 +1,6 @@
 """The two stages of a run, the DCGAN with its fakes and the detectors on them, and how good the fakes are."""
 
 import logging
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 from common import detectors, distribution
@@ -74,13 +73,12 @@ def detect(setting, outcomes, suffix):
             log.info("%s: skipped, --epochs 0 and no --weights %s=FILE", name, name)
             continue
         state = setting.run.path("checkpoints", name + suffix)
-        quick = config.preset != "paper" and config.epochs
-        with distribution.quick_arithmetic(config.precision) if quick else nullcontext("") as policy:
+        with distribution.quick_arithmetic(config) as arithmetic:
             detector, history, notes = train.train_detector(
                 name, config, setting.strategy, images, setting.weights.get(name), setting.imagenet, state,
                 outcomes[0].seed, setting.faces,
             )  # fmt: skip
-        notes += [policy] if policy == "mixed_bfloat16" and config.precision == "auto" else []
+        notes += arithmetic
         description = replace(detector.description, name=name + suffix, network=f"{name}{suffix}.keras")
         detectors.save(replace(detector, description=description), setting.run.folder / "models")
         batches = Images(scored, train.preprocessing(config)).evaluation_batches(config.batch_size)

@@ -3,17 +3,13 @@
 from dataclasses import asdict
 
 import keras
-import numpy as np
-from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 
-from common.detectors import Description, Detector
+from common.detectors import Description, Detector, fake_score
 from common.files import sha256
 from common.images import Images, Preprocessing
-from common.training import Plan, best_epoch, fit, predict, shorten_batch_norm, start_from
+from common.training import JIT, Plan, best_epoch, fit, predict, shorten_batch_norm, start_from, validation_of
 from reproductions.dcgan_inception_resnet.config import PROPOSED
-from reproductions.dcgan_inception_resnet.detector import detector, fake_score, stand_in
-
-JIT = {"auto": "auto", "on": True, "off": False}
+from reproductions.dcgan_inception_resnet.detector import detector, stand_in
 
 
 def preprocessing(config):
@@ -59,11 +55,7 @@ def train_detector(name, config, strategy, images, weights, imagenet, state, see
 
     def validate(_):
         scores = predict(scoring, held.evaluation_batches(config.batch_size), len(held))[:, 0]
-        return {
-            "val_loss": log_loss(held.labels, np.clip(scores.astype(float), 1e-7, 1 - 1e-7)),
-            "val_accuracy": accuracy_score(held.labels, scores >= 0.5),
-            "val_auc": roc_auc_score(held.labels, scores),
-        }
+        return validation_of(held.labels, scores)
 
     plan = Plan(config.epochs, "val_loss")
     history = fit(

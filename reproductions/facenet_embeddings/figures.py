@@ -1,10 +1,10 @@
 """Figures 7, 8 and 9 of the paper, drawn from a run's own predictions, histories and networks."""
 
-import numpy as np
 import pandas as pd
 
 from common.evaluation import has_videos, to_videos
-from common.figures import CURVES, history_figure, new_figure, roc_figure, save_figure
+from common.figures import CURVES, history_figure, new_figure, roc_figure, save_figure, scatter_panel, tsne
+from common.labels import to_words
 from reproductions.facenet_embeddings.config import FACENET, TRIALS, TSNE_IMAGES
 from reproductions.facenet_embeddings.rows import TABLE_2
 
@@ -34,21 +34,13 @@ def draw_embeddings(parts, trained, embedder, protocol, run, seed):
 
     parts: {split: phase2.Vectors}.
     """
-    from sklearn.manifold import TSNE
-
     before = "FaceNet" if embedder == FACENET else f"{embedder} (not FaceNet)"
     figure, axes = new_figure(2, 2, 4.4, 4.0, f"Figure 8: embeddings by t-SNE, protocol {protocol}")
     for row, (split, words) in zip(axes, (("train", "training"), ("test", "test")), strict=True):
         vectors = parts[split].some(TSNE_IMAGES, seed)
         stages = ((before, vectors.values), ("after triplet training", vectors.through(trained.base)))
         for axis, (stage, values) in zip(row, stages, strict=True):
-            perplexity = min(30, (len(values) - 1) / 3)
-            points = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(np.asarray(values))
-            for label, word, colour in ((0, "real", CURVES[0]), (1, "fake", CURVES[1])):
-                of_label = points[vectors.labels == label]
-                axis.scatter(*of_label.T, s=12, color=colour, alpha=0.65, linewidths=0, label=word)
-            axis.set_title(f"{stage}, {len(values)} {words} images", fontsize=9)
-            axis.set_xticks([])
-            axis.set_yticks([])
+            kinds, colours = to_words(vectors.labels), {"real": CURVES[0], "fake": CURVES[1]}
+            scatter_panel(axis, tsne(values, seed), kinds, colours, f"{stage}, {len(values)} {words} images")
     axes[0, 0].legend(fontsize=8, frameon=False, markerscale=2)
     return save_figure(figure, run.path("figures", "figure_08_tsne.png"))

@@ -2,28 +2,26 @@
 
 import hashlib
 import logging
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 
 import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 
 from common import distribution
-from common.detectors import Description, Detector
+from common.detectors import Description, Detector, fake_score
 from common.errors import UserError
 from common.evaluation import video_numbers
 from common.files import sha256
 from common.images import Images, Preprocessing
 from common.labels import FAKE, to_numbers
 from common.nadam import ScheduledNadam
-from common.training import Plan, best_epoch, fit, predict, shorten_batch_norm, start_from
+from common.training import JIT, Plan, best_epoch, fit, predict, shorten_batch_norm, start_from, validation_of
 from reproductions.facenet_embeddings import model
 from reproductions.facenet_embeddings.augmentation import augment
 from reproductions.facenet_embeddings.config import LSTM, TRIALS
-from reproductions.facenet_embeddings.phase2 import JIT, callbacks
+from reproductions.facenet_embeddings.phase2 import callbacks
 
 log = logging.getLogger("deepfake")
 
@@ -78,9 +76,8 @@ def train_xception(name, images, config, strategy, weights, imagenet, state, see
     train, batch_size = parts["train"], config.phase1_batch_size
     if epochs and len(train) < batch_size:
         raise UserError(f"--phase1-batch-size {batch_size}: {name} has only {len(train)} training frames")
-    quick = config.preset != "paper" and epochs
     keras.utils.set_random_seed(seed)
-    with distribution.quick_arithmetic(config.precision) if quick else nullcontext("") as policy, strategy.scope():
+    with distribution.quick_arithmetic(config) as arithmetic, strategy.scope():
         start, notes = imagenet
         network = model.xception(config.phase1_size, start, strategy.num_replicas_in_sync > 1)
         network.name = name
@@ -88,7 +85,7 @@ def train_xception(name, images, config, strategy, weights, imagenet, state, see
         if weights:
             start_from(network, weights, "--weights xception")
             notes = [f"started from {weights.name} ({sha256(weights)[:12]})"]
-        notes += [policy] if policy == "mixed_bfloat16" and config.precision == "auto" else []
+        notes += arithmetic
         momentum = shorten_batch_norm(network, train.steps(batch_size)) if epochs else None
         _compile(network, TRIALS[name].learning_rate, config)
 
@@ -100,7 +97,7 @@ def train_xception(name, images, config, strategy, weights, imagenet, state, see
         history = fit(
             network,
             lambda epoch: train.training_batches(batch_size, seed, epoch, augment if config.augment else None),
-            lambda network: validation(parts["val"].labels, probabilities(network, parts["val"])),
+            lambda network: validation_of(parts["val"].labels, probabilities(network, parts["val"])[:, FAKE]),
             Plan(epochs, "val_accuracy"), state, seed, callbacks(config, state),
         )  # fmt: skip
     held_out = images[images["split"] != "train"]
@@ -133,7 +130,9 @@ def train_lstm(xception, images, config, strategy, state, seed):
     history = fit(
         network,
         lambda epoch: sequences["train"].training_batches(batch_size, seed, epoch),
-        lambda network: validation(sequences["val"].labels, sequences["val"].probabilities(network, batch_size)),
+        lambda network: validation_of(
+            sequences["val"].labels, sequences["val"].probabilities(network, batch_size)[:, FAKE]
+        ),
         Plan(epochs, "val_accuracy"), state, seed, callbacks(config, state),
     )  # fmt: skip
     tables, found = [], []
@@ -146,19 +145,8 @@ def train_lstm(xception, images, config, strategy, state, seed):
 
 def as_detector(name, trained, config, faces):
     """The detector that a trained Xception is: its second output is P(fake)."""
-    network = keras.Model(trained.network.input, trained.network.output[:, FAKE:], name=trained.network.name)
     description = Description(name, f"{name}.keras", asdict(preprocessing(config)), faces=faces)
-    return Detector(description, network)
-
-
-def validation(labels, probabilities):
-    """Loss, accuracy and AUC of probabilities (n, 2) by labels (n,)."""
-    fake = probabilities[:, FAKE]
-    return {
-        "val_loss": log_loss(labels, np.clip(fake.astype(float), 1e-7, 1 - 1e-7)),
-        "val_accuracy": accuracy_score(labels, fake >= 0.5),
-        "val_auc": roc_auc_score(labels, fake),
-    }
+    return Detector(description, fake_score(trained.network))
 
 
 class _Sequences:

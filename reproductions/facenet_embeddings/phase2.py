@@ -14,14 +14,13 @@ from common.files import sha256
 from common.images import Preprocessing, epoch_order
 from common.labels import to_numbers
 from common.losses import SemiHard
-from common.training import Plan, best_epoch, fit, predict
+from common.training import JIT, Plan, best_epoch, fit, predict
 from reproductions.facenet_embeddings import model
 from reproductions.facenet_embeddings.config import BASE, ON_EMBEDDINGS, ON_UNTRAINED, PROPOSED
 
 BATCH = 840  # embeddings in a step of prediction: any number of devices up to eight divides it
 MONITOR = "val_separation"
 EMBEDDING, FEATURES = "face_embedding", "features"  # layers of the saved network
-JIT = {"auto": "auto", "on": True, "off": False}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from common.evaluation import Value, evaluate, has_videos
 from common.intervals import wilson
 from reproductions.experiment import result_row
 from reproductions.facenet_embeddings.config import LSTM, ON_EMBEDDINGS, ON_UNTRAINED, OTHERS, PROPOSED, TRIALS
-from results.tables import text_table
+from results.tables import decimals, interval, text_table
 
 TABLE_2 = {"sgd": "Triplets + SGD", PROPOSED: "Triplets + RF"}
 METRICS_2 = ("auc", "accuracy", "precision", "recall", "f1")
@@ -89,8 +89,8 @@ def _cells(table, model):
     if (f"{model}, video level", "accuracy") not in of.index:
         return f"{frames:.3f}", "", "", ""
     videos, auc = of.loc[(f"{model}, video level", "accuracy")], of["value"][f"{model}, video level", "auc"]
-    between = "" if pd.isna(videos["ci_low"]) else f" {videos['ci_low']:.2f} to {videos['ci_high']:.2f}"
-    return f"{frames:.3f}", f"{videos['value']:.3f}{between}", "" if pd.isna(auc) else f"{auc:.3f}", str(videos["n"])
+    accuracy = f"{videos['value']:.3f} {interval(videos['ci_low'], videos['ci_high'], 2)}".rstrip()
+    return f"{frames:.3f}", accuracy, decimals(auc), str(videos["n"])
 
 
 def _accuracies(model):

@@ -9,7 +9,7 @@ from common.detectors import Description, Detector
 from common.errors import UserError
 from common.files import sha256
 from common.images import Images, Preprocessing
-from common.training import Plan, best_epoch, fit, predict, shorten_batch_norm, start_from
+from common.training import JIT, Plan, best_epoch, fit, predict, shorten_batch_norm, start_from
 from reproductions.mesoinception_svm import model
 from reproductions.mesoinception_svm.augmentation import choose_augmentation
 from reproductions.mesoinception_svm.config import PROPOSED
@@ -57,7 +57,7 @@ def train_network(name, config, strategy, images, weights, state, seed):
             keras.optimizers.Adam(_schedule(name, config, steps), beta_1=0.9, beta_2=0.999),  # Sec. 4.2
             loss=keras.losses.Hinge() if name == HINGE else keras.losses.MeanSquaredError(),  # Sec. 4.2, l(a, y)
             metrics=[keras.metrics.BinaryAccuracy("accuracy", threshold=0.0 if name == HINGE else 0.5)],
-            jit_compile={"auto": "auto", "on": True, "off": False}[config.jit],
+            jit_compile=JIT[config.jit],
         )
     if momentum:
         notes.append(f"batch-normalisation momentum {momentum:.2f} for {steps} steps an epoch")

@@ -5,14 +5,14 @@ import numpy as np
 import pandas as pd
 
 from common import detectors
-from common.figures import CURVES, history_figure, new_figure, save_figure
+from common.figures import CURVES, history_figure, new_figure, save_figure, scatter_panel, tsne
 from common.images import Images
 from common.training import predict
 from reproductions.siamese_triplet import train
 from reproductions.siamese_triplet.config import PROPOSED, TRANSFER, UNSEEN
 from reproductions.siamese_triplet.rows import NAMES, SECOND_CASE
 
-KINDS = ("real", "fake", "unseen generator")
+KINDS = {"real": CURVES[0], "fake": CURVES[1], "unseen generator": CURVES[4]}
 
 
 def draw_figures(outcome, roles, trained, config, run):
@@ -60,12 +60,7 @@ def _embedding_figure(outcome, roles, trained, config, run):
     figure, axes = new_figure(2, 2, 4.4, 4.0, f"Figure 7: embeddings of {len(images)} test images")
     for row, (stage, embeddings) in zip(axes, vectors.items(), strict=True):
         for axis, (method, points) in zip(row, _flattened(embeddings, outcome.seed), strict=True):
-            for kind, colour in zip(KINDS, (CURVES[0], CURVES[1], CURVES[4]), strict=True):
-                of_kind = points[kinds == kind]
-                axis.scatter(*of_kind.T, s=12, color=colour, alpha=0.65, linewidths=0, label=kind)
-            axis.set_title(f"{stage}, {method}", fontsize=9)
-            axis.set_xticks([])
-            axis.set_yticks([])
+            scatter_panel(axis, points, kinds, KINDS, f"{stage}, {method}")
     axes[0, 0].legend(fontsize=8, frameon=False, markerscale=2)
     return save_figure(figure, run.path("figures", "figure_07_embeddings.png"))
 
@@ -73,7 +68,7 @@ def _embedding_figure(outcome, roles, trained, config, run):
 def _sample(images, roles, trained, most, seed):
     """Test images of the first case, as many of each kind, and the kinds (n,)."""
     images = images[(images["case"] == "case1") & (images["split"] == "test")]
-    kinds = images["label"].where(images["dataset"].isin(trained), KINDS[2])
+    kinds = images["label"].where(images["dataset"].isin(trained), "unseen generator")
     images = images[images["dataset"].isin(trained) | (images["dataset"] == roles.get(UNSEEN))]
     some = images.groupby(kinds[images.index]).sample(frac=1, random_state=seed)
     some = some.groupby(kinds[some.index]).head(most // len(KINDS))
@@ -90,8 +85,6 @@ def _stages(network, seed):
 
 def _flattened(embeddings, seed):
     from sklearn.decomposition import PCA
-    from sklearn.manifold import TSNE
 
-    perplexity = min(30, (len(embeddings) - 1) / 3)
-    yield "t-SNE", TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(embeddings)
+    yield "t-SNE", tsne(embeddings, seed)
     yield "PCA", PCA(2, random_state=seed).fit_transform(np.asarray(embeddings, float))

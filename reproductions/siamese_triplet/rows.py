@@ -7,7 +7,7 @@ from common.evaluation import Value, evaluate
 from common.labels import FAKE, REAL, WORDS
 from reproductions.experiment import result_row
 from reproductions.siamese_triplet.config import SECOND_REAL, SIAMESE, UNSEEN
-from results.tables import text_table
+from results.tables import decimals, interval, text_table
 
 NAMES = {
     "vgg16": "VGG16",
@@ -81,15 +81,10 @@ def summary(rows):
     extra = rows[rows["table"] == "extra"]
     for (row, dataset), values in extra.groupby(["row", "dataset"], sort=False):
         of = values.set_index("metric")
-        numbers = [_three(of["value"].get(name)) for name in ("accuracy", "recall", "false_alarm_rate", "auc")]
-        low, high = (of[end].get("auc") for end in ("ci_low", "ci_high"))
-        between = "" if low is None or pd.isna(low) else f"{low:.3f} to {high:.3f}"
+        numbers = [decimals(of["value"].get(name)) for name in ("accuracy", "recall", "false_alarm_rate", "auc")]
+        between = interval(of["ci_low"].get("auc"), of["ci_high"].get("auc"))
         lines.append((row, dataset, *numbers, between, str(of["n"].max())))
     return text_table(lines, left=2)
-
-
-def _three(value):
-    return "" if value is None or pd.isna(value) else f"{value:.3f}"
 
 
 def _case_one(model, test, dataset, seed):

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import keras
 import numpy as np
-from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
+from sklearn.metrics import accuracy_score, roc_auc_score
 
 from common.classifiers import NearestCentroid
 from common.detectors import Description, Detector
@@ -12,11 +12,10 @@ from common.errors import UserError
 from common.files import sha256
 from common.images import Images, Preprocessing
 from common.losses import TripletHinge, TripletLogExp
-from common.training import Plan, best_epoch, fit, predict, shorten_batch_norm
+from common.training import JIT, Plan, best_epoch, fit, predict, shorten_batch_norm, validation_of
 from reproductions.siamese_triplet import model
 from reproductions.siamese_triplet.config import CONTROL, PROPOSED, SIAMESE
 
-JIT = {"auto": "auto", "on": True, "off": False}
 REFERENCE = 2000  # training images whose embeddings make the centroids by which an epoch is judged
 
 
@@ -146,12 +145,7 @@ def _train_baseline(name, network, parts, config, strategy, state, seed):
         )  # fmt: skip
 
     def validate(network):
-        scores, labels = _outputs(network, parts["val"], config)[:, 0], parts["val"].labels
-        return {
-            "val_loss": log_loss(labels, np.clip(scores.astype(float), 1e-7, 1 - 1e-7)),
-            "val_accuracy": accuracy_score(labels, scores >= 0.5),
-            "val_auc": roc_auc_score(labels, scores),
-        }
+        return validation_of(parts["val"].labels, _outputs(network, parts["val"], config)[:, 0])
 
     plan = Plan(config.epochs if name == CONTROL else config.baseline_epochs, "val_loss", config.patience)
     history = fit(

@@ -1,9 +1,12 @@
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from common.distribution import check_batch, set_up
+from common import distribution
+from common.distribution import check_batch, quick_arithmetic, set_up
 from common.errors import UserError
 
 GENERATOR = np.random.default_rng(0)
@@ -58,3 +61,21 @@ def test_precision_reaches_the_layers():
     assert keras.layers.Dense(1).compute_dtype == "bfloat16"
     set_up(precision="auto")
     assert keras.layers.Dense(1).compute_dtype == "float32"
+
+
+def test_bfloat16_only_where_the_processor_says_so(tmp_path, monkeypatch):
+    (tmp_path / "with").write_text("flags : fpu avx512_bf16\n")
+    (tmp_path / "without").write_text("flags : fpu avx2\n")
+    assert [distribution._multiplies_bfloat16(tmp_path / name) for name in ("with", "without", "absent")] == [1, 0, 0]
+    quick = SimpleNamespace(preset="quick", epochs=1, precision="auto")
+    others = [{"preset": "paper"}, {"epochs": 0}, {"precision": "float32"}]
+    monkeypatch.setattr(distribution, "_multiplies_bfloat16", lambda: True)
+    with quick_arithmetic(quick) as notes:
+        assert notes == [keras.config.dtype_policy().name] == ["mixed_bfloat16"]
+    for other in others:
+        with quick_arithmetic(SimpleNamespace(**vars(quick) | other)) as notes:
+            assert notes == [] and keras.config.dtype_policy().name == "float32"
+    monkeypatch.setattr(distribution, "_multiplies_bfloat16", lambda: False)
+    with quick_arithmetic(quick) as notes:
+        assert notes == [] and keras.config.dtype_policy().name == "float32"
+    assert keras.config.dtype_policy().name == "float32"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from common.layers import l2_normalize
+from common.layers import FusedBatchNormalization, l2_normalize
 
 
 def test_length_is_one_along_the_last_axis():
@@ -52,3 +52,62 @@ def test_a_model_with_the_lambda_loads_in_safe_mode_in_a_fresh_process(tmp_path)
     outputs = np.load(paths[2])
     np.testing.assert_allclose(outputs, model.predict(inputs, verbose=0), atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(outputs, axis=1), 1, rtol=1e-5)
+
+
+def _normalisations(dtype="float32", **options):
+    """Keras's layer and ours with the same scale and offset, in a policy."""
+    generator = np.random.default_rng(1)
+    both = [kind(dtype=dtype, **options) for kind in (keras.layers.BatchNormalization, FusedBatchNormalization)]
+    scale, offset = generator.normal(size=(2, 5)).astype(np.float32)
+    for layer in both:
+        layer.build((None, None, None, 5))
+        layer.gamma.assign(scale)
+        layer.beta.assign(offset)
+    return both
+
+
+def _trained(layer, batches):
+    """Outputs, gradients by input, scale and offset of every batch, and the moving statistics after them all."""
+    found = []
+    for batch in batches:
+        inputs = tf.Variable(batch)
+        with tf.GradientTape() as tape:
+            outputs = tf.cast(layer(inputs, training=True), "float32")
+            loss = tf.reduce_sum(tf.sin(3 * outputs))
+        found += [outputs, *tape.gradient(loss, [inputs, layer.gamma.value, layer.beta.value])]
+    return [np.asarray(tf.cast(each, "float32")) for each in (*found, layer.moving_mean, layer.moving_variance)]
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 2e-4), ("mixed_bfloat16", 0.1)])
+@pytest.mark.parametrize("shape", [(2, 1, 2, 5), (3, 8, 8, 5)])  # so few values show N against N - 1
+def test_the_fused_batch_normalisation_is_keras_s(shape, dtype, tolerance):
+    generator = np.random.default_rng(0)
+    batches = [generator.normal(2, 3, shape).astype(np.float32) for _ in range(3)]
+    keras_s, ours = _normalisations(dtype, momentum=0.7, epsilon=0.01)
+    for expected, found in zip(_trained(keras_s, batches), _trained(ours, batches), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance * np.abs(expected).max())
+    np.testing.assert_allclose(ours(batches[0]), keras_s(batches[0]), rtol=tolerance, atol=tolerance)
+
+
+def test_the_fused_kernel_is_taken_where_it_can_be_and_nowhere_else(monkeypatch):
+    called = []
+    kernel = tf.compat.v1.nn.fused_batch_norm
+    monkeypatch.setattr(tf.compat.v1.nn, "fused_batch_norm", lambda *a, **k: called.append(1) or kernel(*a, **k))
+    maps, vectors = tf.ones((2, 3, 3, 5)), tf.ones((2, 5))
+    FusedBatchNormalization()(maps, training=True)
+    assert called == [1]
+    FusedBatchNormalization()(maps)
+    FusedBatchNormalization()(vectors, training=True)
+    for option in ({"synchronized": True}, {"scale": False}, {"center": False}, {"axis": 1}, {"trainable": False}):
+        FusedBatchNormalization(**option)(maps, training=True)
+    assert called == [1]
+
+
+def test_the_fused_batch_normalisation_is_saved_and_loaded(tmp_path):
+    model = keras.Sequential([keras.Input((4, 4, 3)), FusedBatchNormalization(momentum=0.5)])
+    images = np.random.default_rng(0).normal(size=(8, 4, 4, 3)).astype(np.float32)
+    model(images, training=True)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert isinstance(loaded.layers[0], FusedBatchNormalization) and loaded.layers[0].momentum == 0.5
+    np.testing.assert_allclose(loaded(images), model(images), rtol=1e-6)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
 
@@ -26,3 +27,39 @@ def command(cache):
         return done
 
     return run
+
+
+@pytest.fixture(scope="module")
+def run_folder(smoke):
+    """The folder of the only run of `smoke`, a module's own (folder, what the command printed)."""
+    (path,) = smoke[0].glob("runs/*/*")
+    return path
+
+
+@pytest.fixture(scope="session")
+def read_rows():
+    """A function that reads the rows of the one paper that was run in a folder; values are numbers."""
+
+    def read(folder):
+        (paper,) = {path.parent.name for path in folder.glob("runs/*/*")}
+        rows = pd.read_csv(folder / "results" / f"{paper}.csv", keep_default_na=False)
+        return rows.assign(value=pd.to_numeric(rows["value"]))
+
+    return read
+
+
+@pytest.fixture(scope="module")
+def rows(smoke, read_rows):
+    return read_rows(smoke[0])
+
+
+@pytest.fixture
+def refused(tmp_path, command):
+    """A function that runs a command line and expects exit code 2, a last line with `message`, and no run begun."""
+
+    def check(message, *words):
+        done = command(tmp_path, *words, expect=2)
+        assert message in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
+        assert not (tmp_path / "runs").exists()
+
+    return check

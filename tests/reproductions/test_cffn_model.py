@@ -190,7 +190,7 @@ def test_networks_load_in_a_fresh_process_in_safe_mode(short, tmp_path):
         network.save(tmp_path / f"{name}.keras")
         np.save(tmp_path / f"{name}.npy", network.predict_on_batch(pictures(2)))
     code = f"""
-import keras, numpy as np, sys
+import common.layers, keras, numpy as np, sys
 for name in {list(saved)}:
     network = keras.models.load_model(f"{tmp_path}/{{name}}.keras", compile=False, safe_mode=True)
     output = network.predict_on_batch(np.load("{tmp_path}/images.npy"))

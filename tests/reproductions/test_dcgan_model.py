@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
+from common.detectors import fake_score
 from common.distribution import set_up
 from common.errors import UserError
 from reproductions.dcgan_inception_resnet import detector, gan
@@ -281,7 +282,7 @@ def test_small_images_are_enlarged_before_the_backbone_and_the_papers_are_not(ne
     logits = network.layers[-1].kernel.numpy().T @ features.numpy().mean(axis=(1, 2)).T  # (2, B)
     expected = np.exp(logits) / np.exp(logits).sum(axis=0)
     np.testing.assert_allclose(network(pixels, training=False).numpy().T, expected, atol=1e-5)
-    score = detector.fake_score(network)
+    score = fake_score(network)
     np.testing.assert_allclose(score(pixels, training=False).numpy()[:, 0], expected[1], atol=1e-5)
 
     asked = []

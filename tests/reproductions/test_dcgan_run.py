@@ -20,21 +20,6 @@ def smoke(tmp_path_factory, command):
     return folder, command(folder, *SMOKE)
 
 
-@pytest.fixture(scope="module")
-def run_folder(smoke):
-    (path,) = (smoke[0] / "runs" / "dcgan_inception_resnet").iterdir()
-    return path
-
-
-@pytest.fixture(scope="module")
-def rows(smoke):
-    return pd.read_csv(smoke[0] / "results" / "dcgan_inception_resnet.csv", keep_default_na=False)
-
-
-def read_rows(folder):
-    return pd.read_csv(folder / "results" / "dcgan_inception_resnet.csv", keep_default_na=False)
-
-
 def test_the_run_folder_is_whole(run_folder):
     names = {"config.json", "environment.json", "splits.csv", "predictions.csv", "history.csv", "log.txt"}
     assert {path.name for path in run_folder.iterdir()} == names | {
@@ -106,7 +91,9 @@ def test_predict_scores_a_generated_picture(smoke, run_folder, command):
     assert done.stdout.splitlines()[1].split(",")[2] in ("fake", "real", "no face")
 
 
-def test_a_trained_generator_writes_images_that_a_detector_is_tested_on(smoke, run_folder, command, tmp_path):
+def test_a_trained_generator_writes_images_that_a_detector_is_tested_on(
+    smoke, run_folder, command, tmp_path, read_rows
+):
     models = run_folder / "models"
     generator = f"generator={models / 'generator.keras'}"
     words = (*SMOKE, "--weights", generator, "--generate", "20", "--generate-to", tmp_path / "made")
@@ -120,7 +107,7 @@ def test_a_trained_generator_writes_images_that_a_detector_is_tested_on(smoke, r
     assert recall["n"].astype(int).item() == 20
 
 
-def test_matched_fakes_from_a_given_generator(run_folder, command, tmp_path):
+def test_matched_fakes_from_a_given_generator(run_folder, command, tmp_path, read_rows):
     generator = f"generator={run_folder / 'models' / 'generator.keras'}"
     words = ("--gan-epochs", "0", "--weights", generator, "--match-jpeg", "--models", "stand_in")
     command(tmp_path, *SMOKE, *words, "--protocol", "heldout")
@@ -144,10 +131,8 @@ def test_matched_fakes_from_a_given_generator(run_folder, command, tmp_path):
         (("--weights", "generator=/no/such/file"), "no such file"),
     ],
 )
-def test_mistakes_are_one_line(tmp_path, command, words, message):
-    done = command(tmp_path, *SMOKE, *words, expect=2)
-    assert message in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
-    assert not (tmp_path / "runs").exists()
+def test_mistakes_are_one_line(refused, words, message):
+    refused(message, *SMOKE, *words)
 
 
 def test_png_faces_cannot_be_matched(tmp_path, command, make_prepared):

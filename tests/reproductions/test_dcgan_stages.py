@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from common.datasets import open_dataset
-from common.distribution import quick_arithmetic, set_up
+from common.distribution import set_up
 from common.errors import UserError
 from common.files import sha256
 from reproductions.dcgan_inception_resnet import data, fakes, gan, gan_training
@@ -241,20 +241,3 @@ def test_rows_take_the_splits_of_their_protocol():
     other = result_rows(table, groups, "heldout").set_index(["row", "metric"])
     assert other.loc[("inception_resnet_v2, other fakes (pggan)", "recall"), "value"].item() == 0
     assert other.loc[("inception_resnet_v2, other fakes (pggan)", "accuracy"), "dataset"] == "celeb+pggan"
-
-
-def test_bfloat16_only_where_the_processor_says_so(tmp_path, monkeypatch):
-    import keras
-
-    from common import distribution
-
-    (tmp_path / "with").write_text("flags : fpu avx512_bf16\n")
-    (tmp_path / "without").write_text("flags : fpu avx2\n")
-    assert [distribution._multiplies_bfloat16(tmp_path / name) for name in ("with", "without", "absent")] == [1, 0, 0]
-    for gains, policy in ((True, "mixed_bfloat16"), (False, "float32")):
-        monkeypatch.setattr(distribution, "_multiplies_bfloat16", lambda gains=gains: gains)
-        with quick_arithmetic() as chosen:
-            assert chosen == keras.config.dtype_policy().name == policy
-        with quick_arithmetic("float32") as chosen:
-            assert chosen == "float32"
-    assert keras.config.dtype_policy().name == "float32"
