@@ -1,4 +1,3 @@
-import io
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -8,8 +7,12 @@ import pandas as pd
 import pytest
 
 from common.errors import UserError
-from results.compare import COLUMNS, _rounding, compare, compare_runs, main, print_comparison, verdict
+from common.splits import PROTOCOLS
+from results import rendering
+from results.compare import COLUMNS, _rounding, compare, main, show
+from results.paired import compare_runs
 from results.tables import known_papers, read_published, upsert
+from results.verdicts import protocols_of, read_protocols, verdict
 
 PAPER = "mesoinception_svm"
 
@@ -23,9 +26,11 @@ def row(**changes):
     return values | changes
 
 
-def verdict_of(tmp_path, **changes):
-    """The verdict on one row of ours; Table 6 prints AUC 82.20 and accuracy 64.16 for Mesonet."""
-    upsert([row(**changes)], tmp_path / f"{PAPER}.csv")
+def verdict_of(tmp_path, *seeds, **changes):
+    """The verdict on one row of ours, or on several seeds' values +- 0.01; Table 6 prints AUC 82.20 and accuracy 64.16
+    for Mesonet."""
+    rows = [{"seed": seed, "value": x, "ci_low": x - 0.01, "ci_high": x + 0.01} for seed, x in enumerate(seeds)] or [{}]
+    upsert([row(**changes | values) for values in rows], tmp_path / f"{PAPER}.csv")
     table = compare([PAPER], tmp_path)
     (result,) = table.loc[table["value"].notna() | table["dataset"].ne(""), "verdict"]
     return result
@@ -40,7 +45,9 @@ def verdict_of(tmp_path, **changes):
         ({"value": 0.82204, "ci_low": np.nan, "ci_high": np.nan}, "reproduced"),  # within the rounding of 82.20 %
         ({"value": 0.8222, "ci_low": np.nan, "ci_high": np.nan}, "higher"),
         ({"dataset": "synthetic-swap"}, "not comparable: synthetic data"),
+        ({"dataset": "celebdf+synthetic-swap"}, "not comparable: synthetic data"),
         ({"note": "partial data: no dfdc", "value": 0.822}, "not comparable: partial data"),
+        ({"note": "epoch 3; no ImageNet weights", "value": 0.822}, "not comparable: no ImageNet weights"),
         ({"preset": "quick"}, "not comparable: preset quick"),
         ({"preset": "paper+1a2b3c"}, "not comparable: preset paper+1a2b3c"),
         ({"dataset": "synthetic", "preset": "quick"}, "not comparable: synthetic data; preset quick"),
@@ -54,9 +61,69 @@ def test_verdicts(tmp_path, changes, expected):
 
 def test_a_published_proportion_has_sampling_error_of_its_own(tmp_path):
     """Table 4: recall 0.85 of 2845, Wilson 0.8364 to 0.8627, and 0.005 of rounding at either end: 0.8314 to 0.8677."""
-    exact = {"table": "Table 4", "row": "class 0", "metric": "recall", "ci_low": np.nan, "ci_high": np.nan}
+    exact = {"table": "Table 4", "row": "class 0", "metric": "recall", "protocol": "official"}
+    exact |= {"ci_low": np.nan, "ci_high": np.nan}
     for value, expected in ((0.831, "lower"), (0.832, "reproduced"), (0.867, "reproduced"), (0.869, "higher")):
         assert verdict_of(tmp_path, value=value, **exact) == expected, value
+
+
+def test_the_difference_has_the_sampling_error_of_both(tmp_path):
+    """The published recall may be 0.0136 too low, ours 0.02 too high: together hypot = 0.0242, and 0.005 of rounding.
+
+    So values up to 0.85 + 0.0292 are no difference, though neither interval alone reaches so far.
+    """
+    both = {"table": "Table 4", "row": "class 0", "metric": "recall", "protocol": "official"}
+    for value, expected in ((0.878, "reproduced"), (0.881, "higher")):
+        assert verdict_of(tmp_path, value=value, ci_low=value - 0.02, ci_high=value + 0.02, **both) == expected
+
+
+def test_another_protocol_than_the_papers_is_no_reproduction(tmp_path):
+    """Table 4 is on MesoNet's own test set, Table 6 on an unknown one; a support is over images, an epoch over none."""
+    table_4 = {"table": "Table 4", "row": "accuracy", "metric": "accuracy", "value": 0.9}
+    expected = "not comparable: protocol frame, the paper's is official"
+    assert verdict_of(tmp_path, **table_4) == expected
+    assert verdict_of(tmp_path / "official", **table_4, protocol="official") == "reproduced"
+    assert verdict_of(tmp_path / "6", protocol="video", value=0.822) == "reproduced"
+    upsert(
+        [
+            row(paper="facenet_embeddings", table="Table III", row="XceptionNet", protocol=protocol, **numbers)
+            for protocol in ("frame", "video", "identity")
+            for numbers in ({"metric": "epochs", "value": 10, "n": None}, {"metric": "accuracy", "value": 0.5})
+        ],
+        tmp_path / "facenet_embeddings.csv",
+    )
+    table = compare(["facenet_embeddings"], tmp_path)
+    found = table[table["value"].notna()].set_index(["metric", "protocol"])["verdict"]
+    assert (found.drop(("accuracy", "identity")) == "reproduced").all() and len(found) == 6
+    assert found["accuracy", "identity"] == "not comparable: protocol identity, the paper's is frame or video"
+
+
+def test_the_papers_protocols_are_protocols_and_stand_at_their_numbers():
+    for paper in known_papers():
+        published = read_published(paper)
+        for (table, name), protocols in read_protocols(paper).items():
+            assert set(protocols) <= {*PROTOCOLS, "paper", "heldout"}, paper
+            assert table in {"", *published["table"]}
+            assert name in {"", *published.loc[published["table"] == table, "row"]}
+    assert protocols_of(read_protocols("mesoinception_svm"), "text", "first model") == ("frame",)
+    assert protocols_of(read_protocols("mesoinception_svm"), "text", "next best model") == ()
+    assert protocols_of(read_protocols("siamese_triplet"), "Table 3", "anything") == ("paper",)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "expected"),
+    [
+        # Published 0.822. Mean and standard deviation by hand.
+        ((0.80, 0.80, 0.80), "lower"),  # sd 0: as of one seed
+        ((0.79, 0.80, 0.81), "lower"),  # sd 0.01, 0.80 + 0.02 = 0.820
+        ((0.788, 0.80, 0.812), "reproduced"),  # sd 0.012, 0.80 + 0.024 = 0.824
+        ((0.822, 0.70), "reproduced"),  # sd 0.0863, 0.761 + 0.173
+        ((0.80, 0.822, 0.844, 0.822), "reproduced"),
+        ((0.86, 0.87, 0.88), "higher"),
+    ],
+)
+def test_the_verdict_of_several_seeds(tmp_path, seeds, expected):
+    assert verdict_of(tmp_path, *seeds) == expected
 
 
 def test_a_cell_counts_as_printed_to_its_tables_finest():
@@ -74,8 +141,9 @@ def test_synthetic_data_never_reproduce():
     """Whatever the numbers: equal to the published value, or at any distance."""
     for value in np.linspace(0, 1, 21):
         one = SimpleNamespace(
-            published=0.8, published_n=pd.NA, rounding=0.05, value=value, delta=value - 0.8, ci_low=0.0, ci_high=1.0,
-            n=100, metric="auc", ours=True, dataset="synthetic_faces", note="", preset="paper",
+            published=0.8, published_n=pd.NA, rounding=0.05, protocols=(), value=value, sd=np.nan, ci_low=0.0,
+            ci_high=1.0, n=100, metric="auc", ours=True, dataset="synthetic_faces", protocol="frame", note="",
+            preset="paper",
         )  # fmt: skip
         assert verdict(one) == "not comparable: synthetic data"
 
@@ -87,42 +155,65 @@ def test_every_published_number_is_there_once_when_nothing_has_run(tmp_path):
     assert len(table) == sum(len(read_published(paper)) for paper in known_papers())
 
 
-def test_each_data_set_and_seed_has_its_row_and_extra_has_none(tmp_path):
+def test_each_data_set_has_its_row_over_its_seeds_and_extra_has_none(tmp_path):
     upsert([row(), row(seed=1), row(dataset="synthetic"), row(table="extra", row="ours")], tmp_path / f"{PAPER}.csv")
     table = compare([PAPER], tmp_path)
     ran = table[table["verdict"] != "not run"]
-    assert len(ran) == 3 and (ran["published"] == 0.822).all()
-    assert ran["delta"].tolist() == pytest.approx([-0.022] * 3)
-    assert len(table) == len(read_published(PAPER)) - 1 + 3 and "ours" not in set(table["row"])
+    assert len(ran) == 2 and (ran["published"] == 0.822).all()
+    assert ran["delta"].tolist() == pytest.approx([-0.022] * 2)
+    assert ran["seeds"].tolist() == ["0 1", "0"] and ran["seed"].fillna(-1).tolist() == [-1, 0]
+    assert len(table) == len(read_published(PAPER)) - 1 + 2 and "ours" not in set(table["row"])
+
+
+def test_a_run_shows_its_own_numbers_alone(tmp_path, capsys):
+    upsert([row(), row(seed=1, value=0.9, run="paper-2")], tmp_path / f"{PAPER}.csv")
+    shown = show([PAPER], tmp_path, run="paper-2")
+    assert shown.loc[shown["verdict"] != "not run", "value"].tolist() == [0.9]
+    written = pd.read_csv(tmp_path / "comparison.csv")
+    assert written["value"].dropna().tolist() == pytest.approx([0.85])
+
+
+def cells(line):
+    return [cell.strip() for cell in line.strip("|").split("|")]
 
 
 def test_the_printed_table(tmp_path):
-    upsert(
-        [row(), row(seed=1, value=0.9, ci_low=0.89, ci_high=0.91, note="no aligned faces")], tmp_path / f"{PAPER}.csv"
-    )
+    upsert([row(note="no aligned faces"), row(row="Mesoinception4", value=0.9)], tmp_path / f"{PAPER}.csv")
     upsert([row(dataset="synthetic", preset="quick", note="short " * 40)], tmp_path / f"{PAPER}.csv")
-    out = io.StringIO()
-    print_comparison(compare([PAPER], tmp_path), out)
-    text = out.getvalue()
+    upsert(
+        [row(dataset="celebdf", seed=seed, value=0.79 + seed / 100, note=f"epoch {seed}") for seed in (0, 1, 2)],
+        tmp_path / f"{PAPER}.csv",
+    )
+    text = "\n".join(rendering.text(compare([PAPER], tmp_path)))
     assert max(map(len, text.splitlines())) <= 140
     assert "Table 6: deepfake, protocol frame, preset paper\n" in text
     assert "Table 6: synthetic, protocol frame, preset quick (not comparable: synthetic data; preset quick)\n" in text
-    assert "note (Mesonet): no aligned faces" in text
-    assert "not run: Table 1 (9), Table 2 (9), Table 3 (9), Table 4 (18), Table 5 (10), Table 6 (5)" in text
-    (line,) = (line for line in text.splitlines() if "lower" in line and "Mesonet" in line)
-    assert line.split() == [
-        "Mesonet",
-        "auc",
-        "0.8220",
-        "0.8000",
-        "0.7900",
-        "to",
-        "0.8100",
-        "-0.0220",
-        "7104",
-        "0",
-        "lower",
+    assert "note (Mesonet): no aligned faces" in text and "epoch 1 (seed 1); epoch 2 (seed 2)" in text
+    assert "not run: Table 1 (9), Table 2 (9), Table 3 (9), Table 4 (18), Table 5 (10), Table 6 (4)" in text
+    block = text.split("Table 6: deepfake")[1].split("Table 6: ")[0]
+    (line,) = (line for line in block.splitlines() if "lower" in line and "Mesonet" in line)
+    assert " ".join(line.split()) == "Mesonet auc 0.8220 0.8000 0.7900 to 0.8100 -0.0220 7104 0 lower"
+    (line,) = (line for line in text.splitlines() if "3 seeds" in line)
+    assert "0.8000 +- 0.0100" in line and line.split()[-1] == "lower"
+
+
+def test_the_markdown_has_every_number_in_a_table_a_table(tmp_path):
+    upsert([row(seed=seed, value=0.79 + seed / 100, note="a | b") for seed in (0, 1, 2)], tmp_path / f"{PAPER}.csv")
+    upsert([row(table="Table 5", row="class 0", metric="support", value=2000.0)], tmp_path / f"{PAPER}.csv")
+    table = compare([PAPER], tmp_path)
+    lines = list(rendering.markdown(table))
+    tables = {line.removeprefix("### "): place for place, line in enumerate(lines) if line.startswith("### ")}
+    assert list(tables) == list(dict.fromkeys(table["table"]))
+    body = [line for line in lines if line.startswith("|") and not line.startswith(("| row", "| ---"))]
+    assert len(body) == len(table) and {len(cells(line)) for line in lines if line.startswith("|")} == {12}
+    below = lines[tables["Table 6"] :]
+    assert cells(below[2])[:4] == ["row", "metric", "published", "ours"] and set(below[3]) <= set("|-: ")
+    (line,) = (line for line in below if "0.8220" in line)
+    assert cells(line) == [
+        *("Mesonet", "auc", "0.8220", "0.8000 ± 0.0100", "0.7900 to 0.8100", "-0.0220", "7104", "0 1 2"),
+        *("deepfake", "frame", "paper", "lower"),
     ]
+    assert "| 2845 | 2000 | 0.7900 to 0.8100 | -845 |" in "\n".join(lines)
 
 
 def test_the_command_writes_all_papers_and_fails_on_request(tmp_path, capsys):
@@ -130,6 +221,8 @@ def test_the_command_writes_all_papers_and_fails_on_request(tmp_path, capsys):
     assert main([PAPER, "--results", str(tmp_path)]) == 0
     written = pd.read_csv(tmp_path / "comparison.csv")
     assert tuple(written) == COLUMNS and set(written["paper"]) == set(known_papers())
+    page = (tmp_path / "comparison.md").read_text(encoding="utf-8")
+    assert [line for line in page.splitlines() if line.startswith("## ")] == [f"## {name}" for name in known_papers()]
     assert main([PAPER, "--results", str(tmp_path), "--fail-on", "lower"]) == 1
     assert main([PAPER, "--results", str(tmp_path), "--fail-on", "higher", "not-comparable"]) == 0
     assert main([PAPER, "--results", str(tmp_path), "--fail-on", "not-run"]) == 1
@@ -205,6 +298,6 @@ def test_the_command_line_starts_without_tensorflow():
 
 
 def test_a_paper_of_which_nothing_was_run_is_all_not_run(tmp_path, capsys):
-    print_comparison(compare(["dcgan_inception_resnet"], tmp_path))
+    show(["dcgan_inception_resnet"], tmp_path)
     shown = capsys.readouterr().out
     assert "not run: Figure 3 (11)" in shown and "ours" not in shown

@@ -74,7 +74,8 @@ def test_rows_that_add_up_are_not_accused(found):
     for row in ("VGG16", "InceptionV3", "Xception", "ResNet50"):
         (one,) = [each for each in found["siamese_triplet"] if f"Case I's test set: {row}:" in each.finding]
         assert one.verdict == RANGE
-    assert {one.verdict for one in found["mesoinception_svm"] if one.table == "Table 4" and not one.row} == {RANGE}
+    whole = [one for one in found["mesoinception_svm"] if one.table == "Table 4" and not one.row]
+    assert {one.verdict for one in whole} - {READING} == {RANGE}
 
 
 def test_the_hidden_matrix_prints_table_1_of_cffn():
@@ -86,7 +87,10 @@ def test_the_hidden_matrix_prints_table_1_of_cffn():
     assert f"{tp / (tp + fn):.6f}" == row["recall"] and f"{2 * tp / (2 * tp + fp + fn):.6f}" == row["f1"]
 
 
-@pytest.mark.parametrize("paper", known_papers())
+NOTED = sorted(path.stem.removesuffix("_notes") for path in published_folder().glob("*_notes.csv"))
+
+
+@pytest.mark.parametrize("paper", NOTED)
 def test_notes_have_a_source_and_are_marked(found, paper):
     with open(published_folder() / f"{paper}_notes.csv", newline="") as file:
         notes = list(csv.DictReader(file))

@@ -1,0 +1,285 @@
+"""A sixth paper is a folder more: a real, tiny one is added to a copy of the suite, and everything finds it.
+
+Nothing that exists is edited for it. Logistic regression on 8 x 8 grey pixels is its method; its table is made up.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("common", "data_prep", "reproductions", "results")
+PAPER = "grey_pixels"
+CONFIG = '''\
+"""Every hyperparameter of the paper, its value for each preset, and where it comes from."""
+
+from dataclasses import dataclass, replace
+
+from common.options import RunOptions
+
+PAPER, MODEL = "grey_pixels", "logistic_regression"
+LAYOUTS = {"faces": "folders"}  # the legal NAMEs of --data, and the data_prep layout of each
+EMBEDDED = {"faces": ("swap", 1.0)}  # NAME -> (family, share of --synthetic-images)
+
+
+@dataclass(frozen=True)
+class Config(RunOptions):
+    """The flags of this paper; the defaults are the paper's."""
+
+    image_size: int = 8
+    """Height and width of the grey input in pixels. Sec. 2."""
+    split: tuple[float, float, float] = (0.6, 0.2, 0.2)
+    """Shares of training, validation and test. Not stated; we chose."""
+    synthetic_images: int = 200
+    """Images per class of the embedded data."""
+
+
+PRESETS = {
+    "paper": Config(),
+    "quick": replace(Config(), preset="quick"),
+    "smoke": replace(Config(), preset="smoke", synthetic_images=40),
+}
+'''
+RUN = '''\
+"""Logistic regression on grey pixels: the smallest paper. 1 minutes on 2 CPU cores; expected: Table 1, accuracy 0.6."""
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+from sklearn.linear_model import LogisticRegression
+
+from common import runs
+from common.datasets import merge
+from common.evaluation import evaluate
+from common.labels import FAKE, to_numbers
+from common.options import read_config
+from common.predictions import prediction_table
+from common.splits import choose_protocols
+from reproductions import experiment
+from reproductions.grey_pixels.config import EMBEDDED, LAYOUTS, MODEL, PAPER, PRESETS
+from results import compare
+
+
+def main(argv=None):
+    config = read_config(PRESETS, argv, prog=f"python reproductions/{PAPER}/run.py", description=__doc__)
+    datasets = experiment.load_data(config, LAYOUTS, EMBEDDED)
+    images, names = merge(datasets, config.near_duplicates), tuple(data.name for data in datasets)
+    protocols = choose_protocols(images, config.protocol)
+    run = runs.open_run(PAPER, config, {data.name: data.fingerprint for data in datasets}, devices=["CPU"])
+    outcomes = []
+    for protocol in protocols:
+        for seed in config.seeds:
+            split = experiment.split_seen(images, names, config, protocol, seed)
+            scores = fit_and_score(split.images, config.image_size, seed)
+            table = prediction_table(split.images, scores, MODEL, protocol, seed)
+            outcome = experiment.Outcome(protocol, seed, split.images, [table], notes={MODEL: []})
+            notes = [*experiment.changed_flags(config, PRESETS), *split.remarks]
+            experiment.publish(PAPER, outcome, rows(table, "+".join(names), seed), notes, config, PRESETS, run)
+            outcomes.append(outcome)
+    experiment.write_tables(outcomes, run)
+    run.finish()
+    compare.show([PAPER], config.results, run.name)
+
+
+def fit_and_score(images, size, seed):
+    """P(fake) of every image, float64 (n,), by a logistic regression on the pixels of the training split."""
+    pixels = np.stack([np.asarray(Image.open(file).convert("L").resize((size, size))) for file in images["file"]])
+    pixels, train = pixels.reshape(len(pixels), -1) / 255, images["split"] == "train"
+    model = LogisticRegression(random_state=seed, max_iter=1000).fit(pixels[train], to_numbers(images["label"][train]))
+    return model.predict_proba(pixels)[:, FAKE]
+
+
+def rows(predictions, dataset, seed):
+    """Table 1's accuracy, and every metric as an extra row, of the test split."""
+    values = evaluate(predictions[predictions["split"] == "test"], seed=seed)
+    keys = [("Table 1", "ours", "accuracy"), *(("extra", MODEL, metric) for metric in values)]
+    return pd.DataFrame(experiment.result_row(key, MODEL, values[key[2]], dataset) for key in keys)
+
+
+if __name__ == "__main__":
+    from common.cli import GOES_ON, run_main
+
+    run_main(main, GOES_ON)
+'''
+CARD = """\
+# grey_pixels
+
+<!-- results: grey_pixels; rows=*; metrics=accuracy auc; preset=smoke -->
+<!-- /results -->
+"""
+PUBLISHED = "table,row,metric,value,printed,n,note\nTable 1,ours,accuracy,0.6,60 %,100,\nTable 1,ours,auc,0.65,0.65,,\n"
+
+
+def add_paper(root, name=PAPER, run=RUN):
+    """Write the folder of a paper and its published table: all that a paper needs."""
+    folder = root / "reproductions" / name
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "config.py").write_text(CONFIG.replace(PAPER, name))
+    (folder / "run.py").write_text(run.replace(PAPER, name))
+    (folder / "README.md").write_text(CARD.replace(PAPER, name))
+    (root / "results" / "published" / f"{name}.csv").write_text(PUBLISHED)
+
+
+def copy_suite(root, *left_out):
+    for package in PACKAGES:
+        shutil.copytree(
+            ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__", "report.html", *left_out)
+        )
+
+
+def environment(root, cache):
+    return os.environ | {"DEEPFAKE_REPRODUCTIONS_CACHE": str(cache), "PYTHONPATH": str(root)}
+
+
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory, cache):
+    """(a copy of the suite with the sixth paper, a function that runs a command line in it)."""
+    root = tmp_path_factory.mktemp("suite")
+    copy_suite(root)
+    add_paper(root)
+
+    def run(*words, expect=0):
+        done = subprocess.run(
+            [sys.executable, *map(str, words)], cwd=root, env=environment(root, cache), capture_output=True, text=True,
+            timeout=300,
+        )  # fmt: skip
+        assert done.returncode == expect, done.stdout + done.stderr
+        return done
+
+    run.first = run(f"reproductions/{PAPER}/run.py", "--preset", "smoke", "--seeds", "0", "1")
+    return root, run
+
+
+def test_it_runs_and_leaves_what_every_run_leaves(suite):
+    root, run = suite
+    (folder,) = (root / "runs" / PAPER).iterdir()
+    for name in ("config.json", "environment.json", "splits.csv", "predictions.csv", "log.txt"):
+        assert (folder / name).is_file(), name
+    rows = pd.read_csv(root / "results" / f"{PAPER}.csv")
+    assert set(rows["seed"]) == {0, 1} and set(rows["preset"]) == {"smoke"} and set(rows["run"]) == {folder.name}
+    predictions = pd.read_csv(folder / "predictions.csv")
+    test = predictions[(predictions["split"] == "test") & (predictions["seed"] == 1)]
+    right = ((test["score"] >= 0.5) == (test["label"] == "fake")).mean()
+    ours = rows[(rows["table"] == "Table 1") & (rows["seed"] == 1) & (rows["protocol"] == test["protocol"].iloc[0])]
+    assert ours["value"].item() == pytest.approx(right) and ours["n"].item() == len(test)
+
+
+def test_it_is_compared_with_its_published_table(suite):
+    _, run = suite
+    assert "grey_pixels: published against reproduced" in run.first.stdout
+    shown = run("-m", "results.compare", PAPER).stdout
+    (line,) = [line for line in shown.splitlines() if " accuracy " in line]
+    assert line.split()[:3] == ["ours", "accuracy", "0.6000"] and "2 seeds" in line
+    assert "not comparable: synthetic data; preset smoke" in shown and "not run: Table 1 (1)" in shown
+    run("-m", "results.compare", PAPER, "--fail-on", "not-comparable", expect=1)
+
+
+def test_it_is_found_beside_the_others(suite):
+    _, run = suite
+    listed = run("-c", "from reproductions.__main__ import papers; print(*(paper.name for paper in papers()))").stdout
+    assert sorted(listed.split()) == sorted(
+        [path.parent.name for path in ROOT.glob("reproductions/*/run.py")] + [PAPER]
+    )
+    assert listed.split()[0] == PAPER, "it names the fewest minutes"
+
+
+def test_its_readme_is_written_from_its_results(suite):
+    root, run = suite
+    card = root / "reproductions" / PAPER / "README.md"
+    assert f"stale: reproductions/{PAPER}/README.md" in run("-m", "results.readme", "--check", expect=1).stdout
+    run("-m", "results.readme")
+    rows = pd.read_csv(root / "results" / f"{PAPER}.csv")
+    auc = rows[(rows["table"] == "extra") & (rows["metric"] == "auc")]["value"]
+    assert f"{auc.mean():.3f} ± {auc.std(ddof=1):.3f}" in card.read_text()
+    run("-m", "results.readme", "--check")
+
+
+def test_it_is_audited_and_its_flags_are_explained(suite):
+    _, run = suite
+    run("-m", "results.audit", PAPER)
+    assert "--image-size" in run(f"reproductions/{PAPER}/run.py", "--help").stdout
+
+
+def test_predict_says_that_it_has_no_network(suite):
+    root, run = suite
+    (folder,) = (root / "runs" / PAPER).iterdir()
+    done = run("-m", "common.predict", folder, root / "reproductions", expect=2)
+    assert "expected a run folder with trained models" in done.stderr and "Traceback" not in done.stderr
+
+
+WAITS = """
+    import time
+    from pathlib import Path
+
+    def wait():
+        if Path("wait").exists():
+            Path("waiting").touch()
+            time.sleep(100)
+
+    run_main(lambda: wait() or main(), GOES_ON)
+"""
+
+
+def names_of_runs(root):
+    return {path.name: sorted(run.name[-2:] for run in path.iterdir()) for path in (root / "runs").glob("*[!.json]")}
+
+
+def test_all_papers_are_run_and_a_stopped_command_goes_on_with_what_is_left(tmp_path, cache):
+    """Two papers, `second` taking longer; Ctrl-C during it. Then a command that fails in it, and one that does not."""
+    copy_suite(tmp_path, *(path.parent.name for path in ROOT.glob("reproductions/*/run.py")))
+    add_paper(tmp_path, "zeroth")
+    add_paper(
+        tmp_path, "second", RUN.replace("1 minutes", "2 to 3 minutes").replace("\n    run_main(main, GOES_ON)\n", WAITS)
+    )
+    words = [sys.executable, "-m", "reproductions", "--preset", "smoke", "--runs=runs", "--results", "found"]
+    settings = {"cwd": tmp_path, "env": environment(tmp_path, cache), "text": True}
+
+    def again():
+        return subprocess.run(words, capture_output=True, timeout=300, **settings)
+
+    (tmp_path / "wait").touch()
+    process = subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, **settings,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background shell has it ignored
+    )  # fmt: skip
+    for _ in range(600):
+        if (tmp_path / "waiting").exists():
+            break
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130 and said.count("stopped; the same command goes on from here") == 1, said
+    assert "[1/2] zeroth, 0 s so far" in said and "[2/2] second, " in said and "Traceback" not in said
+    assert names_of_runs(tmp_path) == {"zeroth": ["-1"]}
+
+    (tmp_path / "wait").unlink()
+    broken = tmp_path / "results" / "published" / "second.csv"
+    table = broken.read_text()
+    broken.write_text("nonsense")
+    done = again()
+    assert done.returncode == 1 and "failed: second; the same command runs these again" in done.stderr
+
+    broken.write_text(table)
+    done = again()
+    assert done.returncode == 0 and "[1/2] zeroth, finished before" in done.stderr, done.stderr
+    assert names_of_runs(tmp_path) == {"zeroth": ["-1"], "second": ["-1", "-2"]}
+    assert "second: published against reproduced" in done.stdout and "found/report.html" in done.stdout
+    assert (tmp_path / "found" / "report.html").is_file() and "2 of 2 papers in" in done.stderr
+
+    assert again().returncode == 0
+    assert names_of_runs(tmp_path) == {"zeroth": ["-1", "-2"], "second": ["-1", "-2", "-3"]}, "all anew"
+
+
+def test_a_run_of_one_paper_cannot_be_resumed_by_all(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "reproductions", "--resume", "runs/x/y"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 2 and "give it to its run.py" in done.stderr
