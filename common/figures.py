@@ -1,6 +1,7 @@
 """Figures that several papers share. Every function writes one PNG, whole or not at all, and returns its path."""
 
 import math
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,12 @@ def new_figure(rows=1, columns=1, width=4.2, height=3.6, title=None):
     """A matplotlib figure and its axes (rows, columns) in the suite's style; no display is needed."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width * columns, height * rows + (0.4 if title else 0)), layout="constrained", dpi=150)
+    lines = textwrap.wrap(title or "", int(11 * width * columns))  # about 11 letters of that size fill an inch
+    size = width * columns, height * rows + 0.2 * len(lines) + (0.2 if lines else 0)
+    figure = Figure(figsize=size, layout="constrained", dpi=150)
     axes = figure.subplots(rows, columns, squeeze=False)
-    if title:
-        figure.suptitle(title, fontsize=11)
+    if lines:
+        figure.suptitle("\n".join(lines), fontsize=11)
     for axis in axes.flat:
         axis.spines[["top", "right"]].set_visible(False)
         axis.tick_params(labelsize=8)

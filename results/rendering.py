@@ -54,7 +54,8 @@ def number(value, metric="", sd=float("nan"), digits=4, plus_minus="+-"):
     if pd.isna(value):
         return ""
     alone = pd.isna(sd)
-    if metric in COUNTS or (value > 1 and float(value).is_integer()):
+    if metric in (*COUNTS, "parameters") or (value > 1 and float(value).is_integer()):
+        alone = alone or sd == 0
         digits = 0 if alone else 1
     return f"{value:.{digits}f}" + ("" if alone else f" {plus_minus} {sd:.{digits}f}")
 

@@ -134,3 +134,70 @@ def test_files_are_found_in_folders_and_missing_ones_named(tmp_path):
         find_files([tmp_path / "none"])
     with pytest.raises(UserError, match="no image or video"):
         find_files([])
+
+
+def conv_network():
+    """The score is the mean red, through a layer with places."""
+    image = keras.Input((8, 8, 3))
+    copy = keras.layers.Conv2D(1, 1, use_bias=False, name="copy")
+    network = keras.Model(image, keras.layers.GlobalAveragePooling2D()(copy(image)))
+    copy.set_weights([np.array([1.0, 0.0, 0.0], np.float32).reshape(1, 1, 3, 1)])
+    return network
+
+
+def an_explainable_run(folder, **changes):
+    detectors.save(
+        Detector(Description("red", "red.keras", PREPROCESSING, **changes), conv_network()), folder / "models"
+    )
+    return str(folder)
+
+
+def test_explanations_lie_as_their_files_do_and_the_csv_stays(tmp_path, capsys):
+    run = an_explainable_run(tmp_path / "run")
+    for name in ("a", "b"):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        plain(tmp_path / "in" / name / "x.png", 204)
+    main([run, str(tmp_path / "in")])
+    without = capsys.readouterr().out
+    main([run, str(tmp_path / "in"), "--explain", str(tmp_path / "out")])
+    printed = capsys.readouterr()
+    assert printed.out == without
+    for name in ("a", "b"):
+        picture = tmp_path / "out" / name / "x.png.png"
+        assert f"{tmp_path / 'in' / name / 'x.png'}: explained in {picture}" in printed.err
+        assert Image.open(picture).size[0] > 800
+    assert len(list((tmp_path / "out").rglob("*.*"))) == 2
+
+
+def test_of_a_video_the_most_suspicious_frame_is_explained(tmp_path, monkeypatch):
+    from common import explain
+
+    writer = cv2.VideoWriter(str(tmp_path / "clip.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, (32, 32))
+    for red in (50, 220, 150, 10):
+        writer.write(np.full((32, 32, 3), (10, 10, red), np.uint8))
+    writer.release()
+    drawn = []
+    monkeypatch.setattr(explain, "draw", lambda *arguments: drawn.append(arguments))
+    main([an_explainable_run(tmp_path / "run"), str(tmp_path / "clip.avi"), "--explain", str(tmp_path / "out")])
+    ((path, pixels, explanation, title, said),) = drawn
+    assert path == tmp_path / "out" / "clip.avi.png"
+    assert "frame 1: fake" in title and "of 4 frames" in title and explanation.called == 1
+    assert pixels[..., 0].mean() == pytest.approx(220, abs=6) and "copy, 8 x 8 places" in said
+
+
+def test_where_no_face_is_found_nothing_is_explained(tmp_path, capsys):
+    faces = {"faces": "haar", "size": 64, "margin": 0, "min_confidence": None, "pick": "largest"}
+    run = an_explainable_run(tmp_path / "run", faces=faces)
+    wall = plain(tmp_path / "wall.png", 90, 256)
+    with pytest.raises(UserError, match="nothing to explain"):
+        main([run, str(wall), "--explain", str(tmp_path / "out")])
+    assert f"{wall},,no face" in capsys.readouterr().out and not (tmp_path / "out").exists()
+
+
+def test_a_folder_for_explanations_that_cannot_be_one_is_named(tmp_path):
+    run = an_explainable_run(tmp_path / "run")
+    picture = plain(tmp_path / "x.png", 204)
+    with pytest.raises(UserError, match="expected a folder, got the file"):
+        main([run, str(picture), "--explain", str(picture)])
+    with pytest.raises(UserError, match="lies in .*, which is scored"):
+        main([run, str(tmp_path), "--explain", str(tmp_path / "out")])

@@ -1,0 +1,39 @@
+"""One self-contained page of all results, to open in a browser.
+
+    python -m results.report                     # writes results/report.html
+
+Per paper: what it proposes, published against reproduced, what the audit found, the figures of its newest run, and the
+commands that make them. Over all papers: every detector on every data set, and under perturbations.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.cli import parse, run_main
+from common.files import write_bytes
+from results.report.report import build_page
+
+
+@dataclass(frozen=True)
+class Options:
+    """One self-contained page of all results."""
+
+    results: Path = Path("results")
+    """Folder of <paper>.csv, cross.csv and robustness.csv."""
+    runs: Path = Path("runs")
+    """Folder of the runs, RUNS/<paper>/<run>, for their figures."""
+    output: Path = Path("results/report.html")
+    """The page to write."""
+    debug: bool = False
+    """Show the traceback of an error."""
+
+
+def main(argv=None):
+    options = parse(Options, argv, prog="python -m results.report", description=__doc__)
+    page = build_page(options.results, options.runs).encode()
+    write_bytes(page, options.output)
+    print(f"written: {options.output} ({len(page) / 1e6:.1f} MB)")
+
+
+if __name__ == "__main__":
+    run_main(main)
