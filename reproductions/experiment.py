@@ -120,7 +120,8 @@ def prepared_faces(datasets):
 def write_tables(outcomes, run):
     """predictions.csv, splits.csv and history.csv, over all protocols and seeds."""
     run.write_csv(pd.concat([table for each in outcomes for table in each.predictions]), "predictions.csv")
-    columns = ["dataset", "path", "label", "split", "case"]  # some papers split once for each of several cases
+    # case: some papers split once for each of several
+    columns = ["dataset", "path", "sha256", "label", "split", "case"]
     splits = [
         each.images[[name for name in columns if name in each.images]].assign(protocol=each.protocol, seed=each.seed)
         for each in outcomes

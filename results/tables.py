@@ -51,35 +51,36 @@ def read_published(paper):
     return published
 
 
-def read_results(path):
-    """What we measured: a DataFrame with the columns RESULTS; no rows if there is no such file.
+def read_results(path, columns=RESULTS):
+    """What we measured: a DataFrame with the columns `columns`; no rows if there is no such file.
 
     value, ci_low, ci_high are float64 exactly as they were written, n and seed Int64, the others strings.
     """
     if not Path(path).exists():
-        return _typed(pd.DataFrame(columns=RESULTS, dtype=str), path)
-    return _typed(_read(path, RESULTS), path)
+        return _typed(pd.DataFrame(columns=columns, dtype=str), path)
+    return _typed(_read(path, columns), path)
 
 
-def upsert(rows, path):
-    """Put `rows` into the results file `path`: they replace rows of the same KEY, and no others are touched.
+def upsert(rows, path, columns=RESULTS, key=KEY):
+    """Put `rows` into the results file `path`: they replace rows of the same `key`, and no others are touched.
 
-    rows: dictionaries or a DataFrame with columns of RESULTS; those left out are empty. The file is written at once or
-    not at all, in an order that does not depend on who wrote first. Processes of one user on one machine take turns.
-    ValueError for an unknown column or two rows of one KEY.
+    rows: dictionaries or a DataFrame with columns out of `columns`; those left out are empty. The file is written at
+    once or not at all, in an order that does not depend on who wrote first. Processes of one user on one machine take
+    turns. ValueError for an unknown column or two rows of one key.
     """
     new = pd.DataFrame(rows)
-    unknown = set(new) - set(RESULTS)
+    unknown = set(new) - set(columns)
     if unknown:
-        raise ValueError(f"expected columns out of {', '.join(RESULTS)}, got {', '.join(sorted(unknown))}")
-    new = _typed(new.reindex(columns=RESULTS), path)
-    if _keys(new).duplicated().any():
-        raise ValueError(f"two rows for {_keys(new)[_keys(new).duplicated()].iloc[0]}")
+        raise ValueError(f"expected columns out of {', '.join(columns)}, got {', '.join(sorted(unknown))}")
+    new = _typed(new.reindex(columns=columns), path)
+    keys = _keys(new, key)
+    if keys.duplicated().any():
+        raise ValueError(f"two rows for {keys[keys.duplicated()].iloc[0]}")
     with FileLock(_lock_path(path)):
-        old = read_results(path)
-        kept = old[~_keys(old).isin(_keys(new))]
+        old = read_results(path, columns)
+        kept = old[~_keys(old, key).isin(keys)]
         table = new if kept.empty else pd.concat([kept, new])
-        write_csv(table.sort_values(list(KEY), key=_sort_key, kind="stable"), path)
+        write_csv(table.sort_values(list(key), key=_sort_key, kind="stable"), path)
 
 
 def natural(name):
@@ -144,11 +145,14 @@ def _check_unique(table, columns, path):
         raise UserError(f"{path}: listed twice: {' / '.join(table.loc[twice, columns].iloc[0])}")
 
 
-def _keys(table):
-    return pd.Series(list(zip(*(table[column].astype(str) for column in KEY), strict=True)), dtype=object)
+def _keys(table, key):
+    cells = zip(*(table[column].astype(str) for column in key), strict=True)
+    return pd.Series(list(cells), table.index, dtype=object)
 
 
 def _sort_key(column):
+    if column.name == "strength":
+        return pd.to_numeric(column)
     return column.map(natural) if column.name in ("table", "row") else column
 
 
