@@ -4,7 +4,7 @@ Salpekar (Stanford CS230), after Hsu, Zhuang, Lee 2020 (doi:10.3390/app10010370)
 learn, by a triplet loss, encodings in which real and fake frames lie apart; then the whole network learns to classify.
 
     python reproductions/cffn_resnet/run.py                    embedded data, 5 to 7 minutes on 2 CPU cores
-    python reproductions/cffn_resnet/run.py --data dfdc=DIR    the paper: a day on one GPU
+    python reproductions/cffn_resnet/run.py --data dfdc=DIR    the paper: about 3 GPU hours a model, estimated
 
 Expected with the paper's data: accuracy 0.9141 (Table 1), where calling everything fake scores 0.8001.
 """

@@ -5,7 +5,7 @@ faces lie apart, by a triplet loss; five ImageNet networks are its rivals. Case 
 trained on (FFHQ and StyleGAN), Case II on one that was not (PGGAN).
 
     python reproductions/siamese_triplet/run.py                  embedded data, about 6 minutes on 2 CPU cores
-    python reproductions/siamese_triplet/run.py --data ffhq=DIR stylegan=DIR pggan=DIR      the paper: hours on a GPU
+    python reproductions/siamese_triplet/run.py --data ffhq=DIR stylegan=DIR pggan=DIR   20 GPU hours, estimated
 
 Expected with the paper's data: Case I accuracy 0.948, Case II 0.5475 of the fakes found (Table 3).
 """

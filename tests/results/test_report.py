@@ -252,7 +252,7 @@ def test_headlines_are_printed_numbers_or_the_matrix(tmp_path):
         [result(**about, metric=name, value=value, n=10) for name, value in counts.items()], tmp_path / f"{paper}.csv"
     )
     found = headlines(compare((), tmp_path), tmp_path)
-    assert set(found["paper"]) == set(known_papers())
+    assert len(set(found["paper"])) >= 5 and set(found["paper"]) <= set(known_papers())  # a sixth may have none
     (matrix,) = found[found["paper"] == paper].itertuples()
     assert (matrix.published, matrix.value, matrix.n) == (pytest.approx(58887 / 59000), 0.8, 10)
     assert (matrix.ci_low, matrix.ci_high) == pytest.approx(wilson(8, 10))
