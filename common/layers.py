@@ -24,8 +24,9 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
     Keras's own layer reads the maps once for each of mean, variance and output, and again in the gradient. The kernel
     takes bfloat16 maps as they are, with statistics in float32. It returns the variance over N - 1 values; the moving
-    variance gets Keras's, over N. What the kernel does not do (another backend, other shapes, float16, statistics over
-    all replicas, masks, no scale or offset) is left to Keras, and so is inference.
+    variance gets Keras's, over N. An epsilon below 1.001e-5 is raised to that. What the kernel does not do (another
+    backend, other shapes, float16, statistics over all replicas, masks, no scale or offset) is left to Keras, and so is
+    inference.
     """
 
     def call(self, inputs, training=None, mask=None):

@@ -21,6 +21,7 @@ from keras import layers
 from tqdm import tqdm
 
 from common.errors import UserError
+from common.layers import FusedBatchNormalization
 
 NOISE = 100  # numbers in z
 BASE = 4  # height and width of the smallest feature maps
@@ -221,7 +222,7 @@ def _initializer():
 def _normalization(synchronized):
     """As in Radford et al.'s code. Keras's epsilon of 1e-3 would drown the small activations that N(0, 0.02) begins
     with, and its momentum of 0.99 would make samples lag behind the weights."""
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, synchronized=synchronized)
+    return FusedBatchNormalization(momentum=0.9, epsilon=1e-5, synchronized=synchronized)
 
 
 def _with_noise(batches, seed, epoch):

@@ -16,6 +16,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
+from common.layers import FusedBatchNormalization
+
 FEATURES = "features"
 MESO4 = ((8, 3), (8, 5), (16, 5), (16, 5))  # filters, kernel
 MODULES = ((1, 4, 4, 2), (2, 4, 4, 2))  # filters of the branches 1x1, 3x3, 3x3 dilated 2, 3x3 dilated 3
@@ -36,7 +38,7 @@ def mesoinception4(image_size=256, synchronized=False):
     x = image
     for branches in MODULES:
         x = _inception(x, *branches)
-        x = layers.BatchNormalization(synchronized=synchronized)(x)
+        x = FusedBatchNormalization(synchronized=synchronized)(x)
         x = layers.MaxPooling2D(2, padding="same")(x)  # (B, 128 | 64, same, 11 | 12)
     x = _convolution(x, 16, 5, 2, synchronized)  # (B, 32, 32, 16)
     x = _convolution(x, 16, 5, 4, synchronized)  # (B, 8, 8, 16)
@@ -95,7 +97,7 @@ def load_legacy_weights(network, file):
 
 def _convolution(x, filters, kernel, pool, synchronized):
     x = layers.Conv2D(filters, kernel, padding="same", activation="relu")(x)
-    x = layers.BatchNormalization(synchronized=synchronized)(x)
+    x = FusedBatchNormalization(synchronized=synchronized)(x)
     return layers.MaxPooling2D(pool, padding="same")(x)
 
 

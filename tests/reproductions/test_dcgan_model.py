@@ -74,11 +74,11 @@ def test_the_networks_are_radfords(size, filters):
 def test_the_layers_are_those_of_the_paper():
     generator, discriminator = gan.generator(16, 0.25), gan.discriminator(16, 0.25)
     kinds = [type(layer).__name__ for layer in generator.layers]
-    block = ["Conv2DTranspose", "BatchNormalization", "ReLU"]
+    block = ["Conv2DTranspose", "FusedBatchNormalization", "ReLU"]
     assert kinds == ["InputLayer", "Reshape", *block, *block, "Conv2DTranspose", "Activation"]
     assert generator.layers[-1].activation is keras.activations.tanh
     kinds = [type(layer).__name__ for layer in discriminator.layers]
-    blocks = ["Conv2D", "LeakyReLU", "Conv2D", "BatchNormalization", "LeakyReLU"]
+    blocks = ["Conv2D", "LeakyReLU", "Conv2D", "FusedBatchNormalization", "LeakyReLU"]
     assert kinds == ["InputLayer", *blocks, "GlobalAveragePooling2D", "Dense"]
     slopes = {layer.negative_slope for layer in discriminator.layers if isinstance(layer, keras.layers.LeakyReLU)}
     assert slopes == {0.2}
