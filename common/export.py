@@ -226,7 +226,7 @@ def card(detector, form):
 
 def _cropping(faces):
     """How faces must be cropped, in words and as data_prep's flags."""
-    if faces.get("faces", "none") == "none":
+    if (faces.get("faces") or "none") == "none":
         return {"words": "the whole picture is the face, as in the run's own data", **faces}
     size = f", then resized to {faces['size']} x {faces['size']} px" if faces.get("size") else ""
     words = f"the box of the detector {faces['faces']}, widened by {faces['margin']} px in all{size}"

@@ -18,6 +18,7 @@ from common.files import read_json
 # Flags that say where things go or how they are shown: they do not change what a run computes.
 WHERE = ("runs", "results", "resume", "tensorboard", "debug")
 # Flags that say what a preset is applied to: they are not a departure from it.
+PLACES = ("imagenet_weights", "facenet_weights")  # or `none`, which does change it
 WHAT = ("preset", "data", "seeds", "protocol", "strategy", "jit", "deterministic")
 
 
@@ -93,11 +94,15 @@ def read_weights(pairs, models):
 
 
 def overridden(config, preset):
-    """The values in which `config` departs from its `preset`, as {field: value}, flags of place and subject aside."""
+    """The values in which `config` departs from its `preset`, as {field: value}.
+
+    Flags of place and subject are none, nor is the place of weights that are had without a download: a folder of
+    ImageNet's holds the published files or is refused, of FaceNet's the rows say it if they are others.
+    """
     return {
-        field.name: getattr(config, field.name)
-        for field in dataclasses.fields(config)
-        if field.name not in WHERE + WHAT and getattr(config, field.name) != getattr(preset, field.name)
+        name: value
+        for name, value in _changed(config, preset).items()
+        if name not in PLACES or "none" in (value, getattr(preset, name))
     }
 
 
@@ -128,6 +133,11 @@ def from_json(kind, values):
     return kind(**{name: _typed(value, hints[name]) for name, value in values.items()})
 
 
+def _changed(config, preset):
+    values = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    return {n: value for n, value in values.items() if n not in WHERE + WHAT and value != getattr(preset, n)}
+
+
 def _checked(config):
     for field in dataclasses.fields(config):
         value, flag = getattr(config, field.name), "--" + field.name.replace("_", "-")
@@ -149,7 +159,7 @@ def _checked(config):
 
 
 def _resumed(config, preset):
-    changed = overridden(config, preset) | {k: v for k in ("data", "protocol") if (v := getattr(config, k))}
+    changed = _changed(config, preset) | {k: v for k in ("data", "protocol") if (v := getattr(config, k))}
     if changed:
         raise UserError(
             f"--resume uses the run's own config.json; drop --{', --'.join(name.replace('_', '-') for name in changed)}"

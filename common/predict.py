@@ -178,7 +178,7 @@ def _face_finder(faces):
     """A function from an image to the face crop that the training data would have had, or None."""
     from common.faces import Face, crop, make_detector, pick
 
-    if faces.get("faces", "none") == "none":
+    if (faces.get("faces") or "none") == "none":
         return lambda image: crop(image, Face(0, 0, image.shape[1], image.shape[0], 1.0), faces.get("size"))
 
     detector = make_detector(faces["faces"])

@@ -17,7 +17,7 @@ import pandas as pd
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 
 from common.errors import UserError
-from common.files import atomic_path, read_json, write_json
+from common.files import atomic_path, read_json, sha256, write_json
 
 log = logging.getLogger("deepfake")
 JIT = {"auto": "auto", "on": True, "off": False}  # of --jit, as Keras's compile takes it
@@ -62,7 +62,7 @@ def fit(model, batches, validate, plan, folder, seed=0, callbacks=(), proceed=No
         ).history
         values = {name: float(value[-1]) for name, value in logs.items()}
         if not np.isfinite(values["loss"]):
-            raise UserError(f"training of {model.name} diverged in epoch {epoch + 1}: lower --learning-rate")
+            raise UserError(f"training of {model.name} diverged in epoch {epoch + 1}: lower its learning rate")
         values |= validate(model)
         state.history.append({"epoch": epoch + 1, **values, "seconds": round(time.monotonic() - started, 2)})
         state.save(model, folder, plan)
@@ -89,12 +89,27 @@ def validation_of(labels, scores):
 
 
 def start_from(model, file, flag):
-    """Give a model the weights of a .keras file of this suite; UserError, naming flag=file, if they do not fit."""
+    """Give a model the weights of a .keras file of this suite.
+
+    UserError, naming flag=file, if they do not fit: other shapes of weights, input, or other activations.
+    """
     try:
-        model.set_weights(keras.models.load_model(file, compile=False).get_weights())
+        given = keras.models.load_model(file, compile=False)
+        for what, ours, theirs in (
+            ("input", model.input_shape[1:], given.input_shape[1:]),
+            ("activation", _activations(model), _activations(given)),
+        ):
+            if ours != theirs:
+                raise ValueError(f"its {what} is {theirs}, here {ours}; give the flags that it was trained with")
+        model.set_weights(given.get_weights())
     except (ValueError, OSError, KeyError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"{flag}={file}: the file does not fit this network: {reason}") from error
+
+
+def started_from(file):
+    """The note on a network that starts from a weight file."""
+    return f"started from {file.name} ({sha256(file)[:12]}), whose training images are not known"
 
 
 def predict(model, batches, count):
@@ -119,6 +134,13 @@ def shorten_batch_norm(model, steps):
     for layer in lowered:
         layer.momentum = momentum
     return momentum if lowered else None
+
+
+def _activations(model):
+    """The kinds of activations in a network, in alphabetical order, as words."""
+    layers = model._flatten_layers(include_self=False)
+    found = {keras.activations.serialize(layer.activation) for layer in layers if hasattr(layer, "activation")}
+    return " ".join(sorted(map(str, found)))
 
 
 def seed_dropout(model, seed, epoch):

@@ -4,7 +4,7 @@
 
 A paper is a folder with a run.py; the quickest come first, by the minutes that their docstrings name. One that fails
 does not stop the others; the exit code is then 1. Stopped or failed, the same command goes on with what is left, in
-the middle of a paper too; once all have come to their end, it starts anew.
+the middle of a paper too; once all have come to their end and are compared, it starts anew.
 """
 
 import argparse
@@ -53,8 +53,10 @@ def main(argv=None):
     if failed:
         print(f"failed: {', '.join(failed)}; the same command runs these again", file=sys.stderr)
         return 1
+    if unsaid:
+        return 1
     done.forget()
-    return int(unsaid != 0)
+    return 0
 
 
 def papers():

@@ -22,6 +22,7 @@ from common.cli import parse, run_main
 from common.errors import UserError
 from common.files import write_bytes, write_csv
 from results import rendering
+from results.audit.printed import parse_printed
 from results.paired import compare_runs, print_runs
 from results.seeds import count, over_seeds
 from results.tables import known_papers, read_published, read_results
@@ -95,7 +96,7 @@ def compare(papers, results_folder, run=None):
 
 def _compare_paper(paper, folder, run):
     published = read_published(paper)
-    published["rounding"] = _rounding(published)
+    published["below"], published["above"] = _slack(published)
     published = published.rename(columns={"value": "published", "n": "published_n", "note": "published_note"})
     ours = read_results(Path(folder) / f"{paper}.csv").drop(columns="paper")
     ours = ours[(ours["table"] != "extra") & (ours["run"].eq(run) if run else True)]
@@ -116,14 +117,22 @@ def _compare_paper(paper, folder, run):
     return table[list(COLUMNS)]
 
 
-def _rounding(published):
-    """Half a unit of the last printed digit; in a table that of its finest cell, since 0.9 stands for 0.90 there."""
-    numbers = published["printed"].str.extract(r"(\d+(?:\.\d+)?)", expand=False)
-    decimals = numbers.str.partition(".")[2].str.len()
+def _slack(published):
+    """How far what is printed may lie below and above its value: two lists.
+
+    Half a unit of the last digit, a whole one of `around 5K`; `more than 67 %` has no upper end. In a table a unit is
+    that of the finest cell, since 0.9 stands for 0.90 there.
+    """
+    decimals = published["printed"].str.extract(r"\d\.(\d+)", expand=False).str.len().fillna(0).astype(int)
     finest = decimals.groupby([published["table"], published["metric"]]).transform("max")
-    decimals = finest.where(published["table"] != "text", decimals)
-    scale = np.where(np.isclose(numbers.astype(float), published["value"]), 1, 0.01)
-    return scale * 0.5 * 10.0**-decimals
+    digits = finest.where(published["table"] != "text", decimals)
+    reach = {"": (0.5, 0.5), "about": (1.0, 1.0), "more than": (0.0, np.inf), "less than": (np.inf, 0.0)}
+    slack = []
+    for text, value, places in zip(published["printed"], published["value"], digits, strict=True):
+        number = parse_printed(text, proportion=False, digits=places)
+        scale = value / float(number.value) if number.value else 1.0  # 0.01 where 82.20 stands for a share
+        slack.append([units * float(number.unit) * scale for units in reach[number.hedge]])
+    return zip(*slack, strict=True)
 
 
 if __name__ == "__main__":

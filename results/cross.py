@@ -27,7 +27,8 @@ from results.cross_runs import TrainedRun
 from results.cross_scores import PLAIN, score
 from results.tables import decimals, read_results, text_table, upsert
 
-KEY = [*DETECTOR, "dataset", "perturbation", "strength", "level", "metric"]
+TEST = [*DETECTOR, "dataset"]
+KEY = [*TEST, "perturbation", "strength", "level", "metric"]
 COLUMNS = (
     *("paper", "run", "model", "trained_on", "dataset", "protocol", "seed", "perturbation", "strength"),
     *("level", "metric", "value", "ci_low", "ci_high", "n", "note"),
@@ -135,7 +136,7 @@ def cross(detector, data, options, named):
         for variant, column in zip(variants, scores.T, strict=True)
     }
     for path, each in wanted.items():
-        upsert([row for variant in each for row in rows[variant]], path, COLUMNS, KEY)
+        upsert([row for variant in each for row in rows[variant]], path, COLUMNS, KEY, TEST)
 
 
 def show(options, detectors, datasets):
@@ -147,7 +148,7 @@ def show(options, detectors, datasets):
         drawn.append(draw_robustness(read_table(options.results / "robustness.csv"), folder / "robustness.png"))
     lines = [("detector", *(data.name for data in datasets))]
     auc = table[table["metric"].eq("auc") & table["level"].eq("frame")]
-    auc = pd.Series(auc["value"].to_numpy(), _keys(auc, [*DETECTOR, "dataset"]))
+    auc = pd.Series(auc["value"].to_numpy(), _keys(auc, TEST))
     for each in detectors:
         about = (each.run.paper, each.run.name, each.model, each.protocol, each.seed)
         cells = [decimals(auc[_key((*about, data.name))]) or "-" for data in datasets]

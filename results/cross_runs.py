@@ -38,7 +38,7 @@ class Trained:
 
     @property
     def digests(self):
-        """The sha256 of its train and val images, of those that are no images of its own making."""
+        """The sha256 of its train and val images."""
         return set(self.splits.loc[self.splits["split"] != "test", "sha256"]) - {""}
 
 
@@ -64,9 +64,13 @@ class TrainedRun:
             lacking = ", ".join(missing) or "detectors in models/"
             raise UserError(f"expected a finished run (RUNS/<paper>/<run>), got {folder}: it has no {lacking}")
         environment = read_json(self._path("environment.json"))
+        if "finished" not in environment:
+            raise UserError(f"{folder} is not finished; its command, given again, goes on with it")
         self.paper, self._prints = environment["paper"], environment["data"]
         self._config = read_json(self._path("config.json"))
         self.splits = pd.read_csv(self._path("splits.csv"), dtype=str, keep_default_na=False)
+        if "sha256" not in self.splits:
+            raise UserError(f"{folder}: no column sha256 in splits.csv, an earlier version made it; run the paper anew")
         self._current = {data.name: data.fingerprint for data in datasets}
         self._found = {data.name: name for data in datasets for name in self._prints if self._is(data, name)}
 

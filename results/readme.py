@@ -172,6 +172,7 @@ def _measured(query, folder):
     rows = read_results(path)
     if rows.empty:
         raise UserError(f"no results in {path}; make them: python reproductions/{query.paper}/run.py")
+    n = select(rows, query)["n"]
     rows = select(over_seeds(rows), query)
     beside = [name for name in CONDITIONS if rows[name].nunique() > 1]
     heading = ("", *(TITLES.get(name, name) for name in beside), *(_title(metric) for metric in query.metrics))
@@ -179,7 +180,7 @@ def _measured(query, folder):
     for _, ours in rows.groupby(EXPERIMENT, sort=False):
         first, cells = ours.iloc[0], {row.metric: _cell(row) for row in ours.itertuples()}
         lines.append((first["row"], *first[beside], *(cells.get(metric, "") for metric in query.metrics)))
-    return [*markdown_table(lines, heading[: 1 + len(beside)]), "", _legend(rows, beside)]
+    return [*markdown_table(lines, heading[: 1 + len(beside)]), "", _legend(rows, beside, n)]
 
 
 def _published(queries, folder):
@@ -214,7 +215,7 @@ def _cell(row):
     return f"{value} [{row.ci_low:.3f}, {row.ci_high:.3f}]" if alone else value
 
 
-def _legend(rows, beside):
+def _legend(rows, beside, n):
     """What holds for the whole table, as a line of text; of the notes, those that all rows and seeds share."""
     where = [f"{TITLES.get(name, name)} {rows[name].iloc[0]}" for name in CONDITIONS if name not in beside]
     seeds = max(rows["seeds"], key=count)
@@ -229,7 +230,7 @@ def _legend(rows, beside):
     without = list(dict.fromkeys(rows.loc[rows["note"].str.contains(NO_WEIGHTS), "row"]))
     if without and NO_WEIGHTS not in notes:
         notes.append(f"{NO_WEIGHTS}: {', '.join(without)}")
-    told = "; ".join([*where, spread, f"n = {_range(rows['n'])}", *notes])
+    told = "; ".join([*where, spread, f"n = {_range(n)}", *notes])
     return f"{told[0].upper()}{told[1:]}."
 
 

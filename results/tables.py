@@ -61,12 +61,14 @@ def read_results(path, columns=RESULTS):
     return _typed(_read(path, columns), path)
 
 
-def upsert(rows, path, columns=RESULTS, key=KEY):
+def upsert(rows, path, columns=RESULTS, key=KEY, replaced=None):
     """Put `rows` into the results file `path`: they replace rows of the same `key`, and no others are touched.
+
+    replaced: a part of `key`; all rows that agree in it with a new one go then.
 
     rows: dictionaries or a DataFrame with columns out of `columns`; those left out are empty. The file is written at
     once or not at all, in an order that does not depend on who wrote first. Processes of one user on one machine take
-    turns. ValueError for an unknown column or two rows of one key.
+    turns, if they have one folder of temporary files. ValueError for an unknown column or two rows of one key.
     """
     new = pd.DataFrame(rows)
     unknown = set(new) - set(columns)
@@ -78,7 +80,7 @@ def upsert(rows, path, columns=RESULTS, key=KEY):
         raise ValueError(f"two rows for {keys[keys.duplicated()].iloc[0]}")
     with FileLock(_lock_path(path)):
         old = read_results(path, columns)
-        kept = old[~_keys(old, key).isin(keys)]
+        kept = old[~_keys(old, replaced or key).isin(_keys(new, replaced or key))]
         table = new if kept.empty else pd.concat([kept, new])
         write_csv(table.sort_values(list(key), key=_sort_key, kind="stable"), path)
 

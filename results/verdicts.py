@@ -20,15 +20,15 @@ from results.tables import published_folder
 
 DEVIATIONS = 2
 PROTOCOL = re.compile(r"protocol (\w+(?: or \w+)*)")
-NO_WEIGHTS = "no ImageNet weights"
+NO_WEIGHTS, NO_FACENET = "no ImageNet weights", "not FaceNet"
 
 
 def verdict(row):
     """`reproduced`, `higher`, `lower`, `not comparable: <why>`, `not run`, or `not published`.
 
-    row: an object with the attributes published, published_n, rounding (of the published value, one-sided), protocols
-    (those that the paper's may be, empty: unknown), ours (whether we have the number), value, sd, ci_low, ci_high, n,
-    metric, dataset, protocol, preset, note.
+    row: an object with the attributes published, published_n, below and above (how far what was printed so may lie
+    from it), protocols (those that the paper's may be, empty: unknown), ours (whether we have the number), value, sd,
+    ci_low, ci_high, n, metric, dataset, protocol, preset, note.
     """
     if pd.isna(row.published):
         return "not published"
@@ -38,8 +38,9 @@ def verdict(row):
         return "not comparable: " + "; ".join(reasons)
     down, up = _reach(row.value, row.ci_low, row.ci_high, row.sd)
     published_down, published_up = _published_reach(row)
-    difference, slack = row.value - row.published, row.rounding + 1e-12
-    if difference - hypot(down, published_up) <= slack and difference + hypot(up, published_down) >= -slack:
+    difference, tiny = row.value - row.published, 1e-12
+    not_above = difference - hypot(down, published_up) <= row.above + tiny
+    if not_above and difference + hypot(up, published_down) >= -row.below - tiny:
         return "reproduced"
     return "higher" if difference > 0 else "lower"
 
@@ -73,6 +74,7 @@ def _obstacles(row):
         f"preset {row.preset}": row.preset != "paper",
         f"protocol {row.protocol}, the paper's is {' or '.join(row.protocols)}": foreign,
         NO_WEIGHTS: NO_WEIGHTS in row.note,
+        NO_FACENET: NO_FACENET in row.note,
         "no value": pd.isna(row.value),
     }
 

@@ -81,7 +81,8 @@ class WholeNetwork(keras.Model):
 
     penalty * 0.5 ||W||^2 (section 5.1: 0.001) is taken of two matrices, as in the author's code: that of the encoding,
     which is not on the classifier's path and only decays, and the last one, 2x2. The weights are those of `networks`;
-    phase 1 does not feel the penalty. It is for training: what goes into a run's folder are the networks.
+    phase 1 does not feel the penalty. It is for training: what goes into a run's folder is the classifier,
+    without the encoding.
     """
 
     def __init__(self, networks, penalty=0.001):

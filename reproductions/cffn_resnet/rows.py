@@ -27,7 +27,7 @@ ACCURACIES = {
 }
 TESTED = "the paper's is a validation accuracy, ours of a test split"
 TRAINED = "of training images, not augmented"
-SHOWN = ("accuracy", "majority_accuracy", "balanced_accuracy", "false_alarm_rate", "auc")
+SHOWN = ("accuracy", "majority_accuracy", "balanced_accuracy", "kappa", "false_alarm_rate", "auc")
 
 
 def result_rows(predictions, trained, seed=0):
@@ -103,7 +103,8 @@ def measured(images, level, seed):
 
 def summary(rows):
     """Every model on every data set, as lines of text: accuracy beside what calling everything alike would score."""
-    lines = [("model", "test data", "accuracy", "majority", "balanced", "false alarms", "AUC", "95 % interval", "n")]
+    metrics = ("accuracy", "majority", "balanced", "kappa", "false alarms", "AUC")
+    lines = [("model", "test data", *metrics, "95 % interval", "n")]
     extra = rows[rows["table"] == "extra"]
     for (row, dataset), values in extra.groupby(["row", "dataset"], sort=False):
         of = values.set_index("metric")

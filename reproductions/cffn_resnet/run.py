@@ -20,7 +20,6 @@ from common.options import read_config, read_weights
 from reproductions.cffn_resnet.config import (
     EMBEDDED,
     LAYOUTS,
-    MODELS,
     PAPER,
     PAPER_IMAGES,
     PRESETS,
@@ -40,8 +39,8 @@ def main(argv=None):
     from reproductions import experiment
     from results import compare
 
-    weights = read_weights(config.weights, MODELS)
-    if config.epochs == 0 and not set(weights) & set(config.models):
+    weights = read_weights(config.weights, config.models)
+    if config.epochs == 0 and not weights:
         raise UserError(f"--epochs 0 trains nothing: give --weights {config.models[0]}=FILE, or another model of a run")
     size = config.image_size
     datasets = experiment.load_data(config, LAYOUTS, EMBEDDED, faces="haar", size=size, frames=config.synthetic_frames)
@@ -88,7 +87,8 @@ def main(argv=None):
 
 
 def check_sizes(splits, config, strategy):
-    """UserError where images are too small, too few for a batch of a model, or the devices do not divide it."""
+    """UserError where images are too small, too few for a batch of a model, or the devices do not divide it, and for
+    kernels or a share of the images that make no sense."""
     from common import distribution
     from common.images import epoch_order
     from common.labels import to_numbers
@@ -96,6 +96,10 @@ def check_sizes(splits, config, strategy):
     from reproductions.cffn_resnet.train import training_images
 
     check_size(config.image_size)
+    if not config.kernels or len(set(config.kernels)) < len(config.kernels):
+        raise UserError(f"--kernels: expected one or more different sizes, got {list(config.kernels)}")
+    if config.training_share > 1:
+        raise UserError(f"--training-share: expected a share of at most 1, got {config.training_share}")
     for name in config.models if config.epochs else ():
         own = settings(config, name)
         distribution.check_batch(own.batch_size, strategy)

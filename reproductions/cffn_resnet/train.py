@@ -9,9 +9,9 @@ import tensorflow as tf
 from sklearn.metrics import roc_auc_score
 
 from common.detectors import Description, Detector
-from common.files import sha256, write_csv
+from common.files import write_csv
 from common.images import Images, Preprocessing
-from common.training import JIT, Plan, best_epoch, predict, shorten_batch_norm, start_from, validation_of
+from common.training import JIT, Plan, best_epoch, predict, shorten_batch_norm, start_from, started_from, validation_of
 from reproductions.cffn_resnet.config import PAPER_BATCH, PAPER_SIZE, PROPOSED
 from reproductions.cffn_resnet.model import fake_score, networks
 from reproductions.cffn_resnet.phases import CLASSIFIER, TRIPLET, Schedule, WholeNetwork, fit_phase, triplet_loss
@@ -61,7 +61,7 @@ def train_model(name, config, strategy, images, weights, state, seed, faces):
         scoring = fake_score(both.classifier)
         if weights:
             start_from(scoring, weights, f"--weights {name}")
-    notes = [f"started from {weights.name} ({sha256(weights)[:12]})"] if weights else []
+    notes = [started_from(weights)] if weights else []
     notes += [f"width {config.width:g}"] if config.width != 1 else []
     notes += [f"images of {config.image_size} px"] if config.image_size != PAPER_SIZE else []
     description = Description(

@@ -5,9 +5,18 @@ from dataclasses import asdict
 import keras
 
 from common.detectors import Description, Detector, fake_score
-from common.files import sha256
 from common.images import Images, Preprocessing
-from common.training import JIT, Plan, best_epoch, fit, predict, shorten_batch_norm, start_from, validation_of
+from common.training import (
+    JIT,
+    Plan,
+    best_epoch,
+    fit,
+    predict,
+    shorten_batch_norm,
+    start_from,
+    started_from,
+    validation_of,
+)
 from reproductions.dcgan_inception_resnet.config import PROPOSED
 from reproductions.dcgan_inception_resnet.detector import detector, stand_in
 
@@ -35,7 +44,7 @@ def train_detector(name, config, strategy, images, weights, imagenet, state, see
         scoring = fake_score(network)
         if weights:
             start_from(scoring, weights, f"--weights {name}")
-            notes = [f"started from {weights.name} ({sha256(weights)[:12]})"]
+            notes = [started_from(weights)]
     description = Description(
         name=name, network=f"{name}.keras", preprocessing=asdict(preprocessing(config)), faces=faces,
         proposed=name == PROPOSED,

@@ -20,6 +20,7 @@ from common.inception_resnet_v1 import (
     inception_resnet_v1,
     load_facenet_weights,
 )
+from common.inception_resnet_v1 import FACENET as PUBLISHED
 from common.layers import l2_normalize
 from data_prep.synthetic import cache_folder
 from reproductions.facenet_embeddings.config import FACENET, STAND_IN
@@ -82,7 +83,9 @@ def make_embedder(name, file, size):
     if file is None:
         return Embedder(name, network, f"{name}-v1-{size}", ("not FaceNet: its network with random weights",))
     load_facenet_weights(network, file)
-    return Embedder(name, network, f"{name}-{sha256(file)[:16]}-{size}")
+    digest = sha256(file)
+    foreign = () if digest == PUBLISHED.sha256 else (f"not FaceNet: weights of SHA-256 {digest[:16]}, not published",)
+    return Embedder(name, network, f"{name}-{digest[:16]}-{size}", foreign)
 
 
 def spectrum(size):

@@ -13,11 +13,20 @@ from common import distribution
 from common.detectors import Description, Detector, fake_score
 from common.errors import UserError
 from common.evaluation import video_numbers
-from common.files import sha256
 from common.images import Images, Preprocessing
 from common.labels import FAKE, to_numbers
 from common.nadam import ScheduledNadam
-from common.training import JIT, Plan, best_epoch, fit, predict, shorten_batch_norm, start_from, validation_of
+from common.training import (
+    JIT,
+    Plan,
+    best_epoch,
+    fit,
+    predict,
+    shorten_batch_norm,
+    start_from,
+    started_from,
+    validation_of,
+)
 from reproductions.facenet_embeddings import model
 from reproductions.facenet_embeddings.augmentation import augment
 from reproductions.facenet_embeddings.config import LSTM, TRIALS
@@ -84,7 +93,7 @@ def train_xception(name, images, config, strategy, weights, imagenet, state, see
         notes = list(notes)
         if weights:
             start_from(network, weights, "--weights xception")
-            notes = [f"started from {weights.name} ({sha256(weights)[:12]})"]
+            notes = [started_from(weights)]
         notes += arithmetic
         momentum = shorten_batch_norm(network, train.steps(batch_size)) if epochs else None
         _compile(network, TRIALS[name].learning_rate, config)

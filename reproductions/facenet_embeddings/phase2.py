@@ -10,11 +10,10 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 from common.classifiers import NearestCentroid
 from common.detectors import Description, Detector
 from common.errors import UserError
-from common.files import sha256
 from common.images import Preprocessing, epoch_order
 from common.labels import to_numbers
 from common.losses import SemiHard
-from common.training import JIT, Plan, best_epoch, fit, predict
+from common.training import JIT, Plan, best_epoch, fit, predict, started_from
 from reproductions.facenet_embeddings import model
 from reproductions.facenet_embeddings.config import BASE, ON_EMBEDDINGS, ON_UNTRAINED, PROPOSED
 
@@ -80,7 +79,7 @@ def train_base(parts, config, strategy, weights, state, seed):
         notes = []
         if weights:
             _start(base, weights)
-            notes.append(f"started from {weights.name} ({sha256(weights)[:12]})")
+            notes.append(started_from(weights))
         if not config.epochs:
             return untrained, base, None, [*notes, "not trained by this run"]
         base.compile(

@@ -43,7 +43,8 @@ def both_phases(setting, protocol, seed, parts, first):
     images = pd.concat([part.images.assign(case=part.name) if part.name else part.images for part in parts])
     outcome = Outcome(protocol, seed, images)
     suffix = "" if first else f"-{protocol}-seed{seed}"
-    phase1_too = first or setting.config.phase1_protocols == "all"
+    # a given network is cheap to score, and may be the only one
+    phase1_too = first or setting.config.phase1_protocols == "all" or setting.config.epochs == 0
     for place, part in enumerate(parts):
         _phase2(setting, outcome, part, suffix, place == 0, first)
         if phase1_too:

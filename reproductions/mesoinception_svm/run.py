@@ -41,12 +41,12 @@ def main(argv=None):
 
     if PROPOSED in config.models and BASE not in config.models:
         raise UserError(f"--models {PROPOSED}: the SVM stands on the features of {BASE}; add {BASE}")
-    weights = read_weights(config.weights, NETWORKS)
+    weights = read_weights(config.weights, [name for name in NETWORKS if name in config.models])
     datasets = experiment.load_data(config, LAYOUTS, EMBEDDED)
     trained = choose_training_sets(config, datasets)
     images = merge(datasets, config.near_duplicates)
     protocols = choose_protocols(images[images["dataset"].isin(trained)], config.protocol)
-    if config.epochs == 0 and not set(weights) & set(config.models):
+    if config.epochs == 0 and not weights:
         raise UserError("--epochs 0 trains nothing: give --weights mesoinception4=FILE or meso4=FILE")
     splits = {
         (protocol, seed): experiment.split_seen(images, trained, config, protocol, seed)

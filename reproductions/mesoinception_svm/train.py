@@ -7,9 +7,8 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 
 from common.detectors import Description, Detector
 from common.errors import UserError
-from common.files import sha256
 from common.images import Images, Preprocessing
-from common.training import JIT, Plan, best_epoch, fit, predict, shorten_batch_norm, start_from
+from common.training import JIT, Plan, best_epoch, fit, predict, shorten_batch_norm, start_from, started_from
 from reproductions.mesoinception_svm import model
 from reproductions.mesoinception_svm.augmentation import choose_augmentation
 from reproductions.mesoinception_svm.config import PROPOSED
@@ -49,7 +48,7 @@ def train_network(name, config, strategy, images, weights, state, seed):
         network.name = name
         if weights:
             load_weights(network, weights)
-            notes.append(f"started from {weights.name} (sha256 {sha256(weights)[:12]})")
+            notes.append(started_from(weights))
         if epochs == 0:
             return network, None, [*notes, "not trained by this run"]
         momentum = shorten_batch_norm(network, steps)

@@ -18,14 +18,12 @@ from common.errors import UserError
 from common.files import sha256
 from common.options import read_config, read_weights
 from reproductions.siamese_triplet.config import (
-    CONTROL,
     COUNTS,
     EMBEDDED,
     LAYOUTS,
     PAPER,
     PRESETS,
     SECOND_REAL,
-    SIAMESE,
     TRAINED,
     TRANSFER,
     UNSEEN,
@@ -41,8 +39,8 @@ def main(argv=None):
     from reproductions import experiment
     from results import compare
 
-    weights = read_weights(config.weights, (*SIAMESE, *TRANSFER, CONTROL))
-    if config.epochs == 0 and not set(weights) & set(config.models):
+    weights = read_weights(config.weights, config.models)
+    if config.epochs == 0 and not weights:
         raise UserError("--epochs 0 trains nothing: give --weights siamese=FILE, or other models of a run")
     datasets = experiment.load_data(config, LAYOUTS, EMBEDDED, faces="haar", size=config.image_size)
     roles = {data.role: data.name for data in datasets}

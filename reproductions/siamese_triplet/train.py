@@ -9,10 +9,9 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 from common.classifiers import NearestCentroid
 from common.detectors import Description, Detector
 from common.errors import UserError
-from common.files import sha256
 from common.images import Images, Preprocessing
 from common.losses import TripletHinge, TripletLogExp
-from common.training import JIT, Plan, best_epoch, fit, predict, shorten_batch_norm, validation_of
+from common.training import JIT, Plan, best_epoch, fit, predict, shorten_batch_norm, started_from, validation_of
 from reproductions.siamese_triplet import model
 from reproductions.siamese_triplet.config import CONTROL, PROPOSED, SIAMESE
 
@@ -39,7 +38,7 @@ def train_model(name, config, strategy, images, weights, imagenet, state, seed, 
     with strategy.scope():
         network, notes = _build(name, config, parts["train"], strategy.num_replicas_in_sync > 1, imagenet)
         if weights:
-            network, notes = _started(network, weights, name), [f"started from {weights.name} ({sha256(weights)[:12]})"]
+            network, notes = _started(network, weights, name), [started_from(weights)]
     train = _train_siamese if name in SIAMESE else _train_baseline
     history = None
     if config.epochs:

@@ -7,7 +7,8 @@ from fractions import Fraction
 from common.errors import UserError
 
 RULES = ("half-up", "half-even", "cut")
-MORE, ABOUT = ("more than", "over", "exceeding"), ("around", "approximately", "about", "nearly", "almost", "roughly")
+MORE, LESS = ("more than", "over", "exceeding"), ("less than", "under", "below")
+ABOUT = ("around", "approximately", "about", "nearly", "almost", "roughly")
 NUMBER = re.compile(
     r"(?P<sign>(?<!\S)[-\u2212])?(?P<whole>\d{1,3}(?:[ ,]\d{3})+(?!\d)|\d+)(?:\.(?P<decimals>\d+))?"
     r"(?:[eE](?P<exponent>[-+]?\d+))?\s*(?P<mark>%|per ?cent|[kK]\b)?"
@@ -33,7 +34,8 @@ class Printed:
     """A number as it is printed.
 
     text is the printed form, value the number as a Fraction (0.94 for `94 %`, 30000 for `30k`), unit what one step of
-    its last digit is worth, hedge `more than`, `about` or nothing. exact numbers, counts, have no rounding.
+    its last digit is worth, hedge `more than`, `less than`, `about` or nothing. exact numbers, counts, have no
+    rounding.
     """
 
     text: str
@@ -47,7 +49,7 @@ class Printed:
 
         half-up: from half a unit below up to half a unit above, without it. half-even: ties go to the even last digit.
         cut: digits were dropped, so the value lies up to a unit above. `more than 67 %` is 67 and a part of a unit,
-        `around 90 %` up to one unit off on either side.
+        `less than 35` the same below, `around 90 %` up to one unit off on either side.
         """
         if self.value < 0:  # rounding mirrors negative numbers
             mirrored = replace(self, value=-self.value).range(rule)
@@ -59,6 +61,8 @@ class Printed:
             return Range(value - unit, value + unit, True, True)
         if self.hedge == "more than":
             return Range(value, value + unit)
+        if self.hedge == "less than":
+            return Range(value - unit, value, False)
         if rule in ("cut", None) and not value:  # a minus sign may have gone with the digits
             return Range(-unit, unit, False, False)
         if rule in ("cut", None):
@@ -89,7 +93,7 @@ def parse_printed(text, proportion, digits=None):
     if proportion and number * scale > 1:
         raise UserError(f"expected a share of at most 100 %, got {text!r}")
     before = text[: found.start()].lower()
-    hedge = "more than" if any(word in before for word in MORE) else ""
-    hedge = "about" if any(word in before for word in ABOUT) else hedge
+    words = {"about": ABOUT, "more than": MORE, "less than": LESS}
+    hedge = next((name for name, known in words.items() if any(word in before for word in known)), "")
     exact = not hedge and not proportion and decimals is None
     return Printed(text, number * scale, unit * scale, hedge, exact)

@@ -11,7 +11,7 @@ from results.cross_figures import AXES
 from results.report.rows import is_synthetic
 from results.seeds import count, over_seeds
 
-DETECTOR = ["paper", "run", "model", "trained_on", "protocol"]
+DETECTOR = ["paper", "run", "model", "protocol"]
 NONE, CLEAN = "none", "clean"  # the perturbation of an image as it is, and its tick
 LOWER_IS_BETTER = ("eer",)
 COIN = 0.5  # what guessing gives by each of the metrics of results.cross
@@ -38,7 +38,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Matrix:
-    """One metric at one level: rows of (detector as a dictionary of DETECTOR, [Cell or None for each of datasets])."""
+    """One metric at one level: rows of (detector as a dictionary of DETECTOR and trained_on, [Cell or None for each of
+    datasets])."""
 
     metric: str
     level: str
@@ -96,7 +97,8 @@ def matrices(table):
         rows = []
         for detector, tests in part.groupby(DETECTOR, sort=False):
             cells = {test.dataset: _cell(test) for test in tests.itertuples()}
-            rows.append((dict(zip(DETECTOR, detector, strict=True)), [cells.get(name) for name in datasets]))
+            about = dict(zip(DETECTOR, detector, strict=True)) | {"trained_on": _trained_on(tests)}
+            rows.append((about, [cells.get(name) for name in datasets]))
         found.append(Matrix(metric, level, datasets, rows))
     return sorted(found, key=lambda matrix: (matrix.metric != "auc", matrix.level))
 
@@ -115,6 +117,12 @@ def curves(table):
         synthetic = is_synthetic(dataset) or part["trained_on"].map(is_synthetic).any()
         found.append(Curves(paper, dataset, bool(synthetic), panels))
     return found
+
+
+def _trained_on(tests):
+    """What a detector was trained on; a row of a data set that is this one calls it by the name it has there."""
+    seen = [test for test in tests.itertuples() if test.dataset in test.trained_on.split("+")]
+    return seen[0].trained_on if seen else tests["trained_on"].iloc[0]
 
 
 def _cell(test):

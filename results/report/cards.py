@@ -1,5 +1,6 @@
 """A paper's card: its README in reproductions/, rendered. No code of a reproduction is imported."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from common.decoding import Unreadable
 from results.report.figures import embed
 
 KEPT_LINKS = ("https://", "http://")
+COMMENT = re.compile(r"^<!--.*?-->\n", re.MULTILINE | re.DOTALL)  # such as the marks of results.readme
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,8 @@ class Card:
 def read_card(paper, folder=None):
     """The Card of `paper` from FOLDER/<paper>/README.md; folder: None for reproductions/ beside this package.
 
-    HTML in a README is shown as text, links to files beside it lose their target, and its pictures become data. A paper
-    without README has a card without text.
+    Comments are left out, other HTML in a README is shown as text, links to files beside it lose their target, and its
+    pictures become data. A paper without README has a card without text.
     """
     folder = Path(folder or Path(__file__).parents[2] / "reproductions") / paper
     path = folder / "README.md"
@@ -35,7 +37,7 @@ def read_card(paper, folder=None):
     reader.add_render_rule("table_open", lambda *_: '<div class="scroll" tabindex="0"><table class="plain">\n')
     reader.add_render_rule("table_close", lambda *_: "</table></div>\n")
     title, parts, inside = paper, {"": []}, ""
-    for token in reader.parse(path.read_text(encoding="utf-8")):
+    for token in reader.parse(COMMENT.sub("", path.read_text(encoding="utf-8"))):
         if token.tag in ("h1", "h2"):
             inside = token.tag if token.type == "heading_open" else ""
         elif inside == "h1":

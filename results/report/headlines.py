@@ -40,7 +40,8 @@ def _of_matrix(paper, table, row, results):
     ]
     rows = over_seeds(pd.DataFrame(measured or [NOT_MEASURED])).assign(ours=bool(measured))
     rows["paper"], rows["table"], rows["row"], rows["metric"] = paper, table, row, "accuracy"
-    rows["published"], rows["published_n"], rows["rounding"] = printed["value"], printed["n"], 0.0
+    rows["published"], rows["published_n"] = printed["value"], printed["n"]
+    rows["below"] = rows["above"] = 0.0
     rows["protocols"] = [protocols_of(read_protocols(paper), table, row)] * len(rows)
     rows["delta"] = rows["value"] - rows["published"]
     rows["seed"] = rows["seeds"].where(rows["seeds"].map(count) == 1)

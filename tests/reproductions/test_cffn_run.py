@@ -136,6 +136,9 @@ def test_predict_and_a_run_without_training_on_other_data(smoke, run_folder, com
         (("--models", "story_schedule"), "story_schedule has only 2 training images"),
         (("--image-size", "30"), "at least 35x35, got 30x30"),
         (("--weights", "cffn=/no/such/file"), "no such file"),
+        (("--weights", "cffn_relu=/no/such/file"), "expected MODEL=FILE, each MODEL once, of cffn; got 'cffn_relu="),
+        (("--training-share", "1.5"), "a share of at most 1, got 1.5"),
+        (("--kernels", "3", "3"), "one or more different sizes, got [3, 3]"),
         (("--fake-share", "1.5"), "a share of 1.5 fakes in batches of 8"),
     ],
 )

@@ -174,6 +174,44 @@ def test_augmentation_is_mild_and_a_function_of_the_seed():
     assert max(np.abs(each - image).max() for each in upright) < 30
 
 
+@pytest.fixture
+def alone(monkeypatch):
+    """A function that leaves one of the random changes and returns what it makes of an image under 40 seeds."""
+    kinds = ("flip_left_right", "brightness", "contrast", "saturation")
+
+    def changed(image, kept):
+        for kind in kinds:
+            if kind != kept:
+                monkeypatch.setattr(tf.image, f"stateless_random_{kind}", lambda image, *_: image)
+        return [train.augment(tf.constant(image), tf.constant([5, place])).numpy() for place in range(40)]
+
+    return changed
+
+
+def is_five_percent(factors):
+    """Whether factors, one an image, lie within 5 % of 1 and use that range."""
+    return 0.95 <= min(factors) < 0.97 and 1.03 < max(factors) <= 1.05
+
+
+def test_contrast_changes_by_five_percent(alone):
+    image = np.random.default_rng(0).uniform(60, 195, (20, 24, 3)).astype(np.float32)
+    mean = image.mean(axis=(0, 1))
+    factors = [(each - mean) / (image - mean) for each in alone(image, "contrast")]
+    assert max(np.ptp(np.median(each, axis=(0, 1))) for each in factors) < 1e-3
+    assert is_five_percent([np.median(each) for each in factors])
+
+
+def test_saturation_changes_by_five_percent(alone):
+    """By the hexcone model: 1 - min / max of the three channels."""
+    image = np.random.default_rng(0).uniform(60, 195, (20, 24, 3)).astype(np.float32)
+
+    def saturation(pixels):
+        return 1 - pixels.min(axis=-1) / pixels.max(axis=-1)
+
+    factors = [saturation(each) / saturation(image) for each in alone(image, "saturation")]
+    assert max(each.std() for each in factors) < 1e-2 and is_five_percent([np.median(each) for each in factors])
+
+
 def test_the_evidence_adds_up_to_the_logits():
     """Mean over the map, and the difference of the last biases, is log(p / (1 - p))."""
     keras.utils.set_random_seed(4)

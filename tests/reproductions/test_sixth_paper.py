@@ -268,7 +268,14 @@ def test_all_papers_are_run_and_a_stopped_command_goes_on_with_what_is_left(tmp_
     assert done.returncode == 1 and "failed: second; the same command runs these again" in done.stderr
 
     broken.write_text(table)
+    strange = tmp_path / "found" / "cross.csv"
+    strange.write_text("nonsense")
     done = again()
+    assert done.returncode == 1 and "cross.csv: expected the columns" in done.stderr, done.stderr
+
+    strange.unlink()  # what was run is not run again for the page's sake
+    done = again()
+    assert "[2/2] second, finished before" in done.stderr, done.stderr
     assert done.returncode == 0 and "[1/2] zeroth, finished before" in done.stderr, done.stderr
     assert names_of_runs(tmp_path) == {"zeroth": ["-1"], "second": ["-1", "-2"]}
     assert "second: published against reproduced" in done.stdout and "found/report.html" in done.stdout

@@ -9,7 +9,7 @@ import pytest
 from common.errors import UserError
 from common.splits import PROTOCOLS
 from results import rendering
-from results.compare import COLUMNS, _rounding, compare, main, show
+from results.compare import COLUMNS, _slack, compare, main, show
 from results.paired import compare_runs
 from results.tables import known_papers, read_published, upsert
 from results.verdicts import protocols_of, read_protocols, verdict
@@ -24,6 +24,13 @@ def row(**changes):
         "run": "paper-1", "commit": "abc", "note": "",
     }  # fmt: skip
     return values | changes
+
+
+def slack(paper):
+    """{(table, row, metric): how far what is printed may lie below and above its value}."""
+    published = read_published(paper)
+    names = zip(published["table"], published["row"], published["metric"], strict=True)
+    return dict(zip(names, zip(*_slack(published), strict=True), strict=True))
 
 
 def verdict_of(tmp_path, *seeds, **changes):
@@ -127,21 +134,47 @@ def test_the_verdict_of_several_seeds(tmp_path, seeds, expected):
 
 
 def test_a_cell_counts_as_printed_to_its_tables_finest():
-    """0.9 in a table of two decimals is 0.90 +- 0.005; so is `around 90%` in the text, but `96.25%` is +- 0.00005."""
-    published = read_published(PAPER)
-    rounding = _rounding(published).groupby([published["table"], published["row"], published["metric"]]).first()
-    assert rounding["Table 4", "class 1", "precision"] == pytest.approx(0.005)
-    assert rounding["Table 4", "class 1", "support"] == 0.5
-    assert rounding["Table 6", "Mesonet", "auc"] == pytest.approx(0.00005)
-    assert rounding["text", "section 4.3: both networks", "accuracy"] == pytest.approx(0.005)
-    assert rounding["text", "first model", "accuracy"] == pytest.approx(0.00005)
+    """0.9 in a table of two decimals is 0.90 +- 0.005, `around 90%` in the text +- 0.01, but `96.25%` +- 0.00005."""
+    of = slack(PAPER)
+    assert of["Table 4", "class 1", "precision"] == pytest.approx((0.005, 0.005))
+    assert of["Table 4", "class 1", "support"] == (0.5, 0.5)
+    assert of["Table 6", "Mesonet", "auc"] == pytest.approx((0.00005, 0.00005))
+    assert of["text", "section 4.3: both networks", "accuracy"] == pytest.approx((0.01, 0.01))
+    assert of["text", "first model", "accuracy"] == pytest.approx((0.00005, 0.00005))
+    assert of["text", "conclusion: Deepfake", "accuracy"] == (0, np.inf)  # more than 67%
+    sizes = slack("cffn_resnet")
+    assert sizes["text", "validation set", "images"] == (1000, 1000)  # around 5K
+    assert sizes["text", "training set", "images"] == (1000, 1000)  # approximately 100K
+    assert slack("siamese_triplet")["text", "VGG16 and VGG19", "epochs"] == (np.inf, 0)  # less than 35
+
+
+@pytest.mark.parametrize(
+    ("printed", "value", "expected"),
+    [
+        (("training set", "images", "cffn_resnet"), 99_700, "reproduced"),
+        (("training set", "images", "cffn_resnet"), 98_000, "lower"),
+        (("validation set", "images", "cffn_resnet"), 4902, "reproduced"),
+        (("conclusion: Deepfake", "accuracy", PAPER), 0.75, "reproduced"),
+        (("conclusion: Deepfake", "accuracy", PAPER), 0.66, "lower"),
+        (("VGG16 and VGG19", "epochs", "siamese_triplet"), 20, "reproduced"),
+        (("VGG16 and VGG19", "epochs", "siamese_triplet"), 36, "higher"),
+    ],
+)
+def test_hedged_numbers_are_compared_as_they_are_meant(tmp_path, printed, value, expected):
+    name, metric, paper = printed
+    ours = row(paper=paper, table="text", row=name, metric=metric, value=value, protocol="")
+    n = None if metric == "epochs" else 1_000_000
+    upsert([ours | {"ci_low": None, "ci_high": None, "n": n}], tmp_path / f"{paper}.csv")
+    table = compare([paper], tmp_path)
+    found = table[table["row"].eq(name) & table["metric"].eq(metric)]
+    assert list(found["verdict"]) == [expected]
 
 
 def test_synthetic_data_never_reproduce():
     """Whatever the numbers: equal to the published value, or at any distance."""
     for value in np.linspace(0, 1, 21):
         one = SimpleNamespace(
-            published=0.8, published_n=pd.NA, rounding=0.05, protocols=(), value=value, sd=np.nan, ci_low=0.0,
+            published=0.8, published_n=pd.NA, below=0.05, above=0.05, protocols=(), value=value, sd=np.nan, ci_low=0.0,
             ci_high=1.0, n=100, metric="auc", ours=True, dataset="synthetic_faces", protocol="frame", note="",
             preset="paper",
         )  # fmt: skip

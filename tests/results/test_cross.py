@@ -21,6 +21,7 @@ from common.files import write_json
 from common.manifest import read_manifest, write_manifest
 from common.perturbations import STRENGTHS, perturb
 from results import cross
+from results.report.across import matrices, read_scores
 
 PAPER, MODEL = "some_paper", "red"
 NEAREST = {"size": 8, "resize": "nearest"}  # of 64 pixels every eighth
@@ -59,7 +60,7 @@ def make_run(folder, trained, protocol="frame", seeds=("0",), **config):
         description = Description(name, f"{name}.keras", NEAREST, faces=faces, proposed=True)
         detectors.save(Detector(description, red_network()), folder / "models")
     pd.concat(splits).to_csv(folder / "splits.csv", index=False)
-    write_json({"paper": PAPER, "data": {"own": data.fingerprint}}, folder / "environment.json")
+    write_json({"paper": PAPER, "data": {"own": data.fingerprint}, "finished": "now"}, folder / "environment.json")
     write_json({"data": [f"own={trained}"], "limit": None} | config, folder / "config.json")
     return folder
 
@@ -118,6 +119,14 @@ def test_of_its_own_data_only_the_test_split_is_scored(run, prepared, crossed, t
 def test_its_own_data_are_known_under_another_name(run, prepared, crossed):
     row = only(crossed(run, "--data", f"anything={prepared}"), metric="auc")
     assert (row.n, row.trained_on, row.dataset) == (40, "anything", "anything")
+
+
+def test_a_detector_is_one_row_of_the_page_whatever_its_data_are_called(run, prepared, other, crossed, tmp_path):
+    crossed(run, "--data", f"mine={prepared}", f"other={other}")
+    tables = matrices(read_scores(tmp_path / "results" / "cross.csv"))
+    ((about, cells),) = tables[0].rows
+    assert about["trained_on"] == "mine" and tables[0].datasets == ["mine", "other"]
+    assert [cell.seen for cell in cells] == [True, False]
 
 
 def test_its_own_data_are_known_where_limit_left_a_part_of_them(tmp_path, prepared, crossed):
@@ -237,6 +246,13 @@ def test_what_stands_in_the_table_is_not_scored_again(run, other, clips, crossed
     assert len(third) == len(both), "replaced, not added"
 
 
+def test_other_data_under_the_same_name_leave_no_row_behind(run, other, clips, crossed, tmp_path):
+    assert set(crossed(run, "--data", f"x={clips}", f"y={clips}")["level"]) == {"frame", "video"}
+    table = crossed(run, "--data", f"x={other}")
+    assert set(table.loc[table["dataset"] == "x", "level"]) == {"frame"}
+    assert set(table.loc[table["dataset"] == "y", "level"]) == {"frame", "video"}
+
+
 def test_ctrl_c_leaves_the_rows_of_what_was_finished(run, other, clips, crossed, monkeypatch, tmp_path):
     score = cross.score
 
@@ -297,6 +313,11 @@ def test_mistakes_are_named(run, other, tmp_path):
     refused("expected a finished run .* no environment.json", other, "--data", f"x={other}")
     twin = shutil.copytree(run, tmp_path / "elsewhere" / run.name)
     refused("two runs of one name", run, twin, "--data", f"x={other}")
+    splits = pd.read_csv(run / "splits.csv")
+    splits.drop(columns="sha256").to_csv(run / "splits.csv", index=False)
+    refused("no column sha256 in splits.csv", run, "--data", f"x={other}")
+    write_json({"paper": PAPER, "data": {}}, twin / "environment.json")
+    refused("is not finished; its command", twin, "--data", f"x={other}")
     (run / "splits.csv").unlink()
     refused("expected a finished run .* it has no splits.csv", run, "--data", f"x={other}")
     assert not (tmp_path / "results").exists()

@@ -294,15 +294,19 @@ def test_a_card_stands_alone(tmp_path):
     (tmp_path / "p").mkdir()
     Image.new("RGB", (8, 8)).save(tmp_path / "p" / "a.png")
     lead = "Lead <b>x</b> [local](../x.md) [far](https://d.org) ![shown](a.png) ![gone](b.png)"
-    (tmp_path / "p" / "README.md").write_text(f"# Title\n\n{lead}\n\n## Run it\n\n    go\n")
+    (tmp_path / "p" / "README.md").write_text(
+        f"# Title\n\n{lead}\n\n<!-- results: p;\n   metrics=auc -->\n\n## Run it\n\n    go\n"
+    )
     card = read_card("p", tmp_path)
     assert (card.title, list(card.sections)) == ("Title", ["Run it"])
     assert "&lt;b&gt;" in card.lead and "../x.md" not in card.lead and 'href="https://d.org"' in card.lead
     assert 'src="data:image/' in card.lead and "b.png" not in card.lead and "gone" in card.lead
-    assert "go" in card.sections["Run it"]
+    assert "go" in card.sections["Run it"] and "metrics" not in card.lead
     assert read_card("absent", tmp_path).title == "absent"
     for paper in known_papers():
-        assert {"Run it", "Differences from the paper"} <= set(read_card(paper).sections)
+        card = read_card(paper)
+        assert {"Run it", "Differences from the paper"} <= set(card.sections)
+        assert not any("&lt;!--" in html for html in (card.lead, *card.sections.values()))
 
 
 @pytest.mark.parametrize(
