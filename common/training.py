@@ -51,9 +51,12 @@ def fit(model, batches, validate, plan, folder, seed=0, callbacks=(), proceed=No
         if _is_over(state, plan) or (proceed and not proceed(pd.DataFrame(state.history))):
             break
         started = time.monotonic()
+        data = batches(epoch)
+        if not model.train_function:
+            _make_variables(model, data)
         seed_dropout(model, seed, epoch)
         logs = model.fit(
-            batches(epoch),
+            data,
             epochs=epoch + 1,
             initial_epoch=epoch,
             shuffle=False,  # the order is ours
@@ -149,6 +152,22 @@ def seed_dropout(model, seed, epoch):
     for place, layer in enumerate(layers):
         state = np.random.default_rng([seed, epoch, 2, place]).integers(0, 2**32, size=2, dtype=np.uint32)
         layer.seed_generator.state.assign(state)
+
+
+def _make_variables(model, data):
+    """Let optimizer, loss and metrics make their variables before the first step.
+
+    TensorFlow traces a step that makes some twice, which takes 10 more seconds where a network has 300 layers. On
+    several replicas Keras does it by itself.
+    """
+    if model.distribute_strategy.num_replicas_in_sync > 1:
+        return
+    model.optimizer.build(model.trainable_variables)
+    images, labels = next(iter(data))
+    outputs = model(images, training=False)
+    model.compute_loss(images, labels, outputs)
+    model.compute_metrics(images, labels, outputs)
+    model.reset_metrics()
 
 
 @dataclass

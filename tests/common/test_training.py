@@ -86,6 +86,23 @@ def test_only_the_last_state_and_the_best_weights_stay(tmp_path):
     assert json.loads((tmp_path / "state.json").read_text())["weights"] == "epoch-0003.weights.h5"
 
 
+def test_a_step_is_traced_once(tmp_path):
+    """Networks have hundreds of layers, and tracing them is what a short training waits for."""
+    traced = []
+
+    class Noted(keras.layers.Dense):
+        def call(self, inputs, training=None):
+            traced.append(bool(training) and not tf.executing_eagerly())
+            return super().call(inputs)
+
+    model = keras.Sequential([keras.Input((6,)), Noted(1)])
+    model.compile("adam", "mse", metrics=["mae"])
+    before = model.get_weights()
+    history = fit(model, batches, validate, Plan(2, "val_loss"), tmp_path)
+    assert sum(traced) == 1 and list(history["epoch"]) == [1, 2]
+    assert any((one != other).any() for one, other in zip(before, model.get_weights(), strict=True))
+
+
 def test_a_diverged_training_is_an_error_that_says_so(tmp_path):
     def broken(epoch):
         return tf.data.Dataset.from_tensor_slices((INPUTS, LABELS * np.nan)).batch(16)
