@@ -3,7 +3,7 @@
 Sarkar, Bhattacharya (National College of Ireland). A DCGAN (Radford et al. 2016, doi:10.48550/arXiv.1511.06434) learns
 celebrities' faces and makes fakes; Inception-ResNet-v2 learns to tell them from the real ones.
 
-    python reproductions/dcgan_inception_resnet/run.py                    embedded data, 7 to 8 minutes on 2 CPU cores
+    python reproductions/dcgan_inception_resnet/run.py                    embedded data, 7 to 9 minutes on 2 CPU cores
     python reproductions/dcgan_inception_resnet/run.py --data celeb=DIR   the paper: about 4 GPU hours, estimated
 
 Expected with the paper's data: accuracy 0.998 (Figure 10) under the protocol `paper`, which scores the images that were

@@ -4,7 +4,7 @@ Ayyappan, Singh, Datta (NC State University). Phase I trains Xception, alone and
 Phase II takes FaceNet's 512 numbers of a face, trains a small network on them by semi-hard triplets (Schroff et al.
 2015, doi:10.1109/CVPR.2015.7298682), and classifies its output by SGD and a random forest.
 
-    python reproductions/facenet_embeddings/run.py                      embedded videos, 3 minutes on 2 CPU cores
+    python reproductions/facenet_embeddings/run.py                      embedded videos, 3 to 4 minutes on 2 CPU cores
     python reproductions/facenet_embeddings/run.py --data celebdf=DIR  the paper: a GPU hour a protocol, estimated
 
 NAMEs of --data: celebdf (Celeb-DF), celebdf_v2. Expected with the paper's data and FaceNet's weights: accuracy 0.875 of

@@ -13,7 +13,8 @@ from sklearn.svm import SVC
 from common import detectors
 from common.detectors import Description, Detector
 from common.errors import UserError
-from common.predict import Scorer, find_files, main
+from common.export import _cropping
+from common.predict import Scorer, _face_finder, find_files, main
 
 PREPROCESSING = {"size": 8, "resize": "nearest", "scale": 1 / 255, "offset": 0.0}
 
@@ -114,6 +115,14 @@ def test_a_videos_score_is_the_mean_of_its_frames(tmp_path):
     writer.release()
     score = Scorer(run).score_file(tmp_path / "clip.avi", frames=4)
     assert score == pytest.approx(125 / 255, abs=0.02)
+
+
+def test_data_that_do_not_say_how_faces_were_found_have_whole_pictures(tmp_path):
+    """A manifest that data_prep did not write is trained on too: no flag is known then."""
+    unknown = dict.fromkeys(("faces", "size", "margin", "min_confidence", "pick"))
+    image = np.random.default_rng(0).integers(0, 256, (30, 40, 3)).astype(np.uint8)
+    np.testing.assert_array_equal(_face_finder(unknown)(image), image)
+    assert "whole picture" in _cropping(unknown)["words"]
 
 
 def test_where_the_run_cropped_faces_a_picture_without_one_has_no_score(tmp_path):

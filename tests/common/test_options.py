@@ -64,6 +64,13 @@ def test_an_override_changes_the_presets_name_and_places_do_not():
     assert preset_name(other, PRESETS) != preset_name(replace(other, margin=0.6), PRESETS)
 
 
+def test_where_checked_weights_lie_changes_nothing_and_going_without_does():
+    for place in ("imagenet", "/data/weights", "/scratch/weights"):
+        assert preset_name(read_config(PRESETS, ["--imagenet-weights", place]), PRESETS) == "quick"
+    without = read_config(PRESETS, ["--imagenet-weights", "none"])
+    assert overridden(without, PRESETS["quick"]) == {"imagenet_weights": "none"}
+
+
 def test_config_survives_json(tmp_path):
     config = read_config(PRESETS, ["--seeds", "0", "1", "--runs", str(tmp_path), "--shares", "0.5", "0.5"])
     assert from_json(Config, to_json(config)) == config

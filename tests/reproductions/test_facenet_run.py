@@ -143,6 +143,14 @@ def test_a_given_base_network_is_not_trained_and_scores_alike(
     assert rows["note"].str.contains("not trained by this run").all() and "Table I" not in set(rows["table"])
 
 
+def test_a_given_xception_alone_is_scored_under_every_protocol(run_folder, command, tmp_path, read_rows):
+    words = ("--epochs", "0", "--weights", f"xception={run_folder / 'models' / 'trial3.keras'}")
+    command(tmp_path, *SMOKE, *words, "--protocol", "frame", "video")
+    rows = read_rows(tmp_path)
+    assert set(rows["protocol"]) == {"frame", "video"} and "trial3, frame level" in set(rows["row"])
+    assert rows["note"].str.contains("whose training images are not known").all()
+
+
 def test_folds_test_every_video_once_and_a_killed_run_goes_on(tmp_path, monkeypatch, cache):
     """Killed in the second of six trainings: the same command ends with the rows of a run that was not."""
     monkeypatch.chdir(tmp_path)

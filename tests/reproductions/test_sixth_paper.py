@@ -203,9 +203,20 @@ def test_its_readme_is_written_from_its_results(suite):
 
 
 def test_it_is_audited_and_its_flags_are_explained(suite):
-    _, run = suite
+    root, run = suite
     run("-m", "results.audit", PAPER)
+    assert set(pd.read_csv(root / "results" / "audit.csv")["paper"]) == {PAPER}
     assert "--image-size" in run(f"reproductions/{PAPER}/run.py", "--help").stdout
+
+
+def test_the_page_has_its_card_and_its_numbers(suite):
+    root, run = suite
+    run("-m", "results.report")
+    page = (root / "results" / "report.html").read_text(encoding="utf-8")
+    section = page.partition(f'<section id="{PAPER}"')[2].partition("</section>")[0]
+    rows = pd.read_csv(root / "results" / f"{PAPER}.csv")
+    ours = rows.loc[rows["table"] == "Table 1", "value"].mean()
+    assert f"{ours:.4f}" in section and "not comparable" in section and "synthetic data; preset smoke" in section
 
 
 def test_predict_says_that_it_has_no_network(suite):

@@ -55,6 +55,7 @@ def verdict_of(tmp_path, *seeds, **changes):
         ({"dataset": "celebdf+synthetic-swap"}, "not comparable: synthetic data"),
         ({"note": "partial data: no dfdc", "value": 0.822}, "not comparable: partial data"),
         ({"note": "epoch 3; no ImageNet weights", "value": 0.822}, "not comparable: no ImageNet weights"),
+        ({"note": "not FaceNet: spectrum stands in", "value": 0.822}, "not comparable: not FaceNet"),
         ({"preset": "quick"}, "not comparable: preset quick"),
         ({"preset": "paper+1a2b3c"}, "not comparable: preset paper+1a2b3c"),
         ({"dataset": "synthetic", "preset": "quick"}, "not comparable: synthetic data; preset quick"),
