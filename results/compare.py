@@ -7,7 +7,8 @@
 comparison.csv and comparison.md, always of all papers, are written beside the results. Several seeds are one row: their
 mean, standard deviation (sd) and mean interval. Verdicts: `reproduced` (the difference is within what n, seeds and the
 printed digits allow), `higher`, `lower`, `not comparable: <why>` (synthetic or partial data, another preset or protocol
-than the paper's, no ImageNet weights), `not run`, and `not published` for a row of ours that no paper prints.
+than the paper's, without ImageNet's or FaceNet's weights), `not run`, and `not published` for a row of ours that no
+paper prints.
 """
 
 from dataclasses import dataclass
