@@ -6,9 +6,9 @@ import sys
 import pytest
 
 from common.errors import UserError
-from results.readme import ROOT, main, read_query, refresh, select
+from results.readme import BLOCK, ROOT, main, read_query, refresh, select
 from results.seeds import over_seeds
-from results.tables import read_results, upsert
+from results.tables import known_papers, read_results, upsert
 
 PAPER = "cffn_resnet"
 FRAMES = f"<!-- results: {PAPER}; dataset=synthetic-swap; rows=cffn, frame level; metrics=accuracy auc -->"
@@ -168,3 +168,13 @@ def test_check_writes_nothing_and_names_what_is_stale(root, monkeypatch, capsys)
 def test_the_tables_of_this_repository_are_up_to_date():
     done = subprocess.run([sys.executable, "-m", "results.readme", "--check"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_each_paper_has_three_seeds_in_the_repository_and_a_table_of_them_in_its_readme():
+    for paper in known_papers():
+        rows = read_results(ROOT / "results" / f"{paper}.csv").query("preset == 'quick' and table == 'extra'")
+        assert set(rows["seed"]) == {0, 1, 2} and rows["dataset"].str.contains("synthetic").all(), paper
+        blocks = BLOCK.findall((ROOT / "reproductions" / paper / "README.md").read_text(encoding="utf-8"))
+        assert any("preset=quick" in words for words, _ in blocks), paper
+    words = [words for words, _ in BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))]
+    assert all(paper in " ".join(words) for paper in known_papers())
