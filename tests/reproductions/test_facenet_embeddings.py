@@ -151,7 +151,7 @@ def test_a_stand_in_says_that_it_is_not_facenet():
         assert embedder.network.output_shape == (None, 512)
 
 
-def test_facenet_is_made_with_the_weights_of_a_keras_2_file(tmp_path):
+def test_facenet_is_made_with_the_weights_of_a_keras_2_file(tmp_path, monkeypatch):
     keras.utils.set_random_seed(5)
     source = inception_resnet_v1(80)
     with h5py.File(tmp_path / "facenet.h5", "w") as file:
@@ -162,8 +162,12 @@ def test_facenet_is_made_with_the_weights_of_a_keras_2_file(tmp_path):
             group.attrs["weight_names"] = [name.encode() for name in names]
             for name, values in zip(names, layer.get_weights(), strict=True):
                 group[name] = values
+    digest = sha256(tmp_path / "facenet.h5")
     embedder = make_embedder("facenet", tmp_path / "facenet.h5", 80)
-    assert embedder.notes == () and embedder.identity == f"facenet-{sha256(tmp_path / 'facenet.h5')[:16]}-80"
+    assert embedder.notes == (f"not FaceNet: weights of SHA-256 {digest[:16]}, not published",)
+    assert embedder.identity == f"facenet-{digest[:16]}-80"
+    monkeypatch.setattr(embeddings, "PUBLISHED", replace(embeddings.PUBLISHED, sha256=digest))
+    assert make_embedder("facenet", tmp_path / "facenet.h5", 80).notes == ()
     pixels = np.random.default_rng(1).uniform(0, 255, (2, 80, 80, 3)).astype(np.float32)
     found = embedder.network.predict_on_batch(pixels)
     np.testing.assert_allclose(found, source.predict_on_batch(pixels), atol=1e-5)
