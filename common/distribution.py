@@ -17,7 +17,8 @@ def set_up(strategy="auto", precision="auto", deterministic=False, seed=0):
     """Prepare TensorFlow and return the tf.distribute.Strategy that the whole run builds its models in.
 
     strategy: none | mirrored (all GPUs, or the logical CPUs where there are none) | auto (mirrored with several GPUs).
-    precision: a Keras dtype policy, or auto for float32. deterministic: bit-identical at one seed and thread count.
+    precision: a Keras dtype policy, or auto for float32. deterministic: TensorFlow's part
+    of --deterministic (common.options has the other).
     """
     import_tensorflow()
     import keras

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import importlib.util
 import json
+import os
 import sys
 import types
 import typing
@@ -59,7 +60,7 @@ class RunOptions:
     limit: int | None = None
     """Use at most this many images per class of each data set, chosen by hash."""
     deterministic: bool = False
-    """Ask TensorFlow for bit-identical results at the same seed and thread count."""
+    """Bit-identical results at the same seed and thread count; slower, on a CPU without oneDNN's kernels."""
     tensorboard: bool = False
     """Write TensorBoard logs into the run folder (needs the extra [tensorboard])."""
     debug: bool = False
@@ -75,9 +76,10 @@ def read_config(presets, argv=None, *, prog=None, description=None):
     chosen = _value_of("--preset", argv) or ("paper" if _value_of("--data", argv) else "quick")
     default = presets.get(chosen, presets["quick"])  # an unknown preset: tyro names the legal ones
     config = parse(type(default), argv, prog=prog, description=description, default=default)
-    if config.resume is None:
-        return _checked(config)
-    return _resumed(config, presets[chosen])
+    config = _checked(config) if config.resume is None else _resumed(config, presets[chosen])
+    if config.deterministic:  # heard when TensorFlow is imported: oneDNN's sums depend on where a tensor lies in memory
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    return config
 
 
 def read_weights(pairs, models):

@@ -31,7 +31,6 @@ from reproductions.dcgan_inception_resnet.config import (
     PRESETS,
     PROPOSED,
     PROTOCOLS,
-    STAND_IN,
 )
 
 log = logging.getLogger("deepfake")
@@ -39,7 +38,7 @@ log = logging.getLogger("deepfake")
 
 def main(argv=None):
     config = read_config(PRESETS, argv, prog=f"python reproductions/{PAPER}/run.py", description=__doc__)
-    weights = read_weights(config.weights, (GENERATOR, DISCRIMINATOR, PROPOSED, STAND_IN))
+    weights = read_weights(config.weights, (GENERATOR, DISCRIMINATOR, *config.models))
     if config.generate:
         return generate(config, weights)
     if config.epochs == 0:

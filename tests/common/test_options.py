@@ -1,4 +1,5 @@
 import dataclasses
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -62,6 +63,19 @@ def test_an_override_changes_the_presets_name_and_places_do_not():
     assert overridden(other, PRESETS["quick"]) == {"margin": 0.5}
     assert preset_name(other, PRESETS).startswith("quick+")
     assert preset_name(other, PRESETS) != preset_name(replace(other, margin=0.6), PRESETS)
+
+
+def test_deterministic_leaves_out_onednn_unless_the_user_wants_it(monkeypatch):
+    """Its convolutions' gradients of one batch differ from process to process."""
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    read_config(PRESETS, [])
+    assert "TF_ENABLE_ONEDNN_OPTS" not in os.environ
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
+    read_config(PRESETS, ["--deterministic"])
+    assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == "1"
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+    read_config(PRESETS, ["--deterministic"])
+    assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == "0"
 
 
 def test_where_checked_weights_lie_changes_nothing_and_going_without_does():
