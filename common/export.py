@@ -32,7 +32,7 @@ class ExportOptions:
     run: tyro.conf.Positional[Path]
     """A run folder: RUNS/<paper>/<run>."""
     format: Literal["savedmodel", "onnx"] = "savedmodel"
-    """savedmodel for TensorFlow and its servers; onnx needs `pip install "deepfake-reproductions[onnx]"`."""
+    """savedmodel for TensorFlow and its servers; onnx needs `pip install -e ".[onnx]"`."""
     model: str | None = None
     """A model of the run; none: the paper's proposed one."""
     output: Path | None = None
@@ -45,7 +45,7 @@ def main(argv=None):
     options = parse(ExportOptions, argv, prog="python -m common.export", description=__doc__)
     if options.format == "onnx" and not all(map(importlib.util.find_spec, NEEDED)):
         raise UserError(
-            '--format onnx needs tf2onnx and onnx: pip install "deepfake-reproductions[onnx]", or --format savedmodel'
+            '--format onnx needs tf2onnx and onnx: pip install -e ".[onnx]", or --format savedmodel'
         )
     import_tensorflow()
     from common import detectors

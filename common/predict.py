@@ -97,11 +97,6 @@ class Scorer:
         self._preprocessing = Preprocessing(**self.description.preprocessing)
         self._find_face = _face_finder(self.description.faces)
 
-    def score_file(self, file, frames=10):
-        """The score in [0, 1] of an image or video, or None if no face is found; Unreadable if it cannot be read."""
-        faces = self.faces(file, frames)
-        return None if faces is None else float(self.scores(faces.pixels).mean())
-
     def faces(self, file, frames=10):
         """The Faces of an image, or of so many frames of a video, or None; Unreadable if it cannot be read."""
         numbered = read_frames(file, frames) if file.suffix.lower() in VIDEO_SUFFIXES else [(None, read_image(file))]
@@ -139,7 +134,7 @@ class Explanations:
 
         place = int(scores.argmax())
         words, number = self._scorer.verdict(scores[place]), faces.frames[place]
-        explanation = self._explainer.explain(self._scorer.scaled(faces.pixels)[place], WORDS.index(words))
+        explanation = self._explainer.explain(self._scorer.scaled(faces.pixels[[place]])[0], WORDS.index(words))
         title = f"{file.name}: {words}, score {scores[place]:.3f} by {self._scorer.description.name}"
         if number is not None:
             title = f"{file.name}, frame {number}: {words}, score {scores[place]:.3f}\n"

@@ -52,8 +52,7 @@ def main(argv=None):
     print(f"{finished} of {len(every)} papers in {_duration(time.monotonic() - began)}", file=sys.stderr)
     if failed:
         print(f"failed: {', '.join(failed)}; the same command runs these again", file=sys.stderr)
-        return 1
-    if unsaid:
+    if failed or unsaid:
         return 1
     done.forget()
     return 0

@@ -40,6 +40,10 @@ def plain(path, red, size=16):
     return path
 
 
+def scored(scorer, file, **options):
+    return scorer.scores(scorer.faces(file, **options).pixels).mean()
+
+
 def test_a_score_is_the_networks_output_and_decided_at_one_half(tmp_path, capsys):
     run = a_run(tmp_path / "run")
     bright, dark = plain(tmp_path / "bright.png", 204), plain(tmp_path / "dark.png", 51)
@@ -50,7 +54,7 @@ def test_a_score_is_the_networks_output_and_decided_at_one_half(tmp_path, capsys
 
 def test_a_margin_becomes_a_score_that_is_half_at_zero(tmp_path):
     run = a_run(tmp_path / "run", head="margin")
-    score = Scorer(run).score_file(plain(tmp_path / "i.png", 204))
+    score = scored(Scorer(run), plain(tmp_path / "i.png", 204))
     assert score == pytest.approx(1 / (1 + np.exp(-0.8)), abs=1e-6)
 
 
@@ -68,8 +72,8 @@ def test_a_classifier_on_features_survives_the_disk(tmp_path):
     assert scorer.description.name == "svm", "the proposed model is the default"
     red = np.array([[204, 10, 10]]) / 255
     expected = 1 / (1 + np.exp(-svm.decision_function(red)[0]))
-    assert scorer.score_file(plain(tmp_path / "i.png", 204)) == pytest.approx(expected, abs=1e-5)
-    assert Scorer(run, "mean").score_file(tmp_path / "i.png") == pytest.approx(0.8)
+    assert scored(scorer, plain(tmp_path / "i.png", 204)) == pytest.approx(expected, abs=1e-5)
+    assert scored(Scorer(run, "mean"), tmp_path / "i.png") == pytest.approx(0.8)
 
 
 class Foreign(BaseEstimator):
@@ -113,7 +117,7 @@ def test_a_videos_score_is_the_mean_of_its_frames(tmp_path):
     for red in (50, 100, 150, 200):
         writer.write(np.full((32, 32, 3), (10, 10, red), np.uint8))  # OpenCV writes BGR
     writer.release()
-    score = Scorer(run).score_file(tmp_path / "clip.avi", frames=4)
+    score = scored(Scorer(run), tmp_path / "clip.avi", frames=4)
     assert score == pytest.approx(125 / 255, abs=0.02)
 
 
@@ -130,7 +134,7 @@ def test_where_the_run_cropped_faces_a_picture_without_one_has_no_score(tmp_path
         tmp_path / "run",
         faces={"faces": "haar", "size": 64, "margin": 0, "min_confidence": None, "pick": "largest"},
     )
-    assert Scorer(run).score_file(plain(tmp_path / "wall.png", 90, 256)) is None
+    assert Scorer(run).faces(plain(tmp_path / "wall.png", 90, 256)) is None
 
 
 def test_files_are_found_in_folders_and_missing_ones_named(tmp_path):
