@@ -19,7 +19,7 @@ import tyro
 from common.cli import parse, run_main
 from common.errors import UserError
 from common.files import write_json
-from common.quiet import import_tensorflow
+from common.tensorflow_import import import_tensorflow
 
 NEEDED = ("tf2onnx", "onnx")
 OPSET = 18  # of ONNX
@@ -44,11 +44,9 @@ class ExportOptions:
 def main(argv=None):
     options = parse(ExportOptions, argv, prog="python -m common.export", description=__doc__)
     if options.format == "onnx" and not all(map(importlib.util.find_spec, NEEDED)):
-        raise UserError(
-            '--format onnx needs tf2onnx and onnx: pip install -e ".[onnx]", or --format savedmodel'
-        )
+        raise UserError('--format onnx needs tf2onnx and onnx: pip install -e ".[onnx]", or --format savedmodel')
     import_tensorflow()
-    from common import detectors
+    from common.detectors import store as detectors
 
     detector = detectors.load(options.run, options.model)
     name = detector.description.name
@@ -87,7 +85,7 @@ def _write_onnx(detector, folder):
     import tf2onnx
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    from common.detectors import in_float32
+    from common.detectors.store import in_float32
 
     tf.get_logger().setLevel("ERROR")  # tf2onnx calls what TensorFlow deprecates
     in_float32(detector.network)
@@ -111,8 +109,8 @@ def score_function(detector, resize):
     """
     import tensorflow as tf
 
-    from common import tensor_classifiers
-    from common.images import Preprocessing
+    from common.data.pipeline import Preprocessing
+    from common.detectors import tensor_classifiers
 
     description = detector.description
     preprocessing = Preprocessing(**description.preprocessing)
@@ -132,7 +130,7 @@ def score_function(detector, resize):
 
 
 def resized(faces, preprocessing):
-    """common.images' own resizing, image by image."""
+    """common.data.pipeline' own resizing, image by image."""
     import tensorflow as tf
 
     return tf.map_fn(preprocessing.resized, faces, fn_output_signature=tf.uint8)
@@ -230,7 +228,7 @@ def _cropping(faces):
         return {"words": "the whole picture is the face, as in the run's own data", **faces}
     size = f", then resized to {faces['size']} x {faces['size']} px" if faces.get("size") else ""
     words = f"the box of the detector {faces['faces']}, widened by {faces['margin']} px in all{size}"
-    return {"words": f"{words}, as common.faces.crop does it", **faces}
+    return {"words": f"{words}, as common.faces.detection.crop does it", **faces}
 
 
 @contextmanager

@@ -13,11 +13,11 @@ import numpy as np
 import tyro
 
 from common.cli import parse, run_main
-from common.decoding import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Unreadable, read_image
+from common.data.decoding import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Unreadable, read_image
+from common.data.videos import read_frames
 from common.errors import UserError
 from common.labels import FAKE, REAL, WORDS
-from common.quiet import import_tensorflow
-from common.videos import read_frames
+from common.tensorflow_import import import_tensorflow
 
 NO_FACE, UNREADABLE = "no face", "unreadable"
 
@@ -89,8 +89,8 @@ class Scorer:
 
     def __init__(self, run, model=None):
         import_tensorflow()
-        from common import detectors
-        from common.images import Preprocessing
+        from common.data.pipeline import Preprocessing
+        from common.detectors import store as detectors
 
         self._detector = detectors.load(run, model)
         self.description = self._detector.description
@@ -120,8 +120,8 @@ class Explanations:
     """Writes one PNG for each file into a folder, in the sub-folders that the files have among themselves."""
 
     def __init__(self, scorer, run, folder, files):
-        from common import detectors
-        from common.explain import Explainer
+        from common.detectors import store as detectors
+        from common.detectors.explain import Explainer
 
         self.written = 0
         self._scorer, self._folder = scorer, folder
@@ -130,7 +130,7 @@ class Explanations:
 
     def write(self, file, faces, scores):
         """Explain the verdict on a file's face, on its most suspicious one where it is a video; returns the PNG."""
-        from common.explain import draw
+        from common.detectors.explain import draw
 
         place = int(scores.argmax())
         words, number = self._scorer.verdict(scores[place]), faces.frames[place]
@@ -171,7 +171,7 @@ def find_files(paths):
 
 def _face_finder(faces):
     """A function from an image to the face crop that the training data would have had, or None."""
-    from common.faces import Face, crop, make_detector, pick
+    from common.faces.detection import Face, crop, make_detector, pick
 
     if (faces.get("faces") or "none") == "none":
         return lambda image: crop(image, Face(0, 0, image.shape[1], image.shape[0], 1.0), faces.get("size"))

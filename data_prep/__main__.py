@@ -18,11 +18,11 @@ import pandas as pd
 import tyro
 
 from common.cli import GOES_ON, parse, run_main
+from common.data.manifest import PREPARATION
 from common.files import read_json
-from common.manifest import PREPARATION
 from data_prep.layouts import LAYOUTS
+from data_prep.preparation.tables import SKIPPED, in_words
 from data_prep.prepare import PrepareOptions, prepare
-from data_prep.tables import SKIPPED, in_words
 from data_prep.verify import contradictions, report
 
 PROGRAM = "python -m data_prep"

@@ -1,7 +1,7 @@
 """The embedded data: drawn once into the user's cache, then prepared like anybody's download."""
 
+from data_prep.drawing.trees import cached_tree
 from data_prep.prepare import PrepareOptions, prepare
-from data_prep.synthetic import cached_tree
 
 
 def embedded(family, count, seed=0, faces="none", size=None, jpeg=None, frames=1):

@@ -11,19 +11,19 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Literal
 
+from common.data.manifest import NAME, is_prepared, read_manifest
 from common.errors import UserError
-from common.faces import detector_version
-from common.manifest import NAME, is_prepared, read_manifest
-from data_prep.expected import completeness
-from data_prep.journal import Journal, refuse_folder
+from common.faces.detection import detector_version
 from data_prep.layouts import find, passed_over
+from data_prep.layouts.published_counts import completeness
 from data_prep.layouts.tree import is_video
-from data_prep.parallel import in_parallel, threads_for
-from data_prep.recipe import Recipe
-from data_prep.shards import parse_shard
-from data_prep.tables import write_tables
-from data_prep.tasks import chunks, missing
-from data_prep.work import Place, work
+from data_prep.preparation.journal import Journal, refuse_folder
+from data_prep.preparation.parallel import in_parallel, threads_for
+from data_prep.preparation.process import Place, work
+from data_prep.preparation.recipe import Recipe
+from data_prep.preparation.shards import parse_shard
+from data_prep.preparation.tables import write_tables
+from data_prep.preparation.tasks import chunks, missing
 
 SYNTHETIC = "SYNTHETIC.json"
 CHUNK = 8  # images that a worker takes at a time, or one video: at most so many are done twice after a kill
@@ -134,7 +134,7 @@ def _check(options):
 
 def _folders(layout, src, dst):
     if layout == "synthetic":
-        from data_prep.synthetic import cached_tree, parse_source
+        from data_prep.drawing.trees import cached_tree, parse_source
 
         src = cached_tree(*parse_source(str(src)))
     src, dst = Path(src).expanduser().resolve(), Path(dst).expanduser().resolve()

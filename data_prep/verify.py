@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from common.decoding import Unreadable, check_image
+from common.data.decoding import Unreadable, check_image
+from common.data.manifest import NAME, PREPARATION, read_manifest
 from common.errors import UserError
 from common.files import read_json, sha256
-from common.manifest import NAME, PREPARATION, read_manifest
 from data_prep.layouts import image_paths
-from data_prep.tables import SKIPPED, count_reasons
+from data_prep.preparation.tables import SKIPPED, count_reasons
 
 FOUND = 1  # exit code where something is off; 2 is for a user's mistake
 

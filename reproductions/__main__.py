@@ -18,7 +18,7 @@ from pathlib import Path
 from common.cli import GOES_ON, STOPPED, run_main
 from common.errors import UserError
 from common.files import read_json, write_json
-from common.options import digest
+from common.runs.options import digest
 
 MINUTES = re.compile(r"(\d+) (?:to \d+ )?minutes on 2 CPU cores")
 TO_STOP = 10  # seconds for a run that is asked to stop

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from common.datasets import open_dataset, read_data
+from common.data.datasets import open_dataset, read_data
 from common.errors import UserError
-from common.options import overridden, preset_name
-from common.split_checks import check_splits
-from common.splits import split_images
+from common.runs.options import overridden, preset_name
+from common.splits.leaks import check_splits
+from common.splits.protocols import split_images
 from data_prep.embedded import embedded
 from results.tables import upsert
 
@@ -91,11 +91,11 @@ def split_seen(images, trained, config, protocol, seed, draw=draw_protocol):
 
 
 def imagenet_start(backbone, config, model):
-    """(What a network of common.backbones starts from, notes on that); looked for before anything is trained.
+    """(What a network of common.networks.backbones starts from, notes on that); looked for before anything is trained.
 
     Where the weights cannot be downloaded the preset paper stops, the others go on without, and say so of `model`.
     """
-    from common.backbones import WeightsUnavailable, find_weights
+    from common.networks.backbones import WeightsUnavailable, find_weights
 
     chosen = config.imagenet_weights
     try:
@@ -139,7 +139,7 @@ def write_tables(outcomes, run):
 
 
 def result_row(key, model, value, dataset, *notes):
-    """A row of the results, without what `publish` adds. key: (table, row, metric); value: common.evaluation.Value."""
+    """A row of the results, without what `publish` adds. key: (table, row, metric); value: a Value."""
     return {
         **dict(zip(("table", "row", "metric"), key, strict=True)),
         "model": model,

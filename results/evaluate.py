@@ -17,9 +17,17 @@ import tyro
 
 from common.cli import parse, run_main
 from common.errors import UserError
-from common.evaluation import ONE_OF_EACH, check_predictions, evaluate, has_videos, is_fake, to_videos, video_numbers
+from common.evaluation.evaluate import (
+    ONE_OF_EACH,
+    check_predictions,
+    evaluate,
+    has_videos,
+    is_fake,
+    to_videos,
+    video_numbers,
+)
+from common.evaluation.metrics import COUNTS, OF_CURVE, PROPORTIONS
 from common.labels import FAKE, REAL, WORDS, to_words
-from common.metrics import COUNTS, OF_CURVE, PROPORTIONS
 from results.tables import text_table
 
 ALIASES = {  # column: the names it goes by, lower case; the first one in the file is taken

@@ -6,7 +6,7 @@ from itertools import product
 import pandas as pd
 
 from common.errors import UserError
-from common.paired import compare_models
+from common.evaluation.paired import compare_models
 from results.tables import text_table
 
 

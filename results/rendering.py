@@ -4,7 +4,7 @@ import textwrap
 
 import pandas as pd
 
-from common.metrics import COUNTS
+from common.evaluation.metrics import COUNTS
 from results.seeds import count
 from results.tables import text_table
 

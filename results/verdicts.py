@@ -14,8 +14,8 @@ from math import hypot, isnan
 
 import pandas as pd
 
-from common.intervals import wilson
-from common.metrics import PROPORTIONS
+from common.evaluation.intervals import wilson
+from common.evaluation.metrics import PROPORTIONS
 from results.tables import published_folder
 
 DEVIATIONS = 2

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageFilter
 
+from common.data.manifest import COLUMNS, write_manifest
 from common.files import sha256, write_json
-from common.manifest import COLUMNS, write_manifest
 
 
 @pytest.fixture(scope="session", autouse=True)

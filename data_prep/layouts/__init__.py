@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.decoding import IMAGE_SUFFIXES
+from common.data.decoding import IMAGE_SUFFIXES
 from common.errors import UserError
 from data_prep.layouts.tree import UNREADABLE, UNWRITABLE, image_paths, is_video, media_paths, refused_paths
 

@@ -12,8 +12,8 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass
 
+from common.data.manifest import SPLITS
 from common.errors import UserError
-from common.manifest import SPLITS
 from data_prep.layouts import Item
 from data_prep.layouts.tree import (
     frame_index,

@@ -1,4 +1,4 @@
-"""Our own drawn faces: the tree that data_prep.synthetic draws, with a metadata.csv of the manifest's columns."""
+"""Our own drawn faces: the tree that data_prep.drawing.trees draws, with a metadata.csv of the manifest's columns."""
 
 import pandas as pd
 

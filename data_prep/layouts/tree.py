@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path, PureWindowsPath
 
-from common.decoding import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from common.data.decoding import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from common.errors import UserError
 
 MEDIA_SUFFIXES = IMAGE_SUFFIXES + VIDEO_SUFFIXES

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from common.options import RunOptions
+from common.runs.options import RunOptions
 
 PAPER = "cffn_resnet"
 PROPOSED = "cffn"

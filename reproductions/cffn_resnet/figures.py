@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pandas as pd
 
-from common import detectors
-from common.figures import CURVES, confusion_figure, new_figure, save_figure
-from common.images import Images
+from common.data.pipeline import Images
+from common.detectors import store as detectors
+from common.evaluation.figures import CURVES, confusion_figure, new_figure, save_figure
 from common.labels import FAKE, REAL, WORDS
-from common.training import predict
+from common.training.fit import predict
 from reproductions.cffn_resnet.config import PROPOSED
 from reproductions.cffn_resnet.model import EVIDENCE, LOGITS
 from reproductions.cffn_resnet.train import preprocessing

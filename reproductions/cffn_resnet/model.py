@@ -14,7 +14,7 @@ from typing import NamedTuple
 import keras
 from keras import layers
 
-from common import detectors
+from common.detectors import store as detectors
 from common.errors import UserError
 from common.layers import FusedBatchNormalization
 
@@ -78,7 +78,7 @@ def check_size(image_size):
 
 
 def fake_score(classifier):
-    """The classifier, its weights shared, with P(fake) (B, 1) as its output: what common.detectors takes."""
+    """The classifier, its weights shared, with P(fake) (B, 1) as its output: what common.detectors.store takes."""
     probabilities = layers.Softmax(dtype="float32", name="real_fake")(classifier.output)
     return detectors.fake_score(keras.Model(classifier.input, probabilities, name=classifier.name))
 

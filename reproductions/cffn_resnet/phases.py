@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from common.losses import BatchAll, BatchHard
-from common.training import fit
+from common.training.fit import fit
 from reproductions.cffn_resnet.model import ENCODING, LOGITS
 
 TRIPLET, CLASSIFIER = 1, 2  # the phases

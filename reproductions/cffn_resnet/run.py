@@ -16,7 +16,7 @@ import pandas as pd
 
 from common.errors import UserError
 from common.files import sha256
-from common.options import read_config, read_weights
+from common.runs.options import read_config, read_weights
 from reproductions.cffn_resnet.config import (
     EMBEDDED,
     LAYOUTS,
@@ -33,9 +33,10 @@ log = logging.getLogger("deepfake")
 
 def main(argv=None):
     config = read_config(PRESETS, argv, prog=f"python reproductions/{PAPER}/run.py", description=__doc__)
-    from common import distribution, runs
-    from common.datasets import merge
-    from common.splits import choose_protocols
+    from common.data.datasets import merge
+    from common.runs import folder as runs
+    from common.splits.protocols import choose_protocols
+    from common.training import distribution
     from reproductions import experiment
     from results import compare
 
@@ -61,7 +62,7 @@ def main(argv=None):
     fingerprints |= {f"weights of {name}": sha256(file) for name, file in weights.items()}
     run = runs.open_run(PAPER, config, fingerprints, distribution.describe_devices())
 
-    from common.images import damage_named
+    from common.data.pipeline import damage_named
     from reproductions.cffn_resnet.figures import draw_figures
 
     config.results.mkdir(parents=True, exist_ok=True)
@@ -89,9 +90,9 @@ def main(argv=None):
 def check_sizes(splits, config, strategy):
     """UserError where images are too small, too few for a batch of a model, or the devices do not divide it, and for
     kernels or a share of the images that make no sense."""
-    from common import distribution
-    from common.images import epoch_order
+    from common.data.pipeline import epoch_order
     from common.labels import to_numbers
+    from common.training import distribution
     from reproductions.cffn_resnet.model import check_size
     from reproductions.cffn_resnet.train import training_images
 
@@ -115,9 +116,9 @@ def train_and_test(images, config, run, strategy, weights, faces, protocol, seed
 
     Returns (Outcome, the tables of their steps).
     """
-    from common import detectors
-    from common.images import Images
-    from common.predictions import prediction_table
+    from common.data.pipeline import Images
+    from common.detectors import store as detectors
+    from common.evaluation.predictions import prediction_table
     from reproductions.cffn_resnet import train
     from reproductions.experiment import Outcome
 

@@ -8,10 +8,19 @@ import pandas as pd
 import tensorflow as tf
 from sklearn.metrics import roc_auc_score
 
-from common.detectors import Description, Detector
+from common.data.pipeline import Images, Preprocessing
+from common.detectors.store import Description, Detector
 from common.files import write_csv
-from common.images import Images, Preprocessing
-from common.training import JIT, Plan, best_epoch, predict, shorten_batch_norm, start_from, started_from, validation_of
+from common.training.fit import (
+    JIT,
+    Plan,
+    best_epoch,
+    predict,
+    shorten_batch_norm,
+    start_from,
+    started_from,
+    validation_of,
+)
 from reproductions.cffn_resnet.config import PAPER_BATCH, PAPER_SIZE, PROPOSED
 from reproductions.cffn_resnet.model import fake_score, networks
 from reproductions.cffn_resnet.phases import CLASSIFIER, TRIPLET, Schedule, WholeNetwork, fit_phase, triplet_loss

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from common.options import RunOptions
+from common.runs.options import RunOptions
 
 PAPER = "dcgan_inception_resnet"
 PROPOSED, STAND_IN = "inception_resnet_v2", "stand_in"

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from common.datasets import merge, open_dataset
+from common.data.datasets import merge, open_dataset
 from common.errors import UserError
 from common.labels import FAKE, REAL, WORDS
-from common.split_checks import check_splits
-from common.splits import split_images
+from common.splits.leaks import check_splits
+from common.splits.protocols import split_images
 from reproductions.dcgan_inception_resnet.config import CELEB
 
 log = logging.getLogger("deepfake")

@@ -6,7 +6,7 @@ Every layer is trained: 54,279,266 of 54,339,810 parameters, the other 60,544 be
 import keras
 from keras import layers
 
-from common.backbones import NETWORKS, backbone
+from common.networks.backbones import NETWORKS, backbone
 from reproductions.dcgan_inception_resnet.config import BACKBONE
 from reproductions.dcgan_inception_resnet.gan import discriminator
 
@@ -19,7 +19,7 @@ def detector(image_size=128, weights="none", synchronized=False):
 
     Softmax with categorical cross-entropy is the model of the paper's two outputs with binary cross-entropy; labels
     (B, 1) with fake = 1 need the sparse form. Images too small for Keras's network (under 75 px) are up-sampled to the
-    paper's 128. weights, synchronized: as for common.backbones.backbone.
+    paper's 128. weights, synchronized: as for common.networks.backbones.backbone.
     """
     image = keras.Input((image_size, image_size, 3), name="pixels")
     size = image_size if image_size >= NETWORKS[BACKBONE].least else PAPER_SIZE

@@ -9,9 +9,9 @@ import pandas as pd
 from PIL import Image, JpegImagePlugin
 from tqdm import tqdm
 
+from common.data.manifest import COLUMNS, NAME, PREPARATION, write_manifest
 from common.errors import UserError
 from common.files import read_json, sha256, write_bytes, write_json
-from common.manifest import COLUMNS, NAME, PREPARATION, write_manifest
 from reproductions.dcgan_inception_resnet.gan import generate
 
 SOURCE = "dcgan"

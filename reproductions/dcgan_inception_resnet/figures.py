@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from common.figures import CURVES, confusion_figure, history_figure, new_figure, save_figure
+from common.evaluation.figures import CURVES, confusion_figure, history_figure, new_figure, save_figure
 from common.files import atomic_path
 from reproductions.dcgan_inception_resnet.config import PROTOCOLS
 from reproductions.dcgan_inception_resnet.gan import LOSSES, generate

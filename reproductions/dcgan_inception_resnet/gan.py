@@ -99,7 +99,7 @@ class DCGAN:
     def train_epoch(self, batches, seed, epoch):
         """Train on one epoch of full batches, (images (B, S, S, 3) in [-1, 1], labels that are not used).
 
-        batches: such a tf.data.Dataset, as common.images.Images.training_batches gives it; epoch is counted from 0.
+        batches: such a tf.data.Dataset, as Images.training_batches gives it; epoch is counted from 0.
         Returns the losses before each step: a DataFrame of batch (from 1), generator_loss, discriminator_loss.
         """
         batches = self._strategy.experimental_distribute_dataset(_with_noise(batches, seed, epoch))

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from common.data.pipeline import Images, Preprocessing
 from common.errors import UserError
 from common.files import atomic_path, sha256, write_csv
-from common.images import Images, Preprocessing
 from reproductions.dcgan_inception_resnet.config import DISCRIMINATOR, GENERATOR
 from reproductions.dcgan_inception_resnet.gan import DCGAN, LOSSES, checkpoints, diverged, generate
 

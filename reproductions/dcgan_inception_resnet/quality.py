@@ -13,11 +13,11 @@ from keras import layers
 from scipy.stats import t
 from sklearn.metrics.pairwise import polynomial_kernel
 
-from common.backbones import backbone
 from common.errors import UserError
-from common.evaluation import Value
-from common.intervals import CONFIDENCE
-from common.training import predict
+from common.evaluation.evaluate import Value
+from common.evaluation.intervals import CONFIDENCE
+from common.networks.backbones import backbone
+from common.training.fit import predict
 
 INCEPTION_SIZE = 299  # pixels: what both metrics' authors show Inception
 BLOCK = 1000  # images of one set in a block at most: a kernel matrix of 8 MB
@@ -94,7 +94,7 @@ def inception(image_size, weights="imagenet"):
     """Pixels (B, S, S, 3) in [0, 255] -> (B, 2048), Inception-v3's features before its classifier.
 
     Images are resized to 299x299 (bilinear), as by the authors of FID and KID. weights: as for
-    common.backbones.backbone; `none` gives features of random weights, which are no Inception Distance.
+    common.networks.backbones.backbone; `none` gives features of random weights, which are no Inception Distance.
     """
     image = keras.Input((image_size, image_size, 3), name="pixels")
     resized = layers.Resizing(INCEPTION_SIZE, INCEPTION_SIZE, dtype="float32")(image)

@@ -4,7 +4,7 @@ from math import nan
 
 import pandas as pd
 
-from common.evaluation import Value, evaluate
+from common.evaluation.evaluate import Value, evaluate
 from common.labels import FAKE, WORDS
 from reproductions.dcgan_inception_resnet.config import BACKBONE, PROPOSED, PROTOCOLS
 from reproductions.experiment import result_row

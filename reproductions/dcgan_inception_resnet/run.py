@@ -17,7 +17,7 @@ import pandas as pd
 
 from common.errors import UserError
 from common.files import sha256
-from common.options import read_config, read_weights
+from common.runs.options import read_config, read_weights
 from reproductions.dcgan_inception_resnet.config import (
     BACKBONE,
     DISCRIMINATOR,
@@ -44,8 +44,9 @@ def main(argv=None):
     if config.epochs == 0:
         config = replace(config, gan_epochs=0)
     protocols = choose_protocols(config, weights)
-    from common import distribution, runs
-    from common.datasets import SYNTHETIC
+    from common.data.datasets import SYNTHETIC
+    from common.runs import folder as runs
+    from common.training import distribution
     from reproductions import experiment
     from reproductions.dcgan_inception_resnet import data
     from results import compare
@@ -67,7 +68,7 @@ def main(argv=None):
     fingerprints |= {f"weights of {name}": sha256(file) for name, file in weights.items()}
     run = runs.open_run(PAPER, config, fingerprints, distribution.describe_devices())
 
-    from common.images import damage_named
+    from common.data.pipeline import damage_named
     from reproductions.dcgan_inception_resnet.stages import Setting
 
     config.results.mkdir(parents=True, exist_ok=True)
@@ -89,7 +90,7 @@ def generate(config, weights):
     """--generate: images of a trained generator, with a manifest, and nothing else."""
     if GENERATOR not in weights:
         raise UserError(f"--generate: expected --weights {GENERATOR}=RUN/models/{GENERATOR}.keras")
-    from common import distribution
+    from common.training import distribution
 
     distribution.set_up(config.strategy, config.precision, config.deterministic)
     from reproductions.dcgan_inception_resnet.fakes import write_fakes
@@ -129,7 +130,7 @@ def check_sizes(dealt, config):
 
 def find_imagenet(config, weights):
     """What Inception-ResNet-v2 starts from, with notes, and the network that judges the fakes: before any training."""
-    from common.backbones import find_weights
+    from common.networks.backbones import find_weights
     from reproductions.experiment import imagenet_start
 
     start, judge = ("none", []), config.imagenet_weights

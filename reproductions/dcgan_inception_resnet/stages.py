@@ -3,9 +3,10 @@
 import logging
 from dataclasses import dataclass, replace
 
-from common import detectors, distribution
-from common.images import Images
-from common.predictions import prediction_table
+from common.data.pipeline import Images
+from common.detectors import store as detectors
+from common.evaluation.predictions import prediction_table
+from common.training import distribution
 from reproductions.dcgan_inception_resnet import quality, train
 from reproductions.dcgan_inception_resnet.config import DISCRIMINATOR, GENERATOR, PROTOCOLS, Config
 from reproductions.dcgan_inception_resnet.data import GAN_ONLY, Made
@@ -21,7 +22,7 @@ class Setting:
     """What both stages work with, whatever the seed."""
 
     config: Config
-    run: object  # common.runs.Run
+    run: object  # common.runs.folder.Run
     strategy: object  # tf.distribute.Strategy
     weights: dict  # {network: file to start from}
     imagenet: tuple  # what Inception-ResNet-v2 starts from, and notes on that
@@ -96,7 +97,7 @@ def detect(setting, outcomes, suffix):
 def judge_fakes(setting, outcome, made, networks):
     """How far the fakes of each generator are from the held-out reals, and for comparison the training reals.
 
-    Returns ({what: {metric: common.evaluation.Value}}, the network whose features were compared, in words).
+    Returns ({what: {metric: common.evaluation.evaluate.Value}}, the network whose features were compared, in words).
     """
     config, images = setting.config, outcome.images
     if setting.inception != "none":

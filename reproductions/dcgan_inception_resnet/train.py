@@ -4,9 +4,9 @@ from dataclasses import asdict
 
 import keras
 
-from common.detectors import Description, Detector, fake_score
-from common.images import Images, Preprocessing
-from common.training import (
+from common.data.pipeline import Images, Preprocessing
+from common.detectors.store import Description, Detector, fake_score
+from common.training.fit import (
     JIT,
     Plan,
     best_epoch,

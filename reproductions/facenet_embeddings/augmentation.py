@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from common.augmentation import affine
+from common.data.augmentation import affine
 
 ROTATION, ZOOM, SHIFT = 15.0, 0.2, 0.1  # degrees; shares of the size. Not stated; we chose
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from common.options import RunOptions
+from common.runs.options import RunOptions
 
 PAPER = "facenet_embeddings"
 BASE, PROPOSED = "base_network", "random_forest"  # of Table II's two classifiers the one with the higher AUC

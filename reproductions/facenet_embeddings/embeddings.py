@@ -9,21 +9,21 @@ import numpy as np
 from keras import layers, ops
 from tqdm import tqdm
 
-from common.backbones import WeightsUnavailable
+from common.data.pipeline import Images, Preprocessing
 from common.errors import UserError
 from common.files import atomic_path, sha256
-from common.images import Images, Preprocessing
-from common.inception_resnet_v1 import (
+from common.layers import l2_normalize
+from common.networks.backbones import WeightsUnavailable
+from data_prep.drawing.trees import cache_folder
+from reproductions.facenet_embeddings.config import FACENET, STAND_IN
+from reproductions.facenet_embeddings.inception_resnet_v1 import (
     DIMENSIONS,
     LEAST,
     find_facenet_weights,
     inception_resnet_v1,
     load_facenet_weights,
 )
-from common.inception_resnet_v1 import FACENET as PUBLISHED
-from common.layers import l2_normalize
-from data_prep.synthetic import cache_folder
-from reproductions.facenet_embeddings.config import FACENET, STAND_IN
+from reproductions.facenet_embeddings.inception_resnet_v1 import FACENET as PUBLISHED
 
 log = logging.getLogger("deepfake")
 

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from common.evaluation import has_videos, to_videos
-from common.figures import CURVES, history_figure, new_figure, roc_figure, save_figure, scatter_panel, tsne
+from common.evaluation.evaluate import has_videos, to_videos
+from common.evaluation.figures import CURVES, history_figure, new_figure, roc_figure, save_figure, scatter_panel, tsne
 from common.labels import to_words
 from reproductions.facenet_embeddings.config import FACENET, TRIALS, TSNE_IMAGES
 from reproductions.facenet_embeddings.rows import TABLE_2

@@ -4,7 +4,7 @@ Paper: Ayyappan, Singh, Datta, "Deep Fake Detection using Metric Learning", sect
 authors' notebook is marked [code].
 
 Phase I takes RGB pixels in [0, 255], float32 (B, S, S, 3), or a video's frames as embeddings; its outputs are the
-probabilities (B, 2) of [real, fake]. Phase II takes the 512 numbers of common.inception_resnet_v1 for a face.
+probabilities (B, 2) of [real, fake]. Phase II takes the 512 numbers of inception_resnet_v1 for a face.
 """
 
 import keras
@@ -15,8 +15,8 @@ from sklearn.linear_model import LogisticRegression, Perceptron, SGDClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
 
-from common.backbones import backbone
-from common.inception_resnet_v1 import DIMENSIONS
+from common.networks.backbones import backbone
+from reproductions.facenet_embeddings.inception_resnet_v1 import DIMENSIONS
 
 FRAME_EMBEDDING = "frame_embedding"
 FRAME_DIMENSIONS = 512  # Sec. VIII: "512 neurons"
@@ -29,7 +29,7 @@ def xception(image_size=160, weights="none", synchronized=False):
     In the order of Sec. VIII: Xception, "a maxpooling layer" (over the whole map: the paper gives no window), 512
     neurons (ReLU: not stated), "two dropout layers with 0.4 and 0.5 values respectively", one right after the other,
     softmax. All layers are trained: that any are frozen is said of phase II alone.
-    weights, synchronized: as for common.backbones.backbone.
+    weights, synchronized: as for common.networks.backbones.backbone.
     """
     base = backbone("xception", (image_size, image_size, 3), weights, synchronized)
     x = layers.GlobalMaxPooling2D()(base.output)  # (B, 2048)

@@ -9,14 +9,13 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from common import distribution
-from common.detectors import Description, Detector, fake_score
+from common.data.pipeline import Images, Preprocessing
+from common.detectors.store import Description, Detector, fake_score
 from common.errors import UserError
-from common.evaluation import video_numbers
-from common.images import Images, Preprocessing
+from common.evaluation.evaluate import video_numbers
 from common.labels import FAKE, to_numbers
-from common.nadam import ScheduledNadam
-from common.training import (
+from common.training import distribution
+from common.training.fit import (
     JIT,
     Plan,
     best_epoch,
@@ -30,6 +29,7 @@ from common.training import (
 from reproductions.facenet_embeddings import model
 from reproductions.facenet_embeddings.augmentation import augment
 from reproductions.facenet_embeddings.config import LSTM, TRIALS
+from reproductions.facenet_embeddings.nadam import ScheduledNadam
 from reproductions.facenet_embeddings.phase2 import callbacks
 
 log = logging.getLogger("deepfake")

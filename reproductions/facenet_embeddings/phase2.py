@@ -8,12 +8,12 @@ import tensorflow as tf
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 from common.classifiers import NearestCentroid
-from common.detectors import Description, Detector
+from common.data.pipeline import Preprocessing, epoch_order
+from common.detectors.store import Description, Detector
 from common.errors import UserError
-from common.images import Preprocessing, epoch_order
 from common.labels import to_numbers
 from common.losses import SemiHard
-from common.training import JIT, Plan, best_epoch, fit, predict, started_from
+from common.training.fit import JIT, Plan, best_epoch, fit, predict, started_from
 from reproductions.facenet_embeddings import model
 from reproductions.facenet_embeddings.config import BASE, ON_EMBEDDINGS, ON_UNTRAINED, PROPOSED
 

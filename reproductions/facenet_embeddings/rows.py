@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from common.evaluation import Value, evaluate, has_videos
-from common.intervals import wilson
+from common.evaluation.evaluate import Value, evaluate, has_videos
+from common.evaluation.intervals import wilson
 from reproductions.experiment import result_row
 from reproductions.facenet_embeddings.config import LSTM, ON_EMBEDDINGS, ON_UNTRAINED, OTHERS, PROPOSED, TRIALS
 from results.tables import decimals, interval, text_table

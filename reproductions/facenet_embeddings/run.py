@@ -18,7 +18,7 @@ import pandas as pd
 
 from common.errors import UserError
 from common.files import sha256
-from common.options import read_config, read_weights
+from common.runs.options import read_config, read_weights
 from reproductions.facenet_embeddings.config import (
     BASE,
     FIRST,
@@ -40,8 +40,9 @@ def main(argv=None):
     weights = read_weights(config.weights, (BASE, "xception"))
     if not config.epochs and BASE not in weights and not ("xception" in weights and set(config.phase1) & set(XCEPTION)):
         raise UserError(f"--epochs 0 trains nothing: give --weights {BASE}=FILE, or xception=FILE")
-    from common import distribution, runs
-    from common.datasets import merge
+    from common.data.datasets import merge
+    from common.runs import folder as runs
+    from common.training import distribution
     from reproductions import experiment
     from reproductions.facenet_embeddings.splitting import parts_of, protocols_of
     from results import compare
@@ -66,7 +67,7 @@ def main(argv=None):
     fingerprints |= {f"weights of {name}": sha256(path) for name, path in weights.items()}
     run = runs.open_run(PAPER, config, fingerprints | {"embedder": embedder.identity}, distribution.describe_devices())
 
-    from common.images import damage_named
+    from common.data.pipeline import damage_named
     from reproductions.facenet_embeddings.stages import Setting, both_phases
 
     config.results.mkdir(parents=True, exist_ok=True)
@@ -88,8 +89,8 @@ def main(argv=None):
 
 def load_data(config):
     """The data sets of --data, or the embedded videos in their place."""
-    from common.datasets import open_dataset, read_data
-    from data_prep.synthetic_videos import embedded_videos
+    from common.data.datasets import open_dataset, read_data
+    from data_prep.drawing.videos import embedded_videos
 
     if config.data:
         return read_data(config.data, LAYOUTS, config.limit)

@@ -8,9 +8,9 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from common.errors import UserError
 from common.labels import to_numbers
-from common.split_checks import check_splits
-from common.split_groups import single_units
-from common.splits import choose_protocols
+from common.splits.components import single_units
+from common.splits.leaks import check_splits
+from common.splits.protocols import choose_protocols
 from reproductions.experiment import split_seen
 from reproductions.facenet_embeddings.config import FOLDED
 

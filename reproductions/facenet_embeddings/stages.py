@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from common import detectors
-from common.predictions import prediction_table
+from common.detectors import store as detectors
+from common.evaluation.predictions import prediction_table
 from reproductions.experiment import Outcome
 from reproductions.facenet_embeddings import figures, phase1, phase2
 from reproductions.facenet_embeddings.config import BASE, FIRST, LSTM, TRIALS, XCEPTION, Config
@@ -20,7 +20,7 @@ class Setting:
     """What both phases work with, whatever the protocol and the seed."""
 
     config: Config
-    run: object  # common.runs.Run
+    run: object  # common.runs.folder.Run
     strategy: object  # tf.distribute.Strategy
     weights: dict  # {network: file to start from}
     imagenet: tuple  # what Xception starts from, and notes on that

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from common.figures import new_figure, save_figure
+from common.evaluation.figures import new_figure, save_figure
 from reproductions.mesoinception_svm.model import FEATURES, feature_network
 
 LAMBDA, P = 10.0, 6  # Sec. 4.4

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from common.augmentation import affine, gaussian_blur
+from common.data.augmentation import affine, gaussian_blur
 
 BLURS = (3, 9, 15)  # taps
 ROTATIONS = (45.0, 90.0, 180.0)  # degrees

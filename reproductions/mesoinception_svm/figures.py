@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from common import detectors
-from common.figures import confusion_figure, history_figure, roc_figure
+from common.detectors import store as detectors
+from common.evaluation.figures import confusion_figure, history_figure, roc_figure
 from reproductions.mesoinception_svm.activation import activation_figure
 from reproductions.mesoinception_svm.config import BASE, PROPOSED
 

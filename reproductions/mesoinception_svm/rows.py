@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from common.evaluation import Value, evaluate
+from common.evaluation.evaluate import Value, evaluate
 from reproductions.experiment import result_row
 from reproductions.mesoinception_svm.config import PROPOSED
 from results.tables import text_table

@@ -16,7 +16,7 @@ import pandas as pd
 
 from common.errors import UserError
 from common.files import sha256
-from common.options import read_config, read_weights
+from common.runs.options import read_config, read_weights
 from reproductions.mesoinception_svm.config import (
     BASE,
     EMBEDDED,
@@ -33,9 +33,10 @@ log = logging.getLogger("deepfake")
 
 def main(argv=None):
     config = read_config(PRESETS, argv, prog=f"python reproductions/{PAPER}/run.py", description=__doc__)
-    from common import distribution, runs
-    from common.datasets import merge
-    from common.splits import choose_protocols
+    from common.data.datasets import merge
+    from common.runs import folder as runs
+    from common.splits.protocols import choose_protocols
+    from common.training import distribution
     from reproductions import experiment
     from results import compare
 
@@ -64,7 +65,7 @@ def main(argv=None):
     if missing := sorted(set(LAYOUTS) - {data.role for data in datasets}):
         log.info("data sets that the paper has and this run has not: %s", ", ".join(missing))
 
-    from common.images import damage_named
+    from common.data.pipeline import damage_named
     from reproductions.mesoinception_svm.figures import draw_figures
 
     config.results.mkdir(parents=True, exist_ok=True)
@@ -96,9 +97,9 @@ def choose_training_sets(config, datasets):
 
 def train_and_test(images, config, run, strategy, weights, faces, protocol, seed, suffix):
     """Train the networks and fit the SVM; score validation and test once with each."""
-    from common import detectors
-    from common.images import Images
-    from common.predictions import prediction_table
+    from common.data.pipeline import Images
+    from common.detectors import store as detectors
+    from common.evaluation.predictions import prediction_table
     from reproductions.experiment import Outcome
     from reproductions.mesoinception_svm import train
 

@@ -5,10 +5,10 @@ from dataclasses import asdict, replace
 import keras
 from sklearn.metrics import accuracy_score, roc_auc_score
 
-from common.detectors import Description, Detector
+from common.data.pipeline import Images, Preprocessing
+from common.detectors.store import Description, Detector
 from common.errors import UserError
-from common.images import Images, Preprocessing
-from common.training import JIT, Plan, best_epoch, fit, predict, shorten_batch_norm, start_from, started_from
+from common.training.fit import JIT, Plan, best_epoch, fit, predict, shorten_batch_norm, start_from, started_from
 from reproductions.mesoinception_svm import model
 from reproductions.mesoinception_svm.augmentation import choose_augmentation
 from reproductions.mesoinception_svm.config import PROPOSED

@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pandas as pd
 
-from common import detectors
-from common.figures import CURVES, history_figure, new_figure, save_figure, scatter_panel, tsne
-from common.images import Images
-from common.training import predict
+from common.data.pipeline import Images
+from common.detectors import store as detectors
+from common.evaluation.figures import CURVES, history_figure, new_figure, save_figure, scatter_panel, tsne
+from common.training.fit import predict
 from reproductions.siamese_triplet import train
 from reproductions.siamese_triplet.config import PROPOSED, TRANSFER, UNSEEN
 from reproductions.siamese_triplet.rows import NAMES, SECOND_CASE

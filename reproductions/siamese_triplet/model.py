@@ -14,9 +14,9 @@ import numpy as np
 from keras import layers
 from sklearn.neighbors import KNeighborsClassifier
 
-from common.backbones import backbone
 from common.errors import UserError
 from common.layers import l2_normalize
+from common.networks.backbones import backbone
 
 EMBEDDING = "embedding"
 DIMENSIONS = 100  # Figure 3
@@ -67,7 +67,7 @@ def siamese_resnet50(image_size=128, weights="none", synchronized=False):
 
     Between the two stands ResNet50's own global average pooling: the paper does not say, flattening would add 3.1 M
     parameters at 128 px. Pixels are scaled as ResNet50's weights expect it, not by eq. (1).
-    weights, synchronized: as for common.backbones.backbone.
+    weights, synchronized: as for common.networks.backbones.backbone.
     """
     base = backbone("resnet50", (image_size, image_size, 3), weights, synchronized)
     x = layers.GlobalAveragePooling2D()(base.output)  # (B, 2048)
@@ -104,7 +104,7 @@ def transfer(name, image_size=128, weights="none", synchronized=False, units=409
     doi:10.48550/arXiv.1409.1556: 4096, 4096, each with dropout 0.5) and one sigmoid unit; the convolutions are frozen
     if they start from ImageNet weights. ResNet50, InceptionV3, Xception: their own global average pooling and one
     sigmoid unit, all layers trained. units: the width of VGG's dense layers.
-    weights, synchronized: as for common.backbones.backbone.
+    weights, synchronized: as for common.networks.backbones.backbone.
     """
     base = backbone(name, (image_size, image_size, 3), weights, synchronized)
     if name not in FROZEN:

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from common.evaluation import Value, evaluate
+from common.evaluation.evaluate import Value, evaluate
 from common.labels import FAKE, REAL, WORDS
 from reproductions.experiment import result_row
 from reproductions.siamese_triplet.config import SECOND_REAL, SIAMESE, UNSEEN

@@ -16,7 +16,7 @@ import pandas as pd
 
 from common.errors import UserError
 from common.files import sha256
-from common.options import read_config, read_weights
+from common.runs.options import read_config, read_weights
 from reproductions.siamese_triplet.config import (
     COUNTS,
     EMBEDDED,
@@ -35,7 +35,8 @@ log = logging.getLogger("deepfake")
 
 def main(argv=None):
     config = read_config(PRESETS, argv, prog=f"python reproductions/{PAPER}/run.py", description=__doc__)
-    from common import distribution, runs
+    from common.runs import folder as runs
+    from common.training import distribution
     from reproductions import experiment
     from results import compare
 
@@ -61,7 +62,7 @@ def main(argv=None):
     if missing := sorted(set(LAYOUTS) - set(roles)):
         log.info("data sets that the paper has, or we add, and this run has not: %s", ", ".join(missing))
 
-    from common.images import damage_named
+    from common.data.pipeline import damage_named
     from reproductions.siamese_triplet.figures import draw_figures
 
     config.results.mkdir(parents=True, exist_ok=True)
@@ -85,7 +86,7 @@ def main(argv=None):
 
 def all_images(datasets, roles, trained, config):
     """All images as one table: of the unseen generator fakes alone, and no more than Table 1 has; of CelebA reals."""
-    from common.datasets import merge
+    from common.data.datasets import merge
 
     images = merge(datasets, config.near_duplicates)
     if set(images.loc[images["dataset"].isin(trained), "label"]) != {"fake", "real"} and config.epochs:
@@ -100,7 +101,7 @@ def all_images(datasets, roles, trained, config):
 
 def choose_protocols(images, requested):
     """`paper`, the numbers of Table 1 image by image, and what else the data allow but `frame`, which is the same."""
-    from common.splits import choose_protocols as choose
+    from common.splits.protocols import choose_protocols as choose
 
     others = [protocol for protocol in requested if protocol != "paper"]
     chosen = choose(images, others) if others or not requested else []
@@ -109,8 +110,8 @@ def choose_protocols(images, requested):
 
 def split_cases(images, trained, config, protocol, seed):
     """{case: Split}: Case I, and Case II where it is trained for itself: under `paper` only, whose numbers differ."""
-    from common.split_counts import split_counts
     from reproductions import experiment
+    from reproductions.siamese_triplet.split_counts import split_counts
 
     def counted(case):
         return lambda images, protocol, seed, fractions: split_counts(
@@ -149,9 +150,9 @@ def train_and_test(cases, config, run, strategy, weights, starts, faces, protoco
     """Train every model for every case; score validation and test once with each."""
     from dataclasses import replace
 
-    from common import detectors
-    from common.images import Images
-    from common.predictions import prediction_table
+    from common.data.pipeline import Images
+    from common.detectors import store as detectors
+    from common.evaluation.predictions import prediction_table
     from reproductions.experiment import Outcome
     from reproductions.siamese_triplet import train
     from reproductions.siamese_triplet.rows import SECOND_CASE

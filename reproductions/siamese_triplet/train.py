@@ -7,11 +7,11 @@ import numpy as np
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 from common.classifiers import NearestCentroid
-from common.detectors import Description, Detector
+from common.data.pipeline import Images, Preprocessing
+from common.detectors.store import Description, Detector
 from common.errors import UserError
-from common.images import Images, Preprocessing
 from common.losses import TripletHinge, TripletLogExp
-from common.training import JIT, Plan, best_epoch, fit, predict, shorten_batch_norm, started_from, validation_of
+from common.training.fit import JIT, Plan, best_epoch, fit, predict, shorten_batch_norm, started_from, validation_of
 from reproductions.siamese_triplet import model
 from reproductions.siamese_triplet.config import CONTROL, PROPOSED, SIAMESE
 

@@ -16,7 +16,7 @@ import tyro
 
 from common.cli import parse, run_main
 from common.errors import UserError
-from results.audit.audit import audit_paper, audit_table, write_findings
+from results.audit.check import audit_paper, audit_table, write_findings
 from results.audit.findings import CONTRADICTION, HOLDS, READING, ROUNDING
 from results.tables import known_papers
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from common.intervals import wilson
+from common.evaluation.intervals import wilson
 from results.audit.conflict import explain, odd_ones, one_class_sizes
 from results.audit.forms import SHARES, words
 from results.audit.printed import RULES

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from common.cli import parse, run_main
 from common.files import write_bytes
-from results.report.report import build_page
+from results.report.page import build_page
 
 
 @dataclass(frozen=True)

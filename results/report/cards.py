@@ -7,7 +7,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from common.decoding import Unreadable
+from common.data.decoding import Unreadable
 from results.report.figures import embed
 
 KEPT_LINKS = ("https://", "http://")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from common.decoding import Unreadable, read_image
+from common.data.decoding import Unreadable, read_image
 from common.files import read_json
 
 WIDTHS = (1600, 1200, 800)  # pixels; the next is taken where the figures together weigh more than WEIGHT

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from common.intervals import wilson
-from common.metrics import COUNTS, from_counts
+from common.evaluation.intervals import wilson
+from common.evaluation.metrics import COUNTS, from_counts
 from results.compare import COLUMNS
 from results.seeds import count, over_seeds
 from results.tables import read_published, read_results

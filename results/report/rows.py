@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 
-from common.metrics import COUNTS, METRICS
+from common.evaluation.metrics import COUNTS, METRICS
 
 VERDICTS = ("reproduced", "higher", "lower", "not comparable", "not published", "not run")
 SYNTHETIC = "synthetic"  # how the names of drawn data sets begin

@@ -11,8 +11,8 @@ import time
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-from common.intervals import bootstrap
-from common.metrics import Ranking
+from common.evaluation.intervals import bootstrap
+from common.evaluation.metrics import Ranking
 
 
 def main():

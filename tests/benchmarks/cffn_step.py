@@ -51,7 +51,7 @@ def main(argv=None):
 
     if options.threads:
         torch.set_num_threads(options.threads)
-    from common.quiet import import_tensorflow
+    from common.tensorflow_import import import_tensorflow
 
     os.environ |= {f"TF_NUM_{kind}OP_THREADS": str(options.threads) for kind in ("INTRA", "INTER") if options.threads}
     import_tensorflow()
@@ -81,7 +81,7 @@ def contestants(options, precision):
     """{name: a function that takes one step and returns its loss}."""
     import keras
 
-    from common.distribution import set_up
+    from common.training.distribution import set_up
     from reproductions.cffn_resnet.model import networks
 
     generator = np.random.default_rng(0)

@@ -24,7 +24,7 @@ from statistics import median
 import numpy as np
 
 from common.cli import parse, run_main
-from common.quiet import import_tensorflow
+from common.tensorflow_import import import_tensorflow
 
 RATE, BETA_1 = 2e-4, 0.5  # of Adam
 

@@ -19,10 +19,10 @@ import numpy as np
 import tyro
 
 from common.cli import parse, run_main
-from common.decoding import VIDEO_SUFFIXES, read_image
-from common.faces import Face, make_detector
+from common.data.decoding import VIDEO_SUFFIXES, read_image
+from common.data.videos import read_frames
+from common.faces.detection import Face, make_detector
 from common.predict import find_files
-from common.videos import read_frames
 
 BATCH = 8
 

@@ -17,7 +17,7 @@ import pandas as pd
 from PIL import Image, ImageFilter
 
 from common.cli import parse, run_main
-from common.quiet import import_tensorflow
+from common.tensorflow_import import import_tensorflow
 
 BATCH = 32
 
@@ -51,7 +51,7 @@ def contestants(folder, table, options):
     """{name: a function that gives one epoch as a tf.data.Dataset}."""
     import keras
 
-    from common.images import Images, Preprocessing
+    from common.data.pipeline import Images, Preprocessing
     from reproductions.mesoinception_svm.augmentation import paper
 
     preprocessing = Preprocessing(options.size, "nearest")

@@ -25,7 +25,7 @@ class Options:
 
 def main(argv=None):
     options = parse(Options, argv, description=__doc__)
-    from common.quiet import import_tensorflow
+    from common.tensorflow_import import import_tensorflow
 
     import_tensorflow()
     hours_of = {}

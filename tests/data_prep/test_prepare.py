@@ -9,13 +9,13 @@ import pytest
 from PIL import Image
 
 import data_prep.prepare as module
-from common.decoding import read_image
+from common.data.decoding import read_image
+from common.data.manifest import NAME, read_manifest
 from common.errors import UserError
 from common.files import sha256
-from common.manifest import NAME, read_manifest
-from data_prep import work
+from data_prep.drawing.trees import draw_tree
+from data_prep.preparation import process as work
 from data_prep.prepare import PrepareOptions, prepare
-from data_prep.synthetic import draw_tree
 
 
 @pytest.fixture(scope="module")

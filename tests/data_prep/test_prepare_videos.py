@@ -7,13 +7,13 @@ import pytest
 from PIL import Image
 
 import data_prep.prepare as module
-from common.decoding import read_image
+from common.data.decoding import read_image
+from common.data.videos import read_frames
 from common.errors import UserError
-from common.faces import Face
+from common.faces.detection import Face
 from common.files import sha256
-from common.videos import read_frames
-from data_prep import pieces
 from data_prep.layouts import Item
+from data_prep.preparation import pieces
 from data_prep.prepare import PrepareOptions, prepare
 from data_prep.verify import verify
 

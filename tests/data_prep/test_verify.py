@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from common.data.manifest import NAME, read_manifest, write_manifest
 from common.errors import UserError
 from common.files import sha256
-from common.manifest import NAME, read_manifest, write_manifest
 from data_prep.__main__ import main
 from data_prep.prepare import PrepareOptions, prepare
 from data_prep.verify import verify

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from common import backbones
+from common.networks import backbones
 from reproductions.experiment import imagenet_start, split_seen
 
 

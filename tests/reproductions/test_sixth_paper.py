@@ -22,7 +22,7 @@ CONFIG = '''\
 
 from dataclasses import dataclass, replace
 
-from common.options import RunOptions
+from common.runs.options import RunOptions
 
 PAPER, MODEL = "grey_pixels", "logistic_regression"
 LAYOUTS = {"faces": "folders"}  # the legal NAMEs of --data, and the data_prep layout of each
@@ -55,13 +55,13 @@ import pandas as pd
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
-from common import runs
-from common.datasets import merge
-from common.evaluation import evaluate
+from common.runs import folder as runs
+from common.data.datasets import merge
+from common.evaluation.evaluate import evaluate
 from common.labels import FAKE, to_numbers
-from common.options import read_config
-from common.predictions import prediction_table
-from common.splits import choose_protocols
+from common.runs.options import read_config
+from common.evaluation.predictions import prediction_table
+from common.splits.protocols import choose_protocols
 from reproductions import experiment
 from reproductions.grey_pixels.config import EMBEDDED, LAYOUTS, MODEL, PAPER, PRESETS
 from results import compare

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from common.errors import UserError
-from common.splits import PROTOCOLS
+from common.splits.protocols import PROTOCOLS
 from results import rendering
 from results.compare import COLUMNS, _slack, compare, main, show
 from results.paired import compare_runs

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from common.errors import UserError
 from results.audit.__main__ import main
-from results.audit.audit import AUDIT, audit_paper, audit_table
+from results.audit.check import AUDIT, audit_paper, audit_table
 from results.audit.findings import CONTRADICTION, HOLDS, RANGE, READING, ROUNDING, UNIQUE
 from results.tables import known_papers, published_folder, read_published
 

@@ -1,0 +1,1 @@
+"""Trained detectors on disk: save, load, score, explain, export."""

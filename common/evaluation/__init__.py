@@ -1,0 +1,1 @@
+"""From scores to metrics with intervals, paired tests and figures."""

@@ -1,0 +1,1 @@
+"""Face detectors, and the crops that are made from what they find."""

@@ -1,0 +1,1 @@
+"""Pre-trained backbones and their weight files."""

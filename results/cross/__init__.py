@@ -1,0 +1,1 @@
+"""Every trained detector on every prepared data set, and on perturbed images."""

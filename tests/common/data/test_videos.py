@@ -1,0 +1,188 @@
+import weakref
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.data.decoding import Unreadable
+from common.data.videos import Sampling, _middles, read_clip, read_frames
+
+
+def write_video(path, frames, codec="MJPG", rate=25):
+    """A clip in which frame i is red 200 and blue i."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), rate, (64, 48))
+    for index in range(frames):
+        writer.write(np.full((48, 64, 3), (index, 0, 200), dtype=np.uint8))
+    writer.release()
+    return path
+
+
+class FakeClip:
+    """Stands in for cv2.VideoCapture: promises `promised` frames and has `frames`."""
+
+    def __init__(self, promised, frames, rate=25.0):
+        self.promised, self.frames, self.rate, self.at = promised, frames, rate, -1
+
+    def __call__(self, *_):
+        self.at = -1
+        return self
+
+    def isOpened(self):
+        return True
+
+    def get(self, what):
+        return {cv2.CAP_PROP_FPS: self.rate, cv2.CAP_PROP_FRAME_COUNT: self.promised}.get(what, 64.0)
+
+    def grab(self):
+        self.at += 1
+        return self.at < self.frames
+
+    def retrieve(self):
+        return True, np.full((64, 64, 3), self.at, dtype=np.uint8)
+
+    def release(self):
+        pass
+
+
+@pytest.fixture
+def fake(monkeypatch, tmp_path):
+    def replace(*numbers, **more):
+        monkeypatch.setattr(cv2, "VideoCapture", FakeClip(*numbers, **more))
+        (tmp_path / "a.mp4").write_bytes(b"....ftypisom")
+        return tmp_path / "a.mp4"
+
+    return replace
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.avi", "MJPG"), ("a.mp4", "mp4v")])
+def test_frames_lie_evenly_over_the_whole_clip_and_are_rgb(tmp_path, name, codec):
+    """40 frames in 4 parts of 10: their middles are 5, 15, 25, 35."""
+    frames = read_frames(write_video(tmp_path / name, 40, codec), 4)
+    assert [index for index, _ in frames] == [5, 15, 25, 35]
+    for index, frame in frames:
+        assert (frame.shape, frame.dtype) == ((48, 64, 3), np.uint8)
+        assert abs(frame[24, 32].astype(int) - [200, 0, index]).max() <= 12
+
+
+def test_a_clip_shorter_than_asked_for_gives_each_frame_once(tmp_path):
+    assert [index for index, _ in read_frames(write_video(tmp_path / "a.avi", 3), 10)] == [0, 1, 2]
+
+
+@given(frames=st.integers(1, 500), count=st.integers(1, 60))
+def test_chosen_frames_are_in_order_and_reach_both_ends(frames, count):
+    chosen = _middles(frames, count)
+    assert chosen == sorted(set(chosen)) and len(chosen) == min(frames, count)
+    part = frames / count
+    assert 0 <= chosen[0] <= part and frames - 1 - part <= chosen[-1] < frames
+
+
+def test_a_header_that_promises_a_few_frames_too_many_is_corrected(fake):
+    assert [index for index, _ in read_frames(fake(100, 98), 98)] == list(range(98))
+
+
+def test_a_header_without_a_count_is_counted(fake):
+    assert [index for index, _ in read_frames(fake(-1, 40), 4)] == [5, 15, 25, 35]
+
+
+@pytest.mark.parametrize(
+    ("clip", "reason"),
+    [
+        ((100, 50), "truncated video: it ends after 50 of 100 frames"),
+        ((100, 0), "no frame can be decoded"),
+        ((0, 0), "no frame can be decoded"),
+        ((100, 100, 0.0), "no frame rate"),
+        ((100, 100, float("nan")), "no frame rate"),
+    ],
+)
+def test_a_clip_that_is_not_what_it_says_is_refused(fake, clip, reason):
+    with pytest.raises(Unreadable, match=f"^{reason}$"):
+        read_frames(fake(*clip), 4)
+
+
+def test_files_that_are_no_videos_are_refused(tmp_path):
+    with pytest.raises(Unreadable, match="no such file"):
+        read_frames(tmp_path / "none.mp4", 4)
+    (tmp_path / "empty.mp4").write_bytes(b"")
+    with pytest.raises(Unreadable, match="empty file"):
+        read_frames(tmp_path / "empty.mp4", 4)
+    for text in (
+        "not a video at all\n" * 100,
+        "#EXTM3U\n#EXTINF:1,\nsecret.avi\n",
+        "ffconcat version 1.0\nfile a.avi\n",
+    ):
+        (tmp_path / "text.mp4").write_text(text)
+        with pytest.raises(Unreadable, match="^not a video: its content"):
+            read_frames(tmp_path / "text.mp4", 4)
+    (tmp_path / "box.mp4").write_bytes(b"\0\0\0\x18ftypisom" + b"nothing more" * 100)
+    with pytest.raises(Unreadable, match="cannot be opened"):
+        read_frames(tmp_path / "box.mp4", 4)
+
+
+def test_half_a_file_is_refused(tmp_path):
+    for name, codec in (("a.avi", "MJPG"), ("a.mp4", "mp4v")):
+        path = write_video(tmp_path / name, 60, codec)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        with pytest.raises(Unreadable):
+            read_frames(path, 8)
+
+
+@pytest.mark.parametrize(
+    ("sampling", "expected"),
+    [
+        (Sampling(count=5), [4, 12, 20, 28, 36]),
+        (Sampling(every=15), [0, 15, 30]),
+        (Sampling(every=1), list(range(40))),
+        (Sampling(every=100), [0]),
+        (Sampling(first=3), [0, 1, 2]),
+        (Sampling(first=100), list(range(40))),
+    ],
+)
+def test_each_way_to_choose_frames(tmp_path, sampling, expected):
+    path = write_video(tmp_path / "a.avi", 40)
+    assert [index for index, _ in read_clip(path, sampling, list)] == expected
+    for index, frame in read_clip(path, sampling, list):
+        assert abs(int(frame[24, 32, 2]) - index) <= 12
+
+
+def test_frames_come_one_by_one(tmp_path):
+    """Nobody but the reader holds a frame: those read and let go are gone when the next one comes."""
+    references = []
+
+    def count_alive(frames):
+        most = 0
+        for _, frame in frames:
+            references.append(weakref.ref(frame))
+            del frame
+            most = max(most, sum(reference() is not None for reference in references))
+        return most
+
+    assert read_clip(write_video(tmp_path / "a.avi", 40), Sampling(every=1), count_alive) <= 1
+    assert len(references) == 40
+
+
+def test_a_clip_that_ends_a_little_early_is_read_again_for_its_true_length(fake):
+    """Of 100 promised frames there are 94: the middle of the tenth tenth, 95, is not there; of 94 it is 89."""
+    passes = []
+
+    def use(frames):
+        passes.append([])
+        for index, _ in frames:
+            passes[-1].append(index)
+        return passes[-1]
+
+    assert read_clip(fake(100, 94), Sampling(count=10), use) == [4, 14, 23, 32, 42, 51, 61, 70, 79, 89]
+    assert passes[0] == [5, 15, 25, 35, 45, 55, 65, 75, 85]
+
+
+def test_the_first_frames_do_not_ask_for_the_rest_and_every_does(fake):
+    """Only half of the promised frames are there."""
+    assert [index for index, _ in read_clip(fake(100, 50), Sampling(first=4), list)] == [0, 1, 2, 3]
+    for sampling in (Sampling(first=60), Sampling(every=7), Sampling(count=7)):
+        with pytest.raises(Unreadable, match="truncated video: it ends after 50 of 100 frames"):
+            read_clip(fake(100, 50), sampling, list)
+
+
+def test_more_frames_than_promised_are_read_by_every(fake):
+    assert [index for index, _ in read_clip(fake(10, 25), Sampling(every=10), list)] == [0, 10, 20]

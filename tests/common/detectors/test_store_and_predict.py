@@ -1,0 +1,216 @@
+"""A detector saved, loaded and used on files, with networks small enough to know their scores by hand."""
+
+import cv2
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from common.detectors import store as detectors
+from common.detectors.store import Description, Detector
+from common.errors import UserError
+from common.export import _cropping
+from common.predict import Scorer, _face_finder, find_files, main
+
+PREPROCESSING = {"size": 8, "resize": "nearest", "scale": 1 / 255, "offset": 0.0}
+
+
+def mean_network():
+    """A network whose feature layer is the mean of each channel, and whose output is the mean of the red one."""
+    image = keras.Input((8, 8, 3))
+    features = keras.layers.GlobalAveragePooling2D(name="features")(image)
+    red = keras.layers.Dense(1, use_bias=False, name="red")
+    network = keras.Model(image, red(features))
+    red.set_weights([np.array([[1.0], [0.0], [0.0]], np.float32)])
+    return network
+
+
+def a_run(folder, **changes):
+    description = Description("mean", "mean.keras", PREPROCESSING, **changes)
+    detectors.save(Detector(description, mean_network()), folder / "models")
+    return folder
+
+
+def plain(path, red, size=16):
+    Image.fromarray(np.full((size, size, 3), (red, 10, 10), np.uint8)).save(path)
+    return path
+
+
+def scored(scorer, file, **options):
+    return scorer.scores(scorer.faces(file, **options).pixels).mean()
+
+
+def test_a_score_is_the_networks_output_and_decided_at_one_half(tmp_path, capsys):
+    run = a_run(tmp_path / "run")
+    bright, dark = plain(tmp_path / "bright.png", 204), plain(tmp_path / "dark.png", 51)
+    main([str(run), str(bright), str(dark)])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["path,score,verdict", f"{bright},0.800000,fake", f"{dark},0.200000,real"]
+
+
+def test_a_margin_becomes_a_score_that_is_half_at_zero(tmp_path):
+    run = a_run(tmp_path / "run", head="margin")
+    score = scored(Scorer(run), plain(tmp_path / "i.png", 204))
+    assert score == pytest.approx(1 / (1 + np.exp(-0.8)), abs=1e-6)
+
+
+def test_a_classifier_on_features_survives_the_disk(tmp_path):
+    run = a_run(tmp_path / "run")
+    generator = np.random.default_rng(0)
+    features = generator.uniform(size=(60, 3))
+    labels = (features[:, 0] > 0.5).astype(int)
+    svm = make_pipeline(StandardScaler(), SVC()).fit(features, labels)
+    description = Description(
+        "svm", "mean.keras", PREPROCESSING, head="margin", features="features", classifier="svm.skops", proposed=True
+    )
+    detectors.save(Detector(description, None, svm), run / "models")
+    scorer = Scorer(run)
+    assert scorer.description.name == "svm", "the proposed model is the default"
+    red = np.array([[204, 10, 10]]) / 255
+    expected = 1 / (1 + np.exp(-svm.decision_function(red)[0]))
+    assert scored(scorer, plain(tmp_path / "i.png", 204)) == pytest.approx(expected, abs=1e-5)
+    assert scored(Scorer(run, "mean"), tmp_path / "i.png") == pytest.approx(0.8)
+
+
+class Foreign(BaseEstimator):
+    """A classifier that is none of scikit-learn's."""
+
+
+def test_a_classifier_of_a_foreign_type_is_not_loaded(tmp_path):
+    run = a_run(tmp_path / "run")
+    description = Description("foreign", "mean.keras", PREPROCESSING, features="features", classifier="foreign.skops")
+    detectors.save(Detector(description, None, Foreign()), run / "models")
+    with pytest.raises(UserError, match="foreign code"):
+        detectors.load(run, "foreign")
+
+
+@pytest.mark.parametrize("file", ["mean.json", "mean.keras"])
+def test_a_damaged_file_is_named(tmp_path, file):
+    run = a_run(tmp_path / "run")
+    (run / "models" / file).write_bytes(b"{half")
+    with pytest.raises(UserError, match=f"{file}.* damaged"):
+        detectors.load(run)
+
+
+def test_the_first_of_several_seeds_is_the_default(tmp_path):
+    run = a_run(tmp_path / "run")
+    other = Description("mean-frame-seed1", "mean-frame-seed1.keras", PREPROCESSING)
+    detectors.save(Detector(other, mean_network()), run / "models")
+    assert detectors.load(run).description.name == "mean"
+
+
+def test_an_unknown_model_or_folder_is_named(tmp_path):
+    run = a_run(tmp_path / "run")
+    with pytest.raises(UserError, match="no model 'x'; it has mean"):
+        detectors.load(run, "x")
+    with pytest.raises(UserError, match="expected a run folder"):
+        detectors.load(tmp_path)
+
+
+def test_a_videos_score_is_the_mean_of_its_frames(tmp_path):
+    run = a_run(tmp_path / "run")
+    writer = cv2.VideoWriter(str(tmp_path / "clip.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, (32, 32))
+    for red in (50, 100, 150, 200):
+        writer.write(np.full((32, 32, 3), (10, 10, red), np.uint8))  # OpenCV writes BGR
+    writer.release()
+    score = scored(Scorer(run), tmp_path / "clip.avi", frames=4)
+    assert score == pytest.approx(125 / 255, abs=0.02)
+
+
+def test_data_that_do_not_say_how_faces_were_found_have_whole_pictures(tmp_path):
+    """A manifest that data_prep did not write is trained on too: no flag is known then."""
+    unknown = dict.fromkeys(("faces", "size", "margin", "min_confidence", "pick"))
+    image = np.random.default_rng(0).integers(0, 256, (30, 40, 3)).astype(np.uint8)
+    np.testing.assert_array_equal(_face_finder(unknown)(image), image)
+    assert "whole picture" in _cropping(unknown)["words"]
+
+
+def test_where_the_run_cropped_faces_a_picture_without_one_has_no_score(tmp_path):
+    run = a_run(
+        tmp_path / "run",
+        faces={"faces": "haar", "size": 64, "margin": 0, "min_confidence": None, "pick": "largest"},
+    )
+    assert Scorer(run).faces(plain(tmp_path / "wall.png", 90, 256)) is None
+
+
+def test_files_are_found_in_folders_and_missing_ones_named(tmp_path):
+    plain(tmp_path / "b.png", 1)
+    (tmp_path / "sub").mkdir()
+    plain(tmp_path / "sub" / "a.jpg", 1)
+    (tmp_path / "notes.txt").write_text("")
+    assert find_files([tmp_path]) == [tmp_path / "b.png", tmp_path / "sub" / "a.jpg"]
+    with pytest.raises(UserError, match="no such file or folder"):
+        find_files([tmp_path / "none"])
+    with pytest.raises(UserError, match="no image or video"):
+        find_files([])
+
+
+def conv_network():
+    """The score is the mean red, through a layer with places."""
+    image = keras.Input((8, 8, 3))
+    copy = keras.layers.Conv2D(1, 1, use_bias=False, name="copy")
+    network = keras.Model(image, keras.layers.GlobalAveragePooling2D()(copy(image)))
+    copy.set_weights([np.array([1.0, 0.0, 0.0], np.float32).reshape(1, 1, 3, 1)])
+    return network
+
+
+def an_explainable_run(folder, **changes):
+    detectors.save(
+        Detector(Description("red", "red.keras", PREPROCESSING, **changes), conv_network()), folder / "models"
+    )
+    return str(folder)
+
+
+def test_explanations_lie_as_their_files_do_and_the_csv_stays(tmp_path, capsys):
+    run = an_explainable_run(tmp_path / "run")
+    for name in ("a", "b"):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        plain(tmp_path / "in" / name / "x.png", 204)
+    main([run, str(tmp_path / "in")])
+    without = capsys.readouterr().out
+    main([run, str(tmp_path / "in"), "--explain", str(tmp_path / "out")])
+    printed = capsys.readouterr()
+    assert printed.out == without
+    for name in ("a", "b"):
+        picture = tmp_path / "out" / name / "x.png.png"
+        assert f"{tmp_path / 'in' / name / 'x.png'}: explained in {picture}" in printed.err
+        assert Image.open(picture).size[0] > 800
+    assert len(list((tmp_path / "out").rglob("*.*"))) == 2
+
+
+def test_of_a_video_the_most_suspicious_frame_is_explained(tmp_path, monkeypatch):
+    from common.detectors import explain
+
+    writer = cv2.VideoWriter(str(tmp_path / "clip.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, (32, 32))
+    for red in (50, 220, 150, 10):
+        writer.write(np.full((32, 32, 3), (10, 10, red), np.uint8))
+    writer.release()
+    drawn = []
+    monkeypatch.setattr(explain, "draw", lambda *arguments: drawn.append(arguments))
+    main([an_explainable_run(tmp_path / "run"), str(tmp_path / "clip.avi"), "--explain", str(tmp_path / "out")])
+    ((path, pixels, explanation, title, said),) = drawn
+    assert path == tmp_path / "out" / "clip.avi.png"
+    assert "frame 1: fake" in title and "of 4 frames" in title and explanation.called == 1
+    assert pixels[..., 0].mean() == pytest.approx(220, abs=6) and "copy, 8 x 8 places" in said
+
+
+def test_where_no_face_is_found_nothing_is_explained(tmp_path, capsys):
+    faces = {"faces": "haar", "size": 64, "margin": 0, "min_confidence": None, "pick": "largest"}
+    run = an_explainable_run(tmp_path / "run", faces=faces)
+    wall = plain(tmp_path / "wall.png", 90, 256)
+    with pytest.raises(UserError, match="nothing to explain"):
+        main([run, str(wall), "--explain", str(tmp_path / "out")])
+    assert f"{wall},,no face" in capsys.readouterr().out and not (tmp_path / "out").exists()
+
+
+def test_a_folder_for_explanations_that_cannot_be_one_is_named(tmp_path):
+    run = an_explainable_run(tmp_path / "run")
+    picture = plain(tmp_path / "x.png", 204)
+    with pytest.raises(UserError, match="expected a folder, got the file"):
+        main([run, str(picture), "--explain", str(picture)])
+    with pytest.raises(UserError, match="lies in .*, which is scored"):
+        main([run, str(tmp_path), "--explain", str(tmp_path / "out")])

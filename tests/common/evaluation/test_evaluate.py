@@ -1,0 +1,194 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import norm
+from sklearn.metrics import roc_auc_score
+
+from common.errors import UserError
+from common.evaluation.evaluate import evaluate, to_videos
+from common.evaluation.metrics import COUNTS, METRICS, PROPORTIONS
+
+
+def draw(videos, frames, seed=0):
+    """Frames of one video share most of their score."""
+    random = np.random.default_rng(seed)
+    fake = np.repeat(random.random(videos) < 0.5, frames)
+    shift = np.repeat(random.normal(size=videos), frames) + 0.3 * random.normal(size=videos * frames)
+    return pd.DataFrame(
+        {
+            "path": [f"{index}.png" for index in range(len(fake))],
+            "video": [f"clips/{index // frames}.mp4" for index in range(len(fake))],
+            "dataset": "drawn",
+            "label": np.where(fake, "fake", "real"),
+            "score": norm.cdf(shift + fake),
+        }
+    )
+
+
+def test_all_metrics_come_with_an_interval_that_holds_them():
+    values = evaluate(draw(80, 1))
+    assert tuple(values) == METRICS
+    for name in set(METRICS) - set(COUNTS):
+        assert values[name].low <= values[name].value <= values[name].high, name
+        assert not values[name].reason
+    assert sum(values[name].value for name in COUNTS) == 80
+
+
+def test_n_of_a_proportion_is_its_own_denominator():
+    values = evaluate(draw(80, 1))
+    tp, fp, tn, fn = (values[name].value for name in COUNTS)
+    expected = {"accuracy": 80, "precision": tp + fp, "recall": tp + fn, "specificity": tn + fp}
+    assert {name: values[name].n for name in expected} == expected
+    assert values["auc"].n == 80
+
+
+def test_frames_of_few_videos_give_wider_intervals_than_as_many_single_images():
+    """100 frames of each of 12 nearly constant videos know little more than 12 images."""
+    frames = draw(12, 100)
+    by_video, by_image = evaluate(frames), evaluate(frames.drop(columns="video"))
+    for name in (*PROPORTIONS, "auc", "f1"):
+        assert by_video[name].value == by_image[name].value
+        assert by_video[name].high - by_video[name].low > 3 * (by_image[name].high - by_image[name].low), name
+
+
+def test_bootstrap_equals_a_loop_over_repeated_rows():
+    """The same draws, spelled out: the rows of each drawn video are copied, scikit-learn does the rest."""
+    frames = draw(40, 4)
+    random, aucs = np.random.default_rng(7), []
+    videos = frames.sort_values("score", ascending=False, kind="stable")["video"].unique()  # order of first appearance
+    for _ in range(60):
+        drawn = [frames[frames["video"] == videos[index]] for index in random.integers(40, size=40)]
+        table = pd.concat(drawn)
+        aucs.append(roc_auc_score(table["label"] == "fake", table["score"]))
+    value = evaluate(frames, resamples=60, seed=7)["auc"]
+    assert (value.low, value.high) == pytest.approx(tuple(np.percentile(aucs, [2.5, 97.5])), abs=1e-12)
+
+
+def test_auc_intervals_cover_the_truth():
+    """Two normals one apart, each of variance 1.09, have the AUC Phi(1 / sqrt(2.18)); 95 % intervals rarely miss it."""
+    truth = norm.cdf(1 / np.sqrt(2.18))
+    hits = 0
+    for seed in range(200):
+        value = evaluate(draw(60, 3, seed), resamples=200)["auc"]
+        hits += value.low <= truth <= value.high
+    assert 175 <= hits <= 199
+
+
+def test_video_level_is_the_mean_score_of_each_video():
+    frames = draw(10, 3)
+    videos = to_videos(frames.sample(frac=1, random_state=0))
+    assert len(videos) == 10 and (videos["images"] == 3).all()
+    for row in videos.itertuples():
+        assert row.score == pytest.approx(frames.loc[frames["video"] == row.video, "score"].mean())
+    whole = evaluate(frames, level="video")
+    assert whole["accuracy"].n == 10
+    assert whole["auc"].value == roc_auc_score(videos["label"] == "fake", videos["score"])
+
+
+def test_a_video_is_its_path_within_its_data_set():
+    """Clips of one name under two data sets, or two folders, are different videos."""
+    frames = pd.DataFrame(
+        {
+            "video": ["Deepfakes/001.mp4", "Deepfakes/001.mp4", "real/001.mp4", "Deepfakes/001.mp4"],
+            "dataset": ["ff", "ff", "ff", "other"],
+            "label": ["fake", "fake", "real", "real"],
+            "score": [0.2, 0.6, 0.1, 0.3],
+        }
+    )
+    assert to_videos(frames)["score"].tolist() == pytest.approx([0.4, 0.1, 0.3])
+
+
+def test_images_without_a_video_stand_for_themselves():
+    frames = pd.DataFrame(
+        {"path": list("abc"), "video": ["", "", "v"], "label": ["fake", "real", "fake"], "score": [0.9, 0.2, 0.4]}
+    )
+    assert to_videos(frames)["path"].tolist() == ["a", "b", "v"]
+
+
+def test_a_video_with_both_labels_is_refused():
+    frames = pd.DataFrame({"video": ["001.mp4"] * 2, "label": ["fake", "real"], "score": [0.9, 0.2]})
+    with pytest.raises(UserError, match=r"1 of 1 videos have both labels, first '001.mp4'"):
+        evaluate(frames, level="video")
+
+
+@pytest.mark.parametrize(
+    ("labels", "name", "reason"),
+    [
+        ([], "accuracy", "no images"),
+        ([], "auc", "no images"),
+        (["fake", "fake"], "auc", "no real images"),
+        (["fake", "fake"], "precision", "no real images"),
+        (["real", "real"], "recall", "no fake images"),
+        (["real", "fake"], "precision", "no image is called fake"),
+        (["real", "fake"], "macro_precision", "no image is called fake"),
+    ],
+)
+def test_nothing_to_measure_gives_nan_and_a_reason(labels, name, reason):
+    frame = pd.DataFrame({"path": [str(index) for index in range(len(labels))], "label": labels, "score": 0.1})
+    value = evaluate(frame, resamples=20)[name]
+    assert np.isnan([value.value, value.low, value.high]).all()
+    assert value.reason == reason
+
+
+def test_one_class_keeps_what_it_allows():
+    values = evaluate(pd.DataFrame({"path": list("ab"), "label": "fake", "score": [0.1, 0.9]}))
+    assert values["recall"].value == values["accuracy"].value == 0.5 and not values["recall"].reason
+
+
+def test_weak_bootstraps_say_so():
+    one = pd.DataFrame({"path": list("ab"), "video": "v", "label": "fake", "score": [0.1, 0.9]})
+    value = evaluate(one)["recall"]
+    assert value.value == 0.5 and np.isnan(value.low) and value.reason == "no interval: a single video or image"
+    perfect = pd.DataFrame({"path": list("abcd"), "label": ["fake", "real"] * 2, "score": [0.9, 0.1] * 2})
+    auc = evaluate(perfect, resamples=100)["auc"]
+    assert auc.value == 1 and np.isnan(auc.low) and auc.reason.startswith("no interval: undefined in ")
+    auc = evaluate(pd.concat([perfect] * 20, ignore_index=True), resamples=100)["auc"]
+    assert auc.value == 1 and np.isnan(auc.low) and np.isnan(auc.high)
+    assert auc.reason == "no interval: all resamples are equal"
+
+
+def test_brier_only_of_probabilities():
+    logits = draw(20, 1).assign(score=lambda table: 8 * table["score"] - 4)
+    with pytest.raises(UserError, match=r"not a probability in \[0, 1\].* in 20 of 20 rows|in \d+ of 20 rows"):
+        evaluate(logits)
+    values = evaluate(logits, probability=False, threshold=0)
+    assert np.isnan(values["brier"].value) and values["brier"].reason == "the score is no probability"
+    assert values["auc"].value == evaluate(draw(20, 1))["auc"].value
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"score": [0.1, np.nan, np.inf]}, "score is not a finite number in 2 of 3 rows, first in row 1"),
+        ({"score": ["0.1", "high", "0.2"]}, "score is not a finite number in 1 of 3 rows, first in row 1"),
+        ({"label": ["fake", "real", "Fake"]}, "label is not real or fake in 1 of 3 rows, first in row 2"),
+        ({"model": ["a", "b", "a"]}, "expected one model, got a, b"),
+        ({"seed": [0, 0, 1]}, "expected one seed, got 0, 1"),
+        ({"split": ["test", "train", "test"]}, "expected one split, got test, train"),
+    ],
+)
+def test_bad_predictions_are_refused(change, message):
+    table = pd.DataFrame({"path": list("abc"), "label": ["fake", "real", "real"], "score": [0.1, 0.2, 0.3]})
+    with pytest.raises(UserError, match=message):
+        evaluate(table.assign(**change))
+
+
+@pytest.mark.parametrize("column", ["label", "score", "path"])
+def test_missing_columns_are_named(column):
+    table = pd.DataFrame({"path": ["a"], "label": ["fake"], "score": [0.1]}).drop(columns=column)
+    with pytest.raises(UserError, match=f"missing: {column}"):
+        evaluate(table)
+
+
+def test_level_is_checked():
+    with pytest.raises(UserError, match="frame or video"):
+        evaluate(draw(3, 1), level="clip")
+    with pytest.raises(UserError, match="column video"):
+        evaluate(draw(3, 1).drop(columns="video"), level="video")
+
+
+def test_the_callers_table_is_left_as_it_was():
+    frames = draw(6, 2)
+    before = frames.copy()
+    evaluate(frames, level="video", resamples=5)
+    pd.testing.assert_frame_equal(frames, before)

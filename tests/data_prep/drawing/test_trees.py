@@ -1,0 +1,300 @@
+import json
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from common.errors import UserError
+from common.labels import to_numbers
+from data_prep.drawing import trees as synthetic
+from data_prep.drawing.canvas import SIZE
+from data_prep.drawing.fakes import draw_fake, inner_face
+from data_prep.drawing.person import draw_person, draw_pose, moving
+from data_prep.drawing.scene import draw_scene, render
+from data_prep.drawing.trees import FAMILIES, cached_tree, draw_tree, parse_source
+
+COUNT = 40
+
+
+def read(folder):
+    return pd.read_csv(folder / "metadata.csv", dtype=str, keep_default_na=False)
+
+
+def bytes_of(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def drawn(folder, count):
+    for family in FAMILIES:
+        draw_tree(folder / family, family, count)
+    return {family: folder / family for family in FAMILIES}
+
+
+@pytest.fixture(scope="module")
+def trees(tmp_path_factory):
+    """A tree of each family."""
+    return drawn(tmp_path_factory.mktemp("trees"), COUNT)
+
+
+@pytest.fixture(scope="module")
+def large_trees(tmp_path_factory):
+    """A tree of 500 + 500 images of each family."""
+    return drawn(tmp_path_factory.mktemp("large"), 500)
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clips") / "swap"
+    draw_tree(folder, "swap", 4, seed=3, frames=6, workers=1)
+    return folder
+
+
+def test_layout_counts_and_metadata(trees):
+    for family, folder in trees.items():
+        images = read(folder)
+        assert list(images.columns) == list(synthetic.COLUMNS)
+        assert sorted(images["path"]) == sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.jpg"))
+        splits = images.groupby([images["path"].str.split("/").str[0], "label"]).size().to_dict()
+        train = round(COUNT * 12356 / 19504)
+        assert splits == {
+            ("train_test", "fake"): train,
+            ("train_test", "real"): train,
+            ("validation", "fake"): COUNT - train,
+            ("validation", "real"): COUNT - train,
+        }
+        fake = images["label"] == "fake"
+        assert set(images.loc[fake, "source"]) == {f"synthetic-{family}"}
+        assert set(images.loc[~fake, "source"]) == {"synthetic-real"}
+        assert images.loc[fake, "path"].str.fullmatch(r"(train_test|validation)/df/df\d{5}\.jpg").all()
+        assert images.loc[~fake, "path"].str.fullmatch(r"(train_test|validation)/real/real\d{5}\.jpg").all()
+        assert (images[["video", "original", "frame"]] == "").all(axis=None)
+        assert json.loads((folder / "SYNTHETIC.json").read_text()) == {
+            "family": family, "count": COUNT, "seed": 0, "frames": 1, "size": 256, "version": synthetic.VERSION,
+        }  # fmt: skip
+
+
+def test_every_single_image_shows_people_of_its_own(trees):
+    people = [person for folder in trees.values() for cell in read(folder)["identity"] for person in cell.split(";")]
+    assert len(people) == len(set(people)) == COUNT * (2 + 2 + 2) + COUNT  # a swap's fake shows two
+
+
+def test_images_are_colour_jpegs_of_256_pixels_and_all_differ(trees):
+    seen = set()
+    for path in sorted(trees["resample"].rglob("*.jpg"))[:60]:
+        assert path.read_bytes()[:3] == b"\xff\xd8\xff"
+        image = cv2.imread(str(path))
+        assert image.shape == (SIZE, SIZE, 3) and image.std() > 10
+        seen.add(image.tobytes())
+    assert len(seen) == 60
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_same_bytes_for_the_same_seed_whatever_the_number_of_workers(tmp_path, family):
+    for name, workers, seed in (("one", 1, 5), ("two", 2, 5), ("other", 2, 6)):
+        draw_tree(tmp_path / name, family, 3, seed=seed, workers=workers)
+    one, two, other = (bytes_of(tmp_path / name) for name in ("one", "two", "other"))
+    assert one == two
+    pictures = [name for name in one if name.endswith(".jpg")]
+    assert len(pictures) == 6 and all(one[name] != other[name] for name in pictures)
+
+
+def test_a_larger_tree_begins_with_the_smaller_one(tmp_path):
+    draw_tree(tmp_path / "small", "deconv", 2, workers=1)
+    draw_tree(tmp_path / "large", "deconv", 5, workers=1)
+    small, large = ({p.name: p.read_bytes() for p in (tmp_path / n).rglob("*.jpg")} for n in ("small", "large"))
+    assert small.items() <= large.items()
+
+
+def test_families_do_not_share_their_real_images(tmp_path):
+    for family in FAMILIES:
+        draw_tree(tmp_path / family, family, 1, workers=1)
+    assert len({next((tmp_path / family).rglob("real00000.jpg")).read_bytes() for family in FAMILIES}) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_single_figure_gives_the_label_away(large_trees, family):
+    """File size, brightness, mean of each channel, contrast, sharpness: AUC between 0.35 and 0.65 on 500 + 500."""
+    images = read(large_trees[family])
+    labels = to_numbers(images["label"])
+    figures = pd.DataFrame([_figures(large_trees[family] / path) for path in images["path"]])
+    areas = {name: roc_auc_score(labels, figures[name]) for name in figures}
+    assert {name: area for name, area in areas.items() if not 0.35 <= area <= 0.65} == {}
+
+
+def _figures(path):
+    image = cv2.imread(str(path))
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    blue, green, red = image.reshape(-1, 3).mean(axis=0)
+    return {
+        "file size": path.stat().st_size,
+        "brightness": grey.mean(),
+        "contrast": grey.std(),
+        "red": red,
+        "green": green,
+        "blue": blue,
+        "sharpness": cv2.Laplacian(grey, cv2.CV_64F).var(),
+        "compression": _quantisation(path.read_bytes()),
+    }
+
+
+def _quantisation(data):
+    """Sum of the first JPEG quantisation table, which the quality setting scales."""
+    start = data.index(b"\xff\xdb") + 5
+    return sum(data[start : start + 64])
+
+
+@pytest.mark.slow
+def test_haar_finds_the_faces(large_trees):
+    cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
+    assert not cascade.empty()
+    for folder in large_trees.values():
+        paths = sorted(folder.rglob("*.jpg"))[::4]
+        found = [len(cascade.detectMultiScale(cv2.imread(str(p), 0), 1.05, minNeighbors=6)) > 0 for p in paths]
+        assert np.mean(found) >= 0.98
+
+
+def test_mtcnn_finds_the_faces(trees):
+    from mtcnn import MTCNN
+
+    detector = MTCNN(device="CPU:0")
+    paths = [path for folder in trees.values() for path in sorted(folder.rglob("*.jpg"))[::4]]
+    found = [bool(detector.detect_faces(cv2.imread(str(path))[..., ::-1])) for path in paths]
+    assert len(paths) == 60 and np.mean(found) >= 0.95
+
+
+def test_clips(clips):
+    images = read(clips)
+    assert images.groupby(["label", "video"]).size().to_dict() == {
+        (label, f"clips/{name}{clip:05d}"): 6 for label, name in (("fake", "df"), ("real", "real")) for clip in range(4)
+    }
+    assert (images.groupby("video")["frame"].apply(list).map(sorted) == pd.Series([list("012345")] * 8).values).all()
+    fake = images["label"] == "fake"
+    assert (images.loc[~fake, "original"] == "").all()
+    assert (images.loc[fake, "original"] == images.loc[fake, "video"].str.replace("df", "real")).all()
+    split = images["path"].str.split("/").str[0]
+    homes = split.groupby(images["video"].str.replace("df", "real")).nunique()
+    assert (homes == 1).all() and split.nunique() == 2
+    targets = images[fake].set_index("original")["identity"].str.split(";").str[0].drop_duplicates()
+    owners = images[~fake].set_index("video")["identity"].drop_duplicates()
+    assert targets.to_dict() == owners.to_dict()
+
+
+def test_a_fake_clip_is_its_original_outside_the_face(clips):
+    """The two share background and camera: their corners differ by the sensor's noise only, their faces by more."""
+    for clip in range(4):
+        for frame in range(6):
+            name = f"{clip:05d}_{frame:03d}.jpg"
+            real, fake = (cv2.imread(str(next(clips.rglob(prefix + name)))).astype(float) for prefix in ("real", "df"))
+            difference = cv2.GaussianBlur(np.abs(real - fake).mean(axis=2), (0, 0), 3)
+            assert difference[60:190, 70:190].max() > 2 * difference[:25].max()
+
+
+@pytest.fixture(scope="module")
+def swapped_clip():
+    """A clip's clean pictures with their swaps: the pasted face alone, without a camera."""
+    rng = np.random.default_rng(11)
+    person, scene = draw_person(rng), draw_scene(rng)
+    poses = moving(rng, draw_pose(rng), 30)
+    fake = draw_fake("swap", rng)
+    pictures = [render(person, pose, scene) for pose in poses]
+    swaps = [fake(picture, person, pose, scene) for picture, pose in zip(pictures, poses, strict=True)]
+    return person, poses, pictures, swaps
+
+
+def test_heads_move_smoothly(swapped_clip):
+    _, poses, _, _ = swapped_clip
+    steps = np.linalg.norm(np.diff([pose.centre for pose in poses], axis=0), axis=1)
+    assert 0 < steps.max() < 3
+
+
+def test_the_swapped_face_moves_with_the_head(swapped_clip):
+    person, poses, pictures, swaps = swapped_clip
+    changed = [np.abs(a - b).mean(axis=2) > 1 / 255 for a, b in zip(pictures, swaps, strict=True)]
+    middles = np.array([np.argwhere(change).mean(axis=0)[::-1] for change in changed])
+    outlines = np.array([inner_face(person, pose).mean(axis=0) for pose in poses])
+    heads = np.array([pose.centre for pose in poses])
+    assert np.ptp(heads, axis=0).max() > 3
+    assert np.abs((middles - middles[0]) - (outlines - outlines[0])).max() < 3
+    assert np.corrcoef(middles[:, 0], heads[:, 0])[0, 1] > 0.8
+
+
+def test_a_swap_changes_the_inner_face_only_and_keeps_its_colours(swapped_clip):
+    person, poses, pictures, swaps = swapped_clip
+    for pose, before, after in zip(poses, pictures, swaps, strict=True):
+        inside = np.zeros((SIZE, SIZE), np.uint8)
+        cv2.fillPoly(inside, [inner_face(person, pose).round().astype(np.int32)], 1)
+        reach = cv2.dilate(inside, np.ones((51, 51), np.uint8)) > 0
+        assert np.array_equal(before[~reach], after[~reach])
+        assert np.abs(before - after)[inside > 0].mean() > 0.005
+        assert np.allclose(before[inside > 0].mean(axis=0), after[inside > 0].mean(axis=0), atol=0.02)
+
+
+@pytest.mark.parametrize("family", ["deconv", "resample"])
+def test_a_decoder_draws_the_same_picture_anew(family):
+    rng = np.random.default_rng(2)
+    picture = render(draw_person(rng), draw_pose(rng), draw_scene(rng))
+    again = draw_fake(family, rng)(picture, None, None, None)
+    assert again.shape == picture.shape and again.dtype == np.float32
+    assert again.min() >= 0 and again.max() <= 1
+    assert 0.001 < np.abs(again - picture).mean() < 0.05
+    assert np.abs(again.mean(axis=(0, 1)) - picture.mean(axis=(0, 1))).max() < 0.01
+
+
+def test_cached_tree_draws_once_and_leaves_nothing_half_written(tmp_path, monkeypatch):
+    monkeypatch.setenv(synthetic.CACHE, str(tmp_path))
+    calls = []
+    original = synthetic.draw_tree
+
+    def counting(folder, *rest, **options):
+        calls.append(folder)
+        original(folder, *rest, **options)
+
+    monkeypatch.setattr(synthetic, "draw_tree", counting)
+    folder = cached_tree("swap", 2, seed=4)
+    assert folder == cached_tree("swap", 2, seed=4) and len(calls) == 1
+    assert isinstance(folder, Path) and len(list(folder.rglob("*.jpg"))) == 4
+    names = {
+        cached_tree(*source).name for source in (("deconv", 2, 4), ("swap", 1, 4), ("swap", 2, 5), ("swap", 2, 4, 2))
+    }
+    assert len(names | {folder.name}) == 5
+    assert not [name for name in os.listdir(tmp_path) if name.endswith(".partial")]
+
+
+def test_a_killed_drawing_is_no_tree_and_is_drawn_again(tmp_path, monkeypatch):
+    monkeypatch.setenv(synthetic.CACHE, str(tmp_path))
+    original = synthetic.draw_tree
+
+    def killed(folder, *rest, **options):
+        folder.mkdir(parents=True)
+        (folder / "leftover.jpg").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(synthetic, "draw_tree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        cached_tree("resample", 1)
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
+    next(tmp_path.glob("*.lock")).with_name(
+        f".resample-1-seed0-frames1-v{synthetic.VERSION}.partial"
+    ).mkdir()  # of a process killed outright
+    monkeypatch.setattr(synthetic, "draw_tree", original)
+    assert not list(cached_tree("resample", 1).rglob("leftover.jpg"))
+
+
+def test_parse_source():
+    assert parse_source("swap") == ("swap", 500, 0, 1)
+    assert parse_source("deconv:20") == ("deconv", 20, 0, 1)
+    assert parse_source("resample:7:3") == ("resample", 7, 3, 1)
+    assert parse_source("swap:40:2:8") == ("swap", 40, 2, 8)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "warp", "swap:", "swap:x", "swap:0", "swap:-1", "swap:1.5", "swap:5:0:0", "swap:1:2:3:4"]
+)
+def test_parse_source_refuses_the_rest(text):
+    with pytest.raises(UserError):
+        parse_source(text)

@@ -1,0 +1,258 @@
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.errors import UserError
+from data_prep.drawing.trees import draw_tree
+from data_prep.layouts import LAYOUTS, Item, find, image_paths, passed_over
+from data_prep.layouts.tree import leaves_folder
+
+
+def test_folders_at_any_depth_in_any_case(tree):
+    src = tree("a/Real/1.jpg", "FAKE/2.PNG", "a/b/fake/3.webp", "a/masks/4.png", "real/notes.txt")
+    assert find("folders", src) == [
+        Item("FAKE/2.PNG", "fake", src.name),
+        Item("a/Real/1.jpg", "real", src.name),
+        Item("a/b/fake/3.webp", "fake", src.name),
+    ]
+
+
+def test_a_folder_of_frames_is_a_video_named_by_its_path(tree):
+    src = tree("x/real/v1/frame_07.jpg", "x/real/v1/cover.jpg", "fake/v1/0.jpg", "fake/deep/v2/12.jpg")
+    found = {item.path: (item.video, item.frame) for item in find("folders", src)}
+    assert found == {
+        "x/real/v1/frame_07.jpg": ("x/real/v1", "7"),
+        "x/real/v1/cover.jpg": ("x/real/v1", ""),
+        "fake/v1/0.jpg": ("fake/v1", "0"),
+        "fake/deep/v2/12.jpg": ("fake/deep/v2", "12"),
+    }
+
+
+def test_an_image_that_is_in_real_and_fake_is_refused(tree):
+    with pytest.raises(UserError, match=r"got one in both: real/fake/1\.jpg"):
+        find("folders", tree("real/fake/1.jpg"))
+
+
+def test_a_video_file_in_real_or_fake_is_a_video_like_a_folder_of_frames(tree):
+    src = tree("real/clip.one.MP4", "fake/method/2.avi", "fake/method/3/0.jpg", "fake/method/3/1.jpg")
+    assert {item.path: item.video for item in find("folders", src)} == {
+        "real/clip.one.MP4": "real/clip.one",
+        "fake/method/2.avi": "fake/method/2",
+        "fake/method/3/0.jpg": "fake/method/3",
+        "fake/method/3/1.jpg": "fake/method/3",
+    }
+
+
+@pytest.mark.parametrize(
+    ("layout", "folder"),
+    [("folders", "real"), ("celebdf", "Celeb-real"), ("faceforensics", "original_sequences/youtube/c23/videos")],
+)
+@pytest.mark.parametrize("twin", ["000.MP4", "000.avi", "000/1.jpg"])
+def test_one_clip_as_two_files_is_refused(tree, layout, folder, twin):
+    with pytest.raises(UserError, match="1 clips lie there twice, e.g. .*: keep one of the two below SRC, or rename"):
+        find(layout, tree(f"{folder}/000.mp4", f"{folder}/{twin}"))
+
+
+def test_hidden_files_are_left_out(tree):
+    src = tree("real/1.jpg", "real/.2.jpg", ".trash/real/3.jpg", "real/.4.gif")
+    assert [item.path for item in find("folders", src)] == ["real/1.jpg"]
+    assert image_paths(src, hidden=True) == ["real/.2.jpg"]
+
+
+def test_links_are_named_and_never_followed(tree, tmp_path_factory):
+    src = tree("real/1.jpg")
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "secret.jpg").touch()
+    (src / "fake").symlink_to(elsewhere)
+    (src / "real" / "out.jpg").symlink_to(elsewhere / "secret.jpg")
+    (src / "real" / "twin.jpg").symlink_to(src / "real" / "1.jpg")
+    (src / "real" / "loop").symlink_to(src)
+    (src / "real" / "dangling.mp4").symlink_to("nowhere.mp4")
+    out, inside = "symbolic link: it leads out of SRC", "symbolic link: not followed, its target counts by itself"
+    assert {item.path: item.problem for item in find("folders", src)} == {
+        "fake": out,
+        "real/out.jpg": out,
+        "real/twin.jpg": inside,
+        "real/loop": inside,
+        "real/dangling.mp4": inside,
+        "real/1.jpg": "",
+    }
+
+
+def test_a_neighbour_whose_name_begins_like_src_is_outside(tmp_path):
+    for folder in ("src/real", "src-private"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "src/real/1.jpg").touch()
+    (tmp_path / "src/real/2.jpg").symlink_to(tmp_path / "src-private")
+    assert find("folders", tmp_path / "src")[1].problem == "symbolic link: it leads out of SRC"
+
+
+def test_a_tree_of_links_alone_says_so(tmp_path, tree):
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "real").symlink_to(tree("elsewhere/1.jpg") / "elsewhere")
+    with pytest.raises(UserError, match="1 refused, e.g. real \\(symbolic link: it leads out of SRC\\)"):
+        find("folders", tmp_path / "raw")
+
+
+def test_what_is_not_read_is_named(tree):
+    src = tree("real/1.jpg", "real/2.gif", "covers/3.TIFF", "fake/4.wmv", "real/notes.txt")
+    os.mkfifo(src / "real" / "5.jpg")  # opening it would wait for ever
+    assert {item.path: item.problem for item in find("folders", src) if item.problem} == {
+        "real/2.gif": "unsupported format: gif",
+        "covers/3.TIFF": "unsupported format: tiff",
+        "fake/4.wmv": "unsupported format: wmv",
+        "real/5.jpg": "not a regular file",
+    }
+
+
+def test_a_folder_that_cannot_be_listed_is_named(tree, monkeypatch):
+    src = tree("real/1.jpg", "real/locked/2.jpg")
+    scandir = os.scandir
+
+    def refuse(path):
+        if "locked" in str(path):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert [(item.path, item.problem) for item in find("folders", src)] == [
+        ("real/1.jpg", ""),
+        ("real/locked", "unreadable folder: Permission denied"),
+    ]
+
+
+def test_what_a_layout_passes_over_is_counted(tree):
+    src = tree("real/1.jpg", "Fakes/2.jpg", "Fakes/3.mp4", "4.png", "Fakes/5.gif")
+    assert passed_over(src, find("folders", src)) == {".": 1, "Fakes": 2}
+
+
+def test_a_name_that_no_manifest_can_hold_is_skipped_and_named(tree):
+    src = tree("real/1.jpg", "real/a\nb.jpg", "fake\r/2.jpg", "real/non\u00a0breaking.jpg", "real/caf\udce9.jpg")
+    problem = "unreadable name: expected UTF-8 without line ends, rename it"
+    assert {item.path: item.problem for item in find("folders", src)} == {
+        "real/1.jpg": "",
+        "real/non\u00a0breaking.jpg": "",
+        "real/a\\nb.jpg": problem,
+        "real/caf\\udce9.jpg": problem,
+        "fake\\r": problem,
+    }
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ([], "It holds 0 images .* and 0 videos in no folders$"),
+        (["clips/clip.mp4", "clip.avi"], "It holds 0 images .* and 2 videos in clips$"),
+        (["originals/1.jpg"], "It holds 1 images .* in originals$"),
+        (["df/1.jpg", "forged/2.jpg"], "the layout mesonet would find 2 of them"),
+        (["Celeb-real/id0_0000.mp4"], "the layout celebdf would find 1 of them"),
+    ],
+)
+def test_nothing_found_says_what_was_expected_and_what_there_is(tree, files, words):
+    with pytest.raises(UserError, match=f"Expected: any tree with folders real/ and fake/.*{words}"):
+        find("folders", tree(*files))
+
+
+@pytest.mark.parametrize("layout", ["celebdf", "faceforensics", "dfdc"])
+def test_the_layout_that_would_fit_is_named(layout, request):
+    src = request.getfixturevalue(layout)
+    with pytest.raises(UserError, match=f"the layout {layout} would find"):
+        find("folders", src)
+
+
+def test_mesonets_own_folders(tree):
+    src = tree("train_test/df/1.jpg", "train_test/real/2.jpg", "validation/forged/3.jpg", "validation/real/4.jpg")
+    tree("train_test/5.jpg", "weights/real/6.jpg")
+    assert find("mesonet", src) == [
+        Item("train_test/df/1.jpg", "fake", "Deepfakes", split="train"),
+        Item("train_test/real/2.jpg", "real", "internet", split="train"),
+        Item("validation/forged/3.jpg", "fake", "forged", split="test"),
+        Item("validation/real/4.jpg", "real", "internet", split="test"),
+    ]
+
+
+def test_mesonet_refuses_a_tree_whose_fakes_it_does_not_know(tree):
+    with pytest.raises(UserError, match="mesonet does not fit, .* has a folder fake/ .* use the layout folders"):
+        find("mesonet", tree("real/1.jpg", "fake/2.jpg"))
+
+
+def test_mesonets_classes_without_splits(tree):
+    found = find("mesonet", tree("df/1.jpg", "real/2.jpg", "cover.jpg"))
+    assert [(item.path, item.label, item.split) for item in found] == [
+        ("df/1.jpg", "fake", ""),
+        ("real/2.jpg", "real", ""),
+    ]
+
+
+def test_the_drawn_tree_is_read_by_its_own_layout_and_by_mesonets(tmp_path):
+    draw_tree(tmp_path, "deconv", 3, frames=2, workers=1)
+    rows = pd.read_csv(tmp_path / "metadata.csv", dtype=str, keep_default_na=False)
+    found = find("synthetic", tmp_path)
+    assert [asdict(item) for item in found] == [{**row, "split": "", "problem": ""} for row in rows.to_dict("records")]
+    labels = {item.path: item.label for item in found}
+    assert {item.path: item.label for item in find("mesonet", tmp_path)} == labels
+    assert len(labels) == 12
+
+
+@pytest.mark.parametrize("layout", sorted(set(LAYOUTS) - {"synthetic"}))
+def test_every_layout_has_its_module_and_explains_itself(layout, tmp_path):
+    with pytest.raises(UserError, match=f"layout {layout} finds no image"):
+        find(layout, tmp_path)
+
+
+def test_layouts_start_without_heavy_libraries():
+    code = "import importlib, sys; from data_prep.layouts import LAYOUTS\n"
+    code += "for name in LAYOUTS: importlib.import_module(f'data_prep.layouts.{name}')\n"
+    code += "assert not {'cv2', 'tensorflow', 'keras', 'sklearn'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "leaves"),
+    [
+        *[("a/b.mp4", False), ("..a/b..mp4", False), ("a/...mp4", False)],
+        *[("../b.mp4", True), ("a/../../b.mp4", True), ("/b.mp4", True), ("..\\b.mp4", True), ("C:b.mp4", True)],
+    ],
+)
+def test_names_that_lead_out_of_a_folder(name, leaves):
+    assert leaves_folder(name) == leaves
+
+
+PARTS = st.sampled_from(
+    ["real", "fake", "df", "Celeb-real", "Celeb-synthesis", "train_test", "frames", "dfdc_train_part_0", "100k"]
+    + ["original_sequences", "manipulated_sequences", "youtube", "Deepfakes", "c23", "videos", "id0_id1_0000", "00000"]
+)
+NAMES = st.sampled_from(
+    ["1.jpg", "00001.png", "id0_0000.mp4", "id0_id1_0000.mp4", "000_003.mp4", "000.mp4", "x.gif", "._y.jpg", "notes"]
+    + ["metadata.json", "metadata.csv", "List_of_testing_videos.txt", "list_eval_partition.txt", "test.json"]
+)
+TEXTS = st.sampled_from(
+    ["", "1 Celeb-real/id0_0000.mp4", "00001.png 2", '{"000.mp4": {"label": "REAL"}}', '[["000", "003"]]', "../../x 1"]
+)
+
+
+@given(st.dictionaries(st.tuples(st.lists(PARTS, max_size=5), NAMES).map(lambda p: "/".join((*p[0], p[1]))), TEXTS))
+@settings(deadline=None, max_examples=100)
+def test_any_tree_is_read_or_refused_in_words(files):
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in files.items():
+            path = Path(folder, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        for layout in set(LAYOUTS) - {"synthetic"}:
+            with suppress(UserError):
+                items = find(layout, folder)
+                assert [item.path for item in items] == sorted({item.path for item in items})
+                usable = [item for item in items if not item.problem]
+                assert usable and all(item.label in ("real", "fake") and item.source for item in usable)
+                assert all(Path(folder, item.path).is_file() and not leaves_folder(item.path) for item in usable)
+                assert all(item.split in ("", "train", "val", "test") for item in items)

@@ -1,0 +1,248 @@
+import h5py
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from common.errors import UserError
+from common.runs.options import read_weights
+from reproductions.mesoinception_svm import model, train
+from reproductions.mesoinception_svm.activation import maximise_activation
+from reproductions.mesoinception_svm.augmentation import choose_augmentation
+from reproductions.mesoinception_svm.config import NETWORKS, PRESETS
+
+
+def trainable(network):
+    return sum(int(np.prod(weights.shape)) for weights in network.trainable_weights)
+
+
+@pytest.mark.parametrize(
+    ("build", "total", "learnt"),
+    [(model.meso4, 28073, 27977), (model.mesoinception4, 28725, 28615), (model.meso4_hinge, 28073, 27977)],
+)
+def test_parameter_counts_are_mesonets(build, total, learnt):
+    network = build()
+    assert network.count_params() == total
+    assert trainable(network) == learnt
+
+
+def test_every_stage_of_mesoinception4_has_its_shape():
+    network = model.mesoinception4()
+    pools = [layer.output.shape[1:] for layer in network.layers if isinstance(layer, keras.layers.MaxPooling2D)]
+    assert pools == [(128, 128, 11), (64, 64, 12), (32, 32, 16), (8, 8, 16)]
+    assert network.get_layer(model.FEATURES).output.shape == (None, 16)
+    assert network.output_shape == (None, 1)
+
+
+def test_a_module_is_four_branches_by_hand():
+    """One module on a 5x5 picture against plain loops: 1x1, and 1x1 then 3x3 of dilation 1, 2, 3, all with ReLU."""
+    image = keras.Input((5, 5, 3))
+    network = keras.Model(image, model._inception(image, 1, 2, 2, 1))
+    pixels = np.random.default_rng(0).uniform(size=(1, 5, 5, 3)).astype(np.float32)
+    convolutions = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
+
+    def convolve(x, layer):
+        kernel, bias = layer.get_weights()
+        rate, reach = layer.dilation_rate[0], layer.dilation_rate[0] * (kernel.shape[0] // 2)
+        padded = np.pad(x, ((reach, reach), (reach, reach), (0, 0)))
+        out = np.zeros((5, 5, kernel.shape[-1]))
+        for row in range(5):
+            for column in range(5):
+                for i in range(kernel.shape[0]):
+                    for j in range(kernel.shape[1]):
+                        out[row, column] += padded[row + i * rate, column + j * rate] @ kernel[i, j]
+        return np.maximum(out + bias, 0)
+
+    ones = [layer for layer in convolutions if layer.kernel_size == (1, 1)]
+    threes = {layer.dilation_rate[0]: layer for layer in convolutions if layer.kernel_size == (3, 3)}
+    plain = next(layer for layer in ones if not any(layer.output is three.input for three in threes.values()))
+    expected = [convolve(pixels[0], plain)]
+    for rate in (1, 2, 3):
+        before = next(layer for layer in ones if layer.output is threes[rate].input)
+        expected.append(convolve(convolve(pixels[0], before), threes[rate]))
+    np.testing.assert_allclose(network.predict(pixels, verbose=0)[0], np.concatenate(expected, axis=-1), atol=1e-5)
+
+
+def write_like_mesonet(network, path):
+    """A weight file of the form of 2018's Keras: groups by layer name, names in attributes, no topology."""
+    with h5py.File(path, "w") as file:
+        layers = [layer for layer in network.layers if layer.weights]
+        file.attrs["layer_names"] = [layer.name.encode() for layer in layers]
+        file.attrs["backend"], file.attrs["keras_version"] = b"tensorflow", b"2.1.5"
+        for layer in layers:
+            group = file.create_group(layer.name)
+            names = [f"{layer.name}/{weight.name}:0".encode() for weight in layer.weights]
+            group.attrs["weight_names"] = names
+            for name, value in zip(names, layer.get_weights(), strict=True):
+                group.create_dataset(name.decode(), data=value)
+
+
+@pytest.mark.parametrize("name", ["mesoinception4", "meso4"])
+def test_legacy_weights_point_at_real_and_our_scores_at_fake(tmp_path, name):
+    keras.utils.set_random_seed(0)
+    theirs, ours = train.BUILDERS[name](), train.BUILDERS[name]()
+    write_like_mesonet(theirs, tmp_path / "legacy.h5")
+    pixels = np.random.default_rng(1).uniform(size=(3, 256, 256, 3)).astype(np.float32)
+    p_real = theirs.predict(pixels, verbose=0)
+    train.load_weights(ours, tmp_path / "legacy.h5")
+    np.testing.assert_allclose(ours.predict(pixels, verbose=0), 1 - p_real, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["own.weights.h5", "own.keras"])
+def test_our_own_weight_files_are_taken_as_they_are(tmp_path, name):
+    ours, again = model.meso4(64), model.meso4(64)
+    (ours.save_weights if name.endswith(".h5") else ours.save)(tmp_path / name)
+    pixels = np.random.default_rng(1).uniform(size=(3, 64, 64, 3)).astype(np.float32)
+    train.load_weights(again, tmp_path / name)
+    np.testing.assert_allclose(again.predict(pixels, verbose=0), ours.predict(pixels, verbose=0), atol=1e-6)
+
+
+def test_scores_and_features_are_float32_under_mixed_precision():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        network = model.mesoinception4(64)
+        assert network.layers[1].compute_dtype == "bfloat16"
+        pixels = np.random.default_rng(1).uniform(size=(2, 64, 64, 3)).astype(np.float32)
+        assert network.predict(pixels, verbose=0).dtype == np.float32
+        assert model.feature_network(network).predict(pixels, verbose=0).dtype == np.float32
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def test_weights_of_another_network_are_refused_in_one_line(tmp_path):
+    write_like_mesonet(model.meso4(), tmp_path / "meso4.h5")
+    (tmp_path / "text.h5").write_text("not a weight file")
+    for name in ("meso4.h5", "text.h5"):
+        with pytest.raises(UserError, match="does not fit") as error:
+            train.load_weights(model.mesoinception4(), tmp_path / name)
+        assert "\n" not in str(error.value)
+
+
+def test_weight_arguments_are_checked(tmp_path):
+    for pairs in (("resnet=x",), ("meso4",), (f"meso4={tmp_path / 'none.h5'}",)):
+        with pytest.raises(UserError, match="--weights"):
+            read_weights(pairs, NETWORKS)
+
+
+def blobs(n, seed=0):
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, 2, n)
+    radius = np.where(labels == 1, 1.0, 2.5) + generator.normal(0, 0.2, n)
+    angle = generator.uniform(0, 2 * np.pi, n)
+    return np.stack([radius * np.cos(angle), 10 * radius * np.sin(angle)] * 8, axis=1), labels  # (n, 16)
+
+
+def test_the_svm_is_scikit_learns_on_standardised_features():
+    features, labels = blobs(300)
+    svm, words = model.fit_svm(features, labels, max_exact=1000, seed=0)
+    scaler = StandardScaler().fit(features)
+    plain = SVC(kernel="rbf", C=1.0, gamma="scale").fit(scaler.transform(features), labels)
+    expected = plain.decision_function(scaler.transform(features))
+    np.testing.assert_allclose(svm.decision_function(features), expected, atol=1e-6)
+    assert "exact SVC on 300" in words
+
+
+def test_above_its_cap_the_svm_is_approximated_and_says_so():
+    (features, labels), (others, truth) = blobs(3000), blobs(500, seed=1)
+    exact, _ = model.fit_svm(features, labels, max_exact=3000, seed=0)
+    near, words = model.fit_svm(features, labels, max_exact=2999, seed=0)
+    assert "Nystroem" in words and "--svm-max 2999" in words
+    agreement = np.mean(near.predict(others) == exact.predict(others))
+    assert agreement > 0.98
+    assert np.mean(near.predict(others) == truth) > 0.95
+
+
+@pytest.mark.parametrize("max_exact", [0, 1000])
+def test_a_share_of_fakes_weighs_the_smaller_class_up(max_exact):
+    generator = np.random.default_rng(0)
+    labels = (np.arange(500) % 10 > 0).astype(int)  # nine fakes to a real one, and they overlap
+    features = generator.normal(labels[:, None] * 0.4, 1, (500, 16))
+    as_they_are, _ = model.fit_svm(features, labels, max_exact, seed=0)
+    balanced, _ = model.fit_svm(features, labels, max_exact, seed=0, fake_share=0.5)
+    assert np.mean(balanced.predict(features) == 0) > np.mean(as_they_are.predict(features) == 0)
+
+
+@pytest.mark.parametrize(
+    ("iteration", "rate"), [(0, 1e-3), (999, 1e-3), (1000, 1e-4), (2000, 1e-5), (3000, 1e-6), (90000, 1e-6)]
+)
+def test_the_learning_rate_falls_every_1000_iterations_down_to_a_millionth(iteration, rate):
+    schedule = train._schedule("mesoinception4", PRESETS["paper"], steps=438)
+    assert float(schedule(iteration)) == pytest.approx(rate)
+
+
+@pytest.mark.parametrize(("epoch", "rate"), [(0, 1e-3), (4.99, 1e-3), (5, 1e-4), (10, 1e-5)])
+def test_the_next_best_models_rate_falls_every_5_epochs(epoch, rate):
+    schedule = train._schedule("mesoinception4_next_best", PRESETS["paper"], steps=100)
+    assert float(schedule(int(epoch * 100))) == pytest.approx(rate)
+
+
+@pytest.mark.parametrize("name", ["paper", "notebook"])
+def test_augmentation_is_seeded_and_varied(name):
+    import tensorflow as tf
+
+    augment = choose_augmentation(name)
+    image = tf.constant(np.random.default_rng(0).uniform(0, 255, (64, 64, 3)), tf.float32)
+    results = [augment(image, tf.constant([3, place])).numpy() for place in range(200)]
+    np.testing.assert_array_equal(augment(image, tf.constant([3, 7])).numpy(), results[7])
+    different = {result.tobytes() for result in results}
+    assert len(different) == {"paper": 9, "notebook": 200}[name], "paper: as it is, 3 blurs, 3 rotations, 2 scales"
+    assert all(result.shape == (64, 64, 3) for result in results)
+
+
+def test_the_papers_kinds_of_augmentation_are_equally_frequent():
+    import tensorflow as tf
+
+    augment = choose_augmentation("paper")
+    image = tf.constant(np.random.default_rng(0).uniform(0, 255, (16, 16, 3)), tf.float32)
+    seeds = tf.data.Dataset.range(800).map(lambda place: augment(image, tf.stack([5, tf.cast(place, tf.int32)])))
+    results = list(seeds.as_numpy_iterator())
+    untouched = np.mean([np.array_equal(result, image) for result in results])
+    assert untouched == pytest.approx(0.25, abs=0.06)
+
+
+def test_gradient_ascent_raises_the_energy_it_states():
+    network = model.mesoinception4(64)
+    images, energies = maximise_activation(network, steps=12)
+    assert energies[-1].mean() > energies[0].mean()
+    features = model.feature_network(network).predict(images, verbose=0)
+    norms = np.array([(np.abs(image.astype(np.float64)) ** 6).sum() ** (1 / 6) for image in images])
+    after = np.diag(features) - 10 * norms  # E(x) = f_ij(x) - 10 ||x||_6, one step after the last recorded
+    assert after.mean() >= energies[-1].mean()
+
+
+def test_hinge_and_next_best_train_as_stated(prepared):
+    from common.data.datasets import read_data
+    from common.training.distribution import set_up
+
+    images = read_data((f"d={prepared}",), {"d": "folders"})[0].images
+    images["split"] = ["val" if place % 4 == 0 else "train" for place in range(len(images))]
+    config = PRESETS["smoke"]
+    network, history, notes = train.train_network(
+        "meso4_hinge", config, set_up("none"), images, None, prepared / "state", 0
+    )
+    assert isinstance(network.loss, keras.losses.Hinge)
+    assert list(history["epoch"]) == [1]
+    assert pd.Series(["batch-normalisation" in note for note in notes]).any()
+    outputs = network.predict(np.zeros((1, 64, 64, 3)), verbose=0)
+    assert outputs.shape == (1, 1)
+
+
+def test_two_devices_train_and_feed_the_svm(prepared):
+    from common.data.datasets import read_data
+    from common.training.distribution import set_up
+
+    images = read_data((f"d={prepared}",), {"d": "folders"})[0].images
+    images["split"] = ["val" if place % 4 == 0 else "train" for place in range(len(images))]
+    strategy = set_up("mirrored")
+    assert strategy.num_replicas_in_sync == 2
+    config = PRESETS["smoke"]
+    network, history, _ = train.train_network("mesoinception4", config, strategy, images, None, prepared / "state", 0)
+    assert np.isfinite(history["loss"]).all()
+    base = train.as_detector("mesoinception4", network, config, "", {})
+    proposed, _ = train.fit_proposed(base, config, images, 0, "")
+    batches = train.Images(images, train.preprocessing(config)).evaluation_batches(8)
+    for detector in (base, proposed):
+        scores = detector.score(batches, len(images))
+        assert scores.shape == (len(images),) and ((scores >= 0) & (scores <= 1)).all()
