@@ -1,53 +1,75 @@
-"""What every command line of the suite shares: tyro for the flags, one line and exit code 2 for a user's mistake."""
+"""What every command line of the suite shares: tyro for the flags, one line and exit code 2 for a user's error."""
 
 import sys
 from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, TypeVar
 
 import tyro
 
 from common.errors import UserError
 
-STOPPED = 130  # the shell's own code for Ctrl-C
-GOES_ON = "stopped; the same command goes on from here"
+EXIT_INTERRUPTED = 130  # the shell's own code for Ctrl-C
+RESUME_HINT = "stopped; the same command resumes"
+
+Options = TypeVar("Options")
 
 
-def parse(options, argv=None, *, prog=None, description=None, default=None):
-    """Read the command line into the dataclass `options`; a wrong flag prints tyro's box and exits with code 2.
+def parse(
+    options: type[Options], argv: Sequence[str] | None = None, *, prog: str | None = None,
+    description: str | None = None, default: Options | None = None,
+) -> Options:  # fmt: skip
+    """Read a command line into a dataclass; a wrong flag prints tyro's box and exits with code 2.
 
-    `default` is an instance whose values stand in --help. A flag given twice is refused: tyro would keep the last in
-    silence, and `--data a=/x --data b=/y` would lose a data set.
+    Args:
+        options: the dataclass.
+        argv: the words of the command line; None: those of this process.
+        prog: the command as --help prints it.
+        description: the text at the top of --help.
+        default: an instance whose values --help shows as defaults.
+
+    Raises:
+        UserError: if a flag is given twice. tyro would silently keep the last, and `--data a=/x --data b=/y` would lose
+            a data set.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
     flags = Counter(word.split("=", 1)[0].replace("_", "-") for word in argv if word.startswith("--"))
     for flag, times in flags.items():
         if times > 1:
             raise UserError(f"{flag} is given {times} times; give it once, with all its values: {flag} A B")
-    extra = {} if default is None else {"default": default}
+    extra: dict[str, Any] = {} if default is None else {"default": default}
     return tyro.cli(
         options, args=argv, prog=prog, description=description, config=(tyro.conf.FlagCreatePairsOff,), **extra
     )
 
 
-def run_main(main, stopped="stopped"):
-    """Call `main()` as a program: exit 0, 2 after a UserError (one line; a traceback with --debug), 130 on Ctrl-C.
+def run_main(main: Callable[[], int | None], interrupted: str = "stopped") -> NoReturn:
+    """Call `main` as a program and exit.
 
-    What the operating system refuses (no space, no right to write) is the user's to mend too. stopped: said on Ctrl-C.
+    The exit code is that of `main`, 2 after a UserError or an error of the operating system (one line; a traceback with
+    --debug), 130 on Ctrl-C.
+
+    Args:
+        main: returns an exit code, or None for 0.
+        interrupted: what to print on Ctrl-C.
     """
     try:
         sys.exit(main() or 0)
-    except UserError as error:
-        if "--debug" in sys.argv:
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
     except KeyboardInterrupt:
-        print(f"\n{stopped}", file=sys.stderr)
-        sys.exit(STOPPED)
-    except BrokenPipeError:  # the reader of our output (`| head`) went away: not an error
+        print(f"\n{interrupted}", file=sys.stderr)
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output (`| head`) closed it: not an error
         sys.stderr.close()
         sys.exit(0)
-    except OSError as error:
-        if "--debug" in sys.argv or error.filename is None:
+    except (UserError, OSError) as error:
+        if "--debug" in sys.argv:
             raise
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        print(f"error: {_one_line(error)}", file=sys.stderr)
         sys.exit(2)
+
+
+def _one_line(error: Exception) -> str:
+    """Return an error as one line; of the operating system's, such as a full disk, the file if it is known."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return " ".join(str(error).split()) if isinstance(error, OSError) else str(error)

@@ -1,8 +1,8 @@
-"""The one exception that means: the user can mend this."""
+"""The one exception that means: the user can fix this."""
 
 
 class UserError(Exception):
-    """A mistake of the user's: the command line shows its message as one line and exits with code 2.
+    """A user's mistake: the command line shows its message as one line and exits with code 2.
 
-    The message says what was expected, what came, and what to do next.
+    The message says what was expected, what was found, and what to do next.
     """

@@ -1,67 +1,132 @@
-"""Files that are either whole or absent, and their fingerprints."""
+"""Files and folders that are either whole or absent, their fingerprints, and locks between processes."""
 
 import hashlib
 import json
 import os
-import tempfile
+import shutil
+import uuid
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import platformdirs
+from filelock import FileLock, Timeout
 
 from common.errors import UserError
 
+CACHE_VARIABLE = "DEEPFAKE_REPRODUCTIONS_CACHE"  # names a folder to use instead of the user's cache
+
 
 @contextmanager
-def atomic_path(path):
-    """Yield a temporary path beside `path`; it takes the name `path` only if the block ends without an error.
+def atomic_path(path: str | Path, aside: Path | None = None) -> Iterator[Path]:
+    """Yield the path of an empty temporary file, which replaces `path` if the block ends without an error.
 
-    The temporary name ends like `path`, for libraries that choose a format by it.
+    Args:
+        path: the file to write. Its folder is created.
+        aside: an existing folder on the same file system for the temporary file; None: beside `path`.
+
+    Yields:
+        A path that ends like `path`, for libraries that choose a format by it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".", suffix=f"-{path.name}", dir=path.parent)
-    os.close(handle)
-    os.chmod(name, 0o666 & ~_umask())  # mkstemp makes files private: give them the usual rights
-    temporary = Path(name)
+    temporary = (aside or path.parent) / f".{uuid.uuid4().hex}-{path.name}"
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # the kernel applies the umask
     try:
         yield temporary
+        path.parent.mkdir(parents=True, exist_ok=True)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def write_bytes(data, path):
+@contextmanager
+def atomic_folder(path: str | Path, aside: Path | None = None) -> Iterator[Path]:
+    """Yield a new temporary folder, which replaces the folder `path` if the block ends without an error.
+
+    Args:
+        path: the folder to write. A folder of that name is removed first, with all that it holds.
+        aside: an existing folder on the same file system for the temporary one; None: beside `path`.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = (aside or path.parent) / f".{uuid.uuid4().hex}-{path.name}"
+    temporary.mkdir()
+    try:
+        yield temporary
+        shutil.rmtree(path, ignore_errors=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def file_lock(path: str | Path, subject: str, timeout: float = 0) -> Iterator[FileLock]:
+    """Hold the lock file `path` while the block runs.
+
+    Args:
+        path: the lock file. Its folder is created. The file stays behind.
+        subject: what is locked, for the error, e.g. `the prepared folder DST`.
+        timeout: seconds to wait for another process; 0 refuses at once.
+
+    Raises:
+        UserError: if another process holds the lock.
+    """
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=timeout)
+    except Timeout as error:
+        raise UserError(
+            f"another process is working on {subject} (lock {path}): wait until it ends, or stop it"
+        ) from error
+    try:
+        yield lock
+    finally:
+        lock.release()
+
+
+def cache_folder() -> Path:
+    """Return the user's cache folder, or the one that DEEPFAKE_REPRODUCTIONS_CACHE names."""
+    return Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_path("deepfake-reproductions"))
+
+
+def write_bytes(data: bytes, path: str | Path) -> None:
     """Write bytes atomically."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
 
 
-def write_csv(frame, path):
+def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
     """Write a DataFrame atomically, without its index; a missing value is an empty cell."""
     with atomic_path(path) as temporary:
         frame.to_csv(temporary, index=False)
 
 
-def write_json(value, path):
+def write_json(value: Any, path: str | Path) -> None:
     """Write a JSON document atomically, indented, with a final newline."""
     text = json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n"
     write_bytes(text.encode(), path)
 
 
-def read_json(path):
-    """The document in a JSON file of ours; UserError if it is no JSON."""
+def read_json(path: str | Path) -> Any:
+    """Return the document in a JSON file that this suite wrote.
+
+    Raises:
+        UserError: if the file is not JSON.
+    """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UserError(f"{path} is damaged, it is no JSON ({error}); restore it or start anew") from error
+        raise UserError(
+            f"{path} is damaged, it is not JSON ({error}); restore it, or delete it and start over"
+        ) from error
 
 
-def sha256(path):
-    """The SHA-256 of a file's bytes as 64 hexadecimal digits."""
+def sha256(path: str | Path) -> str:
+    """Return the SHA-256 of a file's bytes as 64 hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
