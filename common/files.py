@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from filelock import FileLock, Timeout
 
 from common.errors import UserError
 
+log = logging.getLogger("deepfake")
 CACHE_VARIABLE = "DEEPFAKE_REPRODUCTIONS_CACHE"  # names a folder to use instead of the user's cache
+SILENT_SECONDS = 1.0  # a shorter wait for a lock is not reported
 
 
 @contextmanager
@@ -25,14 +28,14 @@ def atomic_path(path: str | Path, aside: Path | None = None) -> Iterator[Path]:
 
     Args:
         path: the file to write. Its folder is created.
-        aside: an existing folder on the same file system for the temporary file; None: beside `path`.
+        aside: an existing folder on the same file system for the temporary file; None: beside `path`. A process that
+            outlives the folder can put nothing in place any more.
 
     Yields:
         A path that ends like `path`, for libraries that choose a format by it.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = (aside or path.parent) / f".{uuid.uuid4().hex}-{path.name}"
+    temporary = _temporary(path, aside)
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # the kernel applies the umask
     try:
         yield temporary
@@ -51,8 +54,7 @@ def atomic_folder(path: str | Path, aside: Path | None = None) -> Iterator[Path]
         aside: an existing folder on the same file system for the temporary one; None: beside `path`.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = (aside or path.parent) / f".{uuid.uuid4().hex}-{path.name}"
+    temporary = _temporary(path, aside)
     temporary.mkdir()
     try:
         yield temporary
@@ -70,7 +72,7 @@ def file_lock(path: str | Path, subject: str, timeout: float = 0) -> Iterator[Fi
     Args:
         path: the lock file. Its folder is created. The file stays behind.
         subject: what is locked, for the error, e.g. `the prepared folder DST`.
-        timeout: seconds to wait for another process; 0 refuses at once.
+        timeout: seconds to wait for another process, which is reported once; 0 refuses at once.
 
     Raises:
         UserError: if another process holds the lock.
@@ -78,7 +80,7 @@ def file_lock(path: str | Path, subject: str, timeout: float = 0) -> Iterator[Fi
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=timeout)
+        _acquire(lock, subject, timeout)
     except Timeout as error:
         raise UserError(
             f"another process is working on {subject} (lock {path}): wait until it ends, or stop it"
@@ -130,3 +132,19 @@ def sha256(path: str | Path) -> str:
     """Return the SHA-256 of a file's bytes as 64 hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _temporary(path, aside):
+    """Return an unused path in `aside`, or beside `path`, whose folder is created."""
+    if aside is None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return (aside or path.parent) / f".{uuid.uuid4().hex}-{path.name[-40:]}"  # a name may have 255 bytes at most
+
+
+def _acquire(lock, subject, timeout):
+    with suppress(Timeout):
+        lock.acquire(timeout=min(timeout, SILENT_SECONDS))
+        return
+    if timeout > SILENT_SECONDS:
+        log.warning("waiting for another process that works on %s, at most %.0f s", subject, timeout)
+    lock.acquire(timeout=max(timeout - SILENT_SECONDS, 0))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from common.conditions import NO_IMAGENET_WEIGHTS
 from common.data.datasets import open_dataset, read_data
 from common.errors import UserError
 from common.runs.options import overridden, preset_name
@@ -105,7 +106,7 @@ def imagenet_start(backbone, config, model):
             raise
         log.warning("%s starts from random weights: %s", model, error)
         chosen = "none"
-    return chosen, ["no ImageNet weights"] if chosen == "none" else []
+    return chosen, [NO_IMAGENET_WEIGHTS] if chosen == "none" else []
 
 
 def prepared_faces(datasets):

@@ -1,119 +1,126 @@
-"""The tables of numbers: results/published/<paper>.csv (what a paper prints), results/<paper>.csv (what we measured).
+"""The tables of numbers: results/published/<paper>.csv (published numbers) and results/<paper>.csv (measured numbers).
 
-Both name a number by (table, row, metric): `Table 4`, `class 0`, `precision`. Fractions stand where a paper prints a
-percentage. Table `extra` of our results holds what the paper does not report.
+Both identify a number by (table, row, metric), for example `Table 4`, `class 0`, `precision`. Where a paper prints a
+percentage, the tables have a fraction. Table `extra` of the results holds numbers that are not in the paper.
 """
 
-import hashlib
 import re
-import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
-from filelock import FileLock
 
 from common.errors import UserError
-from common.files import write_csv
+from common.files import file_lock, write_csv
 
-PUBLISHED = ("table", "row", "metric", "value", "printed", "n", "note")
-RESULTS = (
+PUBLISHED_COLUMNS = ("table", "row", "metric", "value", "printed", "n", "note")
+RESULT_COLUMNS = (
     *("paper", "table", "row", "metric", "value", "ci_low", "ci_high", "n"),
     *("dataset", "protocol", "preset", "seed", "run", "commit", "note"),
 )
-KEY = ("table", "row", "metric", "dataset", "protocol", "preset", "seed")
-FLOATS = ("value", "ci_low", "ci_high")
-INTEGERS = ("n", "seed")
-BESIDE = ("_relations", "_notes")  # files of the audit beside a paper's table
+RESULT_KEY = ("table", "row", "metric", "dataset", "protocol", "preset", "seed")
+FLOAT_COLUMNS = ("value", "ci_low", "ci_high")
+INTEGER_COLUMNS = ("n", "seed")
+NUMERIC_KEYS = ("strength",)  # strings that are sorted as numbers
+AUDIT_FILES = ("_relations", "_notes")  # endings of the other files in the folder of the published tables
+LOCK_SECONDS = 120.0  # writing a table takes less than a second
 
 
-def published_folder():
-    """The folder of the published tables, beside this module, whatever the working directory."""
+def published_folder() -> Path:
+    """The folder of the published tables, whatever the working directory."""
     return Path(__file__).parent / "published"
 
 
-def known_papers():
+def known_papers() -> list[str]:
     """The papers that have a published table, in alphabetical order."""
-    return sorted(path.stem for path in published_folder().glob("*.csv") if not path.stem.endswith(BESIDE))
+    return sorted(path.stem for path in published_folder().glob("*.csv") if not path.stem.endswith(AUDIT_FILES))
 
 
-def read_published(paper):
-    """What `paper` prints: a DataFrame with the columns PUBLISHED, value float64, n Int64, the others strings.
+def read_published(paper: str) -> pd.DataFrame:
+    """Read the published numbers of a paper.
 
-    UserError for an unknown paper, a missing column, a value that is no number, or a number listed twice.
+    Args:
+        paper: one of `known_papers()`.
+
+    Returns:
+        A DataFrame with the columns PUBLISHED_COLUMNS: value float64, n Int64, all others strings.
+
+    Raises:
+        UserError: if the paper is unknown, a column is missing, a value is not a number, or a number is listed twice.
     """
     if paper not in known_papers():
         raise UserError(f"unknown paper {paper!r}; known: {', '.join(known_papers())}")
     path = published_folder() / f"{paper}.csv"
-    published = _typed(_read(path, PUBLISHED), path)
+    published = _typed(_read(path, PUBLISHED_COLUMNS), path)
     if published["value"].isna().any() or published["printed"].eq("").any():
         raise UserError(f"{path}: expected a value and its printed form in every row")
     _check_unique(published, ["table", "row", "metric"], path)
     return published
 
 
-def read_results(path, columns=RESULTS):
-    """What we measured: a DataFrame with the columns `columns`; no rows if there is no such file.
+def read_results(path: str | Path, columns: Sequence[str] = RESULT_COLUMNS) -> pd.DataFrame:
+    """Read a table of measured numbers.
 
-    value, ci_low, ci_high are float64 exactly as they were written, n and seed Int64, the others strings.
+    Args:
+        path: the CSV file. If it does not exist, the table has no rows.
+        columns: the columns that it must have.
+
+    Returns:
+        A DataFrame: value, ci_low, ci_high float64, exactly as they were written; n and seed Int64; all others strings.
+
+    Raises:
+        UserError: if the file is not such a table.
     """
     if not Path(path).exists():
-        return _typed(pd.DataFrame(columns=columns, dtype=str), path)
+        return _typed(pd.DataFrame(columns=list(columns), dtype=str), path)
     return _typed(_read(path, columns), path)
 
 
-def upsert(rows, path, columns=RESULTS, key=KEY, replaced=None):
-    """Put `rows` into the results file `path`: they replace rows of the same `key`, and no others are touched.
+def upsert(
+    rows: Iterable[Mapping[str, Any]] | pd.DataFrame,
+    path: str | Path,
+    columns: Sequence[str] = RESULT_COLUMNS,
+    key: Sequence[str] = RESULT_KEY,
+    replace_by: Sequence[str] | None = None,
+    timeout: float = LOCK_SECONDS,
+) -> None:
+    """Write rows into a table: they replace the rows with the same key, and no others.
 
-    replaced: a part of `key`; all rows that agree in it with a new one go then.
+    The file is written completely or not at all, and its order does not depend on who wrote first. Processes, also on
+    several machines that share the folder, take turns by a lock file beside it.
 
-    rows: dictionaries or a DataFrame with columns out of `columns`; those left out are empty. The file is written at
-    once or not at all, in an order that does not depend on who wrote first. Processes of one user on one machine take
-    turns, if they have one folder of temporary files. ValueError for an unknown column or two rows of one key.
+    Args:
+        rows: dictionaries or a DataFrame. Columns that they lack are left empty.
+        path: the CSV file. It is created if it does not exist.
+        columns: the table's columns.
+        key: the columns that identify a row, which are also the order of the rows.
+        replace_by: a part of the key. All rows that agree with a new one in these columns are removed. None: the key.
+        timeout: seconds to wait for another process that is writing the table.
+
+    Raises:
+        ValueError: if there is a column that is not in `columns`, or two rows have the same key.
+        UserError: if the file is another table, or locked for longer than `timeout`.
     """
     new = pd.DataFrame(rows)
     unknown = set(new) - set(columns)
     if unknown:
         raise ValueError(f"expected columns out of {', '.join(columns)}, got {', '.join(sorted(unknown))}")
-    new = _typed(new.reindex(columns=columns), path)
+    new = _typed(new.reindex(columns=list(columns)), path)
     keys = _keys(new, key)
     if keys.duplicated().any():
         raise ValueError(f"two rows for {keys[keys.duplicated()].iloc[0]}")
-    with FileLock(_lock_path(path)):
+    with file_lock(_lock_path(path), str(path), timeout):
         old = read_results(path, columns)
-        kept = old[~_keys(old, replaced or key).isin(_keys(new, replaced or key))]
+        kept = old[~_keys(old, replace_by or key).isin(_keys(new, replace_by or key))]
         table = new if kept.empty else pd.concat([kept, new])
         write_csv(table.sort_values(list(key), key=_sort_key, kind="stable"), path)
 
 
-def natural(name):
-    """A sort key for names of tables and rows: `Table 2` before `Table 10`, `extra` last."""
+def natural_key(name: str) -> tuple:
+    """A sort key for names of tables and rows: `Table 2` comes before `Table 10`, and `extra` is last."""
     parts = re.split(r"(\d+)", name)
     return (name == "extra", *(part.zfill(9) if part.isdigit() else part for part in parts))
-
-
-def decimals(value, digits=3):
-    """A number as a cell of text_table, empty where it is missing."""
-    return "" if value is None or pd.isna(value) else f"{value:.{digits}f}"
-
-
-def interval(low, high, digits=3):
-    """An interval as a cell of text_table, empty where there is none."""
-    return "" if low is None or pd.isna(low) else f"{low:.{digits}f} to {high:.{digits}f}"
-
-
-def text_table(rows, left=1):
-    """Lines of aligned text from rows, tuples of strings, of which the first is the heading.
-
-    The first `left` columns and those without a heading are flush left, the others flush right; a column that is empty
-    below its heading is left out.
-    """
-    aligned = []
-    for place, column in enumerate(zip(*rows, strict=True)):
-        if any(column[1:]):
-            width = max(map(len, column))
-            flush_left = place < left or not column[0]
-            aligned.append([cell.ljust(width) if flush_left else cell.rjust(width) for cell in column])
-    return ["  ".join(cells).rstrip() for cells in zip(*aligned, strict=True)]
 
 
 def _read(path, columns):
@@ -121,7 +128,7 @@ def _read(path, columns):
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
     except (ValueError, pd.errors.ParserError) as error:
         raise UserError(f"{path} is not a readable CSV file: {str(error).strip()}") from error
-    if tuple(table) != columns:
+    if tuple(table) != tuple(columns):
         raise UserError(f"{path}: expected the columns {','.join(columns)}; found: {','.join(table)}")
     return table
 
@@ -130,9 +137,9 @@ def _typed(table, path):
     table = table.copy()
     for column in table:
         try:
-            if column in FLOATS:
+            if column in FLOAT_COLUMNS:
                 table[column] = table[column].replace("", "nan").astype("float64")
-            elif column in INTEGERS:
+            elif column in INTEGER_COLUMNS:
                 table[column] = pd.to_numeric(table[column].replace("", None)).astype("Int64")
             else:
                 table[column] = table[column].fillna("").astype(str)
@@ -142,9 +149,9 @@ def _typed(table, path):
 
 
 def _check_unique(table, columns, path):
-    twice = table.duplicated(columns)
-    if twice.any():
-        raise UserError(f"{path}: listed twice: {' / '.join(table.loc[twice, columns].iloc[0])}")
+    duplicated = table.duplicated(columns)
+    if duplicated.any():
+        raise UserError(f"{path}: listed twice: {' / '.join(table.loc[duplicated, columns].iloc[0])}")
 
 
 def _keys(table, key):
@@ -153,11 +160,11 @@ def _keys(table, key):
 
 
 def _sort_key(column):
-    if column.name == "strength":
+    if column.name in NUMERIC_KEYS:
         return pd.to_numeric(column)
-    return column.map(natural) if column.name in ("table", "row") else column
+    return column.map(natural_key) if column.name in ("table", "row") else column
 
 
 def _lock_path(path):
-    name = hashlib.sha256(f"{Path.home()} {Path(path).resolve()}".encode()).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"deepfake-results-{name}.lock"  # beside the file it would litter the folder
+    path = Path(path)
+    return path.with_name(f".{path.name}.lock")

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from common.conditions import SYNTHETIC, is_synthetic
 from common.data.manifest import NAME, read_manifest, unfinished
 from common.errors import UserError
 from common.files import read_json
-
-SYNTHETIC = "synthetic"
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class DataSet:
 
     @property
     def is_synthetic(self):
-        return self.name.startswith(SYNTHETIC)
+        return is_synthetic(self.name)
 
     @property
     def fingerprint(self):

@@ -8,7 +8,7 @@ from common.evaluation.evaluate import Value, evaluate
 from common.labels import FAKE, WORDS
 from reproductions.cffn_resnet.config import PROPOSED
 from reproductions.experiment import result_row
-from results.tables import decimals, interval, text_table
+from results.formatting import format_decimals, format_interval, text_table
 
 FINAL = ("Table 1", "final model")
 # Model -> (table, row) of its accuracies: on our test split, and on training images where ", training" follows.
@@ -108,6 +108,7 @@ def summary(rows):
     extra = rows[rows["table"] == "extra"]
     for (row, dataset), values in extra.groupby(["row", "dataset"], sort=False):
         of = values.set_index("metric")
-        between = interval(of["ci_low"]["auc"], of["ci_high"]["auc"])
-        lines.append((row, dataset, *(decimals(of["value"][name]) for name in SHOWN), between, str(of["n"].max())))
+        between = format_interval(of["ci_low"]["auc"], of["ci_high"]["auc"])
+        numbers = [format_decimals(of["value"][name]) for name in SHOWN]
+        lines.append((row, dataset, *numbers, between, str(of["n"].max())))
     return text_table(lines, left=2)

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from common.conditions import PARTIAL_DATA
 from common.errors import UserError
 from common.files import sha256
 from common.runs.options import read_config, read_weights
@@ -62,7 +63,7 @@ def main(argv=None):
     fingerprints |= {f"weights of {name}": sha256(file) for name, file in weights.items()}
     run = runs.open_run(PAPER, config, fingerprints, distribution.describe_devices())
 
-    from common.data.pipeline import damage_named
+    from common.data.pipeline import explain_damaged_images
     from reproductions.cffn_resnet.figures import draw_figures
 
     config.results.mkdir(parents=True, exist_ok=True)
@@ -70,7 +71,7 @@ def main(argv=None):
     outcomes, steps = [], []
     for (protocol, seed), split in splits.items():
         suffix = f"-{protocol}-seed{seed}" if outcomes else ""  # the first keeps the models' plain names
-        with damage_named():
+        with explain_damaged_images():
             outcome, of_outcome = train_and_test(
                 split.images, config, run, strategy, weights, faces, protocol, seed, suffix
             )
@@ -82,7 +83,7 @@ def main(argv=None):
         run.write_csv(pd.concat(steps), "steps.csv")
     draw_figures(outcomes[0], trained, steps, config, run)
     run.finish()
-    compare.show([PAPER], config.results, run.name)
+    compare.write_and_print_comparison([PAPER], config.results, run.name)
     print(f"rows: {config.results / PAPER}.csv; figures: {run.folder / 'figures'}")
     print(f"score a picture: python -m common.predict {run.folder} PICTURE_OR_VIDEO")
 
@@ -155,7 +156,7 @@ def publish(outcome, remarks, config, run, trained):
     rows = result_rows(pd.concat(outcome.predictions), trained, outcome.seed)
     number = (outcome.images["dataset"] == trained).sum()
     if trained and config.data and number < 0.95 * PAPER_IMAGES:
-        notes.append(f"partial data: {number} of the paper's {PAPER_IMAGES} images")
+        notes.append(f"{PARTIAL_DATA}: {number} of the paper's {PAPER_IMAGES} images")
     if trained and config.epochs:
         outcome.notes["data"] = []
         rows = pd.concat([size_rows(outcome.images, trained), rows], ignore_index=True)
@@ -164,6 +165,6 @@ def publish(outcome, remarks, config, run, trained):
 
 
 if __name__ == "__main__":
-    from common.cli import GOES_ON, run_main
+    from common.cli import RESUME_HINT, run_main
 
-    run_main(main, GOES_ON)
+    run_main(main, RESUME_HINT)

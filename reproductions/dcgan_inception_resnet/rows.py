@@ -8,7 +8,7 @@ from common.evaluation.evaluate import Value, evaluate
 from common.labels import FAKE, WORDS
 from reproductions.dcgan_inception_resnet.config import BACKBONE, PROPOSED, PROTOCOLS
 from reproductions.experiment import result_row
-from results.tables import decimals, interval, text_table
+from results.formatting import format_decimals, format_interval, text_table
 
 FIGURE_10 = ("tp", "fp", "fn", "tn")
 SHOWN = ("accuracy", "recall", "specificity", "auc")
@@ -84,7 +84,7 @@ def summary(tables):
             of = values.set_index("metric")
             if "accuracy" not in of.index:
                 continue
-            between = interval(of["ci_low"]["auc"], of["ci_high"]["auc"], 4)
-            numbers = [decimals(of["value"][name], 4) for name in SHOWN]
+            between = format_interval(of["ci_low"]["auc"], of["ci_high"]["auc"], 4)
+            numbers = [format_decimals(of["value"][name], 4) for name in SHOWN]
             lines.append((row, protocol, *numbers, between, str(of["n"].max())))
     return text_table(lines, left=2)

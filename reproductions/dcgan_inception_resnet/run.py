@@ -15,6 +15,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from common.conditions import PARTIAL_DATA, SYNTHETIC
 from common.errors import UserError
 from common.files import sha256
 from common.runs.options import read_config, read_weights
@@ -44,7 +45,6 @@ def main(argv=None):
     if config.epochs == 0:
         config = replace(config, gan_epochs=0)
     protocols = choose_protocols(config, weights)
-    from common.data.datasets import SYNTHETIC
     from common.runs import folder as runs
     from common.training import distribution
     from reproductions import experiment
@@ -68,7 +68,7 @@ def main(argv=None):
     fingerprints |= {f"weights of {name}": sha256(file) for name, file in weights.items()}
     run = runs.open_run(PAPER, config, fingerprints, distribution.describe_devices())
 
-    from common.data.pipeline import damage_named
+    from common.data.pipeline import explain_damaged_images
     from reproductions.dcgan_inception_resnet.stages import Setting
 
     config.results.mkdir(parents=True, exist_ok=True)
@@ -77,11 +77,11 @@ def main(argv=None):
     setting = Setting(config, run, strategy, weights, imagenet, inception, jpeg, faces, prefix)
     outcomes = []
     for seed, real in dealt.items():
-        with damage_named():
+        with explain_damaged_images():
             outcomes += both_stages(setting, real, others, protocols, seed, f"-seed{seed}" if outcomes else "")
     experiment.write_tables(outcomes, run)
     run.finish()
-    compare.show([PAPER], config.results, run.name)
+    compare.write_and_print_comparison([PAPER], config.results, run.name)
     print(f"rows: {config.results / PAPER}.csv; figures: {run.folder / 'figures'}")
     print(f"score a picture: python -m common.predict {run.folder} PICTURE")
 
@@ -198,11 +198,11 @@ def remarks(config, made):
         notes.append("generated images not compressed")
     real = (made.images["label"] == "real").sum()
     if config.data and real < 0.99 * PAPER_IMAGES:  # a few unreadable files are not another data set
-        notes.append(f"partial data: {real} of the paper's {PAPER_IMAGES} real images")
+        notes.append(f"{PARTIAL_DATA}: {real} of the paper's {PAPER_IMAGES} real images")
     return notes
 
 
 if __name__ == "__main__":
-    from common.cli import GOES_ON, run_main
+    from common.cli import RESUME_HINT, run_main
 
-    run_main(main, GOES_ON)
+    run_main(main, RESUME_HINT)

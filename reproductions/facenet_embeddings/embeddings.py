@@ -9,6 +9,7 @@ import numpy as np
 from keras import layers, ops
 from tqdm import tqdm
 
+from common.conditions import NOT_FACENET
 from common.data.pipeline import Images, Preprocessing
 from common.errors import UserError
 from common.files import atomic_path, sha256
@@ -76,15 +77,15 @@ def find_embedder(config):
 def make_embedder(name, file, size):
     """The Embedder of that name, of `find_embedder`; `file`: FaceNet's weights."""
     if name == STAND_IN:
-        return Embedder(name, spectrum(size), f"{name}-v1-{size}", (f"not FaceNet: {name} stands in",))
+        return Embedder(name, spectrum(size), f"{name}-v1-{size}", (f"{NOT_FACENET}: {name} stands in",))
     keras.utils.set_random_seed(0)
     network = inception_resnet_v1(size)
     network.trainable = False
     if file is None:
-        return Embedder(name, network, f"{name}-v1-{size}", ("not FaceNet: its network with random weights",))
+        return Embedder(name, network, f"{name}-v1-{size}", (f"{NOT_FACENET}: its network with random weights",))
     load_facenet_weights(network, file)
     digest = sha256(file)
-    foreign = () if digest == PUBLISHED.sha256 else (f"not FaceNet: weights of SHA-256 {digest[:16]}, not published",)
+    foreign = () if digest == PUBLISHED.sha256 else (f"{NOT_FACENET}: weights of SHA-256 {digest[:16]}, not published",)
     return Embedder(name, network, f"{name}-{digest[:16]}-{size}", foreign)
 
 

@@ -6,7 +6,7 @@ from common.evaluation.evaluate import Value, evaluate, has_videos
 from common.evaluation.intervals import wilson
 from reproductions.experiment import result_row
 from reproductions.facenet_embeddings.config import LSTM, ON_EMBEDDINGS, ON_UNTRAINED, OTHERS, PROPOSED, TRIALS
-from results.tables import decimals, interval, text_table
+from results.formatting import format_decimals, format_interval, text_table
 
 TABLE_2 = {"sgd": "Triplets + SGD", PROPOSED: "Triplets + RF"}
 METRICS_2 = ("auc", "accuracy", "precision", "recall", "f1")
@@ -89,8 +89,8 @@ def _cells(table, model):
     if (f"{model}, video level", "accuracy") not in of.index:
         return f"{frames:.3f}", "", "", ""
     videos, auc = of.loc[(f"{model}, video level", "accuracy")], of["value"][f"{model}, video level", "auc"]
-    accuracy = f"{videos['value']:.3f} {interval(videos['ci_low'], videos['ci_high'], 2)}".rstrip()
-    return f"{frames:.3f}", accuracy, decimals(auc), str(videos["n"])
+    accuracy = f"{videos['value']:.3f} {format_interval(videos['ci_low'], videos['ci_high'], 2)}".rstrip()
+    return f"{frames:.3f}", accuracy, format_decimals(auc), str(videos["n"])
 
 
 def _accuracies(model):

@@ -16,6 +16,7 @@ import logging
 
 import pandas as pd
 
+from common.conditions import PARTIAL_DATA
 from common.errors import UserError
 from common.files import sha256
 from common.runs.options import read_config, read_weights
@@ -67,11 +68,11 @@ def main(argv=None):
     fingerprints |= {f"weights of {name}": sha256(path) for name, path in weights.items()}
     run = runs.open_run(PAPER, config, fingerprints | {"embedder": embedder.identity}, distribution.describe_devices())
 
-    from common.data.pipeline import damage_named
+    from common.data.pipeline import explain_damaged_images
     from reproductions.facenet_embeddings.stages import Setting, both_phases
 
     config.results.mkdir(parents=True, exist_ok=True)
-    with damage_named():
+    with explain_damaged_images():
         embeddings = pd.Series(list(embed(images, embedder, config.image_size, config.embedding_batch)), images.index)
         roles = {data.role: data.name for data in datasets}
         faces = experiment.prepared_faces(datasets)
@@ -82,7 +83,7 @@ def main(argv=None):
     experiment.write_tables([outcome for outcome, _ in outcomes], run)
     publish(setting, outcomes)
     run.finish()
-    compare.show([PAPER], config.results, run.name)
+    compare.write_and_print_comparison([PAPER], config.results, run.name)
     print(f"rows: {config.results / PAPER}.csv; figures: {run.folder / 'figures'}")
     print(f"score a picture or a video: python -m common.predict {run.folder} FILE")
 
@@ -117,13 +118,13 @@ def publish(setting, outcomes):
         notes = [*(flag.strip() for flag in experiment.changed_flags(config, PRESETS)), *remarks]
         number = len(setting.embeddings)
         if config.data and number < 0.99 * PAPER_FRAMES:  # a few frames without a face are not another data set
-            notes.append(f"partial data: {number} of the {PAPER_FRAMES} frames of the authors' code")
+            notes.append(f"{PARTIAL_DATA}: {number} of the {PAPER_FRAMES} frames of the authors' code")
         experiment.publish(PAPER, outcome, found, notes, config, PRESETS, setting.run)
     for seed, tables in by_seed.items():
         print(f"\nseed {seed}", *rows.summary(tables), sep="\n  ", flush=True)
 
 
 if __name__ == "__main__":
-    from common.cli import GOES_ON, run_main
+    from common.cli import RESUME_HINT, run_main
 
-    run_main(main, GOES_ON)
+    run_main(main, RESUME_HINT)

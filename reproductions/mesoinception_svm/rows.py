@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 
 from common.evaluation.evaluate import Value, evaluate
-from reproductions.experiment import result_row
-from reproductions.mesoinception_svm.config import PROPOSED
-from results.tables import text_table
+from reproductions.mesoinception_svm.config import HINGE, PROPOSED
+from reproductions.rows import as_table, result_row
+from results.formatting import text_table
 
 # (row, metric) of Tables 4 and 5, where class 0 is forged, -> our metric, where fake is positive.
 REPORT = {
@@ -66,7 +66,7 @@ def result_rows(predictions, roles, trained, seed=0):
         if key not in known:
             chosen = predictions["dataset"].isin(names) & (predictions["split"] == split)
             chosen = predictions[chosen & (predictions["model"] == model)]
-            probability = model not in (PROPOSED, "meso4_hinge")
+            probability = model not in (PROPOSED, HINGE)
             known[key] = evaluate(chosen, level=level, probability=probability, seed=seed) if len(chosen) else None
         return known[key]
 
@@ -83,7 +83,7 @@ def result_rows(predictions, roles, trained, seed=0):
                 for metric, value in (values_of(model, names, "test", level) or {}).items():
                     key = ("extra", f"{model}, {level} level", metric)
                     rows.append(_row(key, model, value, names, trained))
-    return pd.DataFrame(rows)
+    return as_table(rows)
 
 
 def summary(rows):

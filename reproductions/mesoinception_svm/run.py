@@ -12,20 +12,20 @@ its own recalls give 0.782).
 
 import logging
 
-import pandas as pd
-
+from common.cli import RESUME_HINT, run_main
 from common.errors import UserError
-from common.files import sha256
 from common.runs.options import read_config, read_weights
+from common.tensorflow_import import import_tensorflow
+from reproductions.inputs import Batch, RunData, draw_splits, load_data, partial_data, require_classes, require_weights
 from reproductions.mesoinception_svm.config import (
     BASE,
     EMBEDDED,
     LAYOUTS,
-    NETWORKS,
     PAPER,
     PAPER_IMAGES,
     PRESETS,
     PROPOSED,
+    batch_size_of,
 )
 
 log = logging.getLogger("deepfake")
@@ -33,60 +33,45 @@ log = logging.getLogger("deepfake")
 
 def main(argv=None):
     config = read_config(PRESETS, argv, prog=f"python reproductions/{PAPER}/run.py", description=__doc__)
-    from common.data.datasets import merge
-    from common.runs import folder as runs
-    from common.splits.protocols import choose_protocols
-    from common.training import distribution
-    from reproductions import experiment
-    from results import compare
-
+    networks = [name for name in config.models if name != PROPOSED]
+    weights = read_weights(config.weights, networks)
+    require_weights(config, weights, networks)
     if PROPOSED in config.models and BASE not in config.models:
-        raise UserError(f"--models {PROPOSED}: the SVM stands on the features of {BASE}; add {BASE}")
-    weights = read_weights(config.weights, [name for name in NETWORKS if name in config.models])
-    datasets = experiment.load_data(config, LAYOUTS, EMBEDDED)
+        raise UserError(f"--models {PROPOSED}: the SVM is fitted on the features of {BASE}; add {BASE}")
+    datasets = load_data(config, LAYOUTS, EMBEDDED)
     trained = choose_training_sets(config, datasets)
-    images = merge(datasets, config.near_duplicates)
-    protocols = choose_protocols(images[images["dataset"].isin(trained)], config.protocol)
-    if config.epochs == 0 and not weights:
-        raise UserError("--epochs 0 trains nothing: give --weights mesoinception4=FILE or meso4=FILE")
-    splits = {
-        (protocol, seed): experiment.split_seen(images, trained, config, protocol, seed)
-        for protocol in protocols
-        for seed in config.seeds
-    }
-    fewest = min((split.images["split"] == "train").sum() for split in splits.values())
-    if config.epochs and fewest < config.batch_size:
-        raise UserError(f"--batch-size {config.batch_size}: the training split has only {fewest} images")
-    strategy = distribution.set_up(config.strategy, config.precision, config.deterministic)
-    distribution.check_batch(config.batch_size, strategy)
-    fingerprints = {data.name: data.fingerprint for data in datasets}
-    fingerprints |= {f"weights of {name}": sha256(file) for name, file in weights.items()}
-    run = runs.open_run(PAPER, config, fingerprints, distribution.describe_devices())
-    if missing := sorted(set(LAYOUTS) - {data.role for data in datasets}):
-        log.info("data sets that the paper has and this run has not: %s", ", ".join(missing))
+    data = RunData(datasets, trained, draw_splits(datasets, trained, config))
+    for split in data.splits:
+        require_classes(split.images[split.images["dataset"].isin(trained)], config, "data of both classes")
+    fewest = min(split.count("train") for split in data.splits)
+    batches = [Batch("--batch-size", batch_size_of(name, config), fewest, name) for name in networks]
 
-    from common.data.pipeline import damage_named
-    from reproductions.mesoinception_svm.figures import draw_figures
+    import_tensorflow()
+    from reproductions.mesoinception_svm import figures, method, rows
+    from reproductions.session import Session
 
-    config.results.mkdir(parents=True, exist_ok=True)
-    faces = experiment.prepared_faces([data for data in datasets if data.name in trained])
-    outcomes = []
-    for (protocol, seed), split in splits.items():
-        suffix = f"-{protocol}-seed{seed}" if outcomes else ""  # the first keeps the models' plain names
-        with damage_named():
-            outcomes.append(train_and_test(split.images, config, run, strategy, weights, faces, protocol, seed, suffix))
-    experiment.write_tables(outcomes, run)
-    for outcome, split in zip(outcomes, splits.values(), strict=True):
-        publish(outcome, split.remarks, config, run, datasets, trained)
-    draw_figures(outcomes[0], trained, run, config.activation_steps)
-    run.finish()
-    compare.show([PAPER], config.results, run.name)
-    print(f"rows: {config.results / PAPER}.csv; figures: {run.folder / 'figures'}")
-    print(f"score a picture: python -m common.predict {run.folder} PICTURE")
+    session = Session(PAPER, PRESETS, config, weights, data, batches if config.epochs else ())
+    data.log_missing(LAYOUTS)
+    for split in session.splits():
+        for name in session.models(networks):
+            training = session.training(name, split)
+            detector, history, notes = method.train_network(name, config, split.images, weights.get(name), training)
+            session.add(split, detector, history, notes)
+            if name == BASE and PROPOSED in config.models and can_fit(split):  # Sec. 3: the SVM on its features
+                svm, fitted = method.fit_proposed(detector, config, split.images, split.seed)
+                session.add(split, svm, None, [*notes, fitted])
+    published = session.publish(
+        lambda split: rows.result_rows(split.table(), data.roles, trained, split.seed),
+        partial_data(config, data.training_images(), PAPER_IMAGES),
+    )
+    for split, table in zip(data.splits, published, strict=True):
+        print(f"\nprotocol {split.protocol}, seed {split.seed}", *rows.summary(table), sep="\n  ", flush=True)
+    figures.draw_figures(data.splits[0], trained, session.run, config.activation_steps)
+    session.finish()
 
 
 def choose_training_sets(config, datasets):
-    """The names of the data sets to train on (Sec. 4.1.2 merges them); the others are unseen, and only tested."""
+    """Return the names of the data sets to train on (Sec. 4.1.2 merges them); the others are only tested."""
     names = {data.role: data.name for data in datasets}
     default = ("combined",) if "combined" in names else tuple(names) if config.data else ("deepfake",)
     roles = config.train_on or default
@@ -95,57 +80,14 @@ def choose_training_sets(config, datasets):
     return tuple(names[role] for role in roles)
 
 
-def train_and_test(images, config, run, strategy, weights, faces, protocol, seed, suffix):
-    """Train the networks and fit the SVM; score validation and test once with each."""
-    from common.data.pipeline import Images
-    from common.detectors import store as detectors
-    from common.evaluation.predictions import prediction_table
-    from reproductions.experiment import Outcome
-    from reproductions.mesoinception_svm import train
-
-    outcome = Outcome(protocol, seed, images)
-    held_out = images[images["split"] != "train"]
-    batches = Images(held_out, train.preprocessing(config)).evaluation_batches(config.batch_size)
-    for name in (name for name in config.models if name != PROPOSED):
-        if config.epochs == 0 and name not in weights:
-            log.info("%s: skipped, --epochs 0 and no --weights %s=FILE", name, name)
-            continue
-        state = run.path("checkpoints", name + suffix)
-        network, history, outcome.notes[name] = train.train_network(
-            name, config, strategy, images, weights.get(name), state, seed
-        )
-        if history is not None:
-            outcome.histories[name] = history
-        found = {name: train.as_detector(name, network, config, suffix, faces)}
-        if name == BASE and PROPOSED in config.models:
-            if (images["split"] == "train").any():
-                found[PROPOSED], fitted = train.fit_proposed(found[name], config, images, seed, suffix)
-                outcome.notes[PROPOSED] = [*outcome.notes[name], fitted]
-            else:
-                log.info("%s: skipped, no training images to fit the SVM on", PROPOSED)
-        for model, detector in found.items():
-            detectors.save(detector, run.folder / "models")
-            scores = detector.score(batches, len(held_out))
-            outcome.predictions.append(prediction_table(held_out, scores, model, protocol, seed))
-    return outcome
-
-
-def publish(outcome, remarks, config, run, datasets, trained):
-    """Our rows beside the published ones, into RESULTS/mesoinception_svm.csv."""
-    from reproductions import experiment
-    from reproductions.mesoinception_svm.rows import result_rows, summary
-
-    notes = [*experiment.changed_flags(config, PRESETS), *remarks]
-    images = sum(len(data.images) for data in datasets if data.name in trained)
-    if images < 0.99 * PAPER_IMAGES and config.data:  # a few unreadable files are not another data set
-        notes.append(f"partial data: {images} of the paper's {PAPER_IMAGES} images")
-    predictions = pd.concat(outcome.predictions)
-    rows = result_rows(predictions, {data.role: data.name for data in datasets}, trained, outcome.seed)
-    print(f"\nprotocol {outcome.protocol}, seed {outcome.seed}", *summary(rows), sep="\n  ", flush=True)
-    experiment.publish(PAPER, outcome, rows, notes, config, PRESETS, run)
+def can_fit(split):
+    """Return whether the training images have both classes, which the SVM needs."""
+    images = split.images
+    if set(images.loc[images["split"] == "train", "label"]) == {"fake", "real"}:
+        return True
+    log.info("%s: skipped, no training images of both classes to fit the SVM on", PROPOSED)
+    return False
 
 
 if __name__ == "__main__":
-    from common.cli import GOES_ON, run_main
-
-    run_main(main, GOES_ON)
+    run_main(main, RESUME_HINT)

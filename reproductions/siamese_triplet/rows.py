@@ -5,9 +5,10 @@ import pandas as pd
 
 from common.evaluation.evaluate import Value, evaluate
 from common.labels import FAKE, REAL, WORDS
-from reproductions.experiment import result_row
-from reproductions.siamese_triplet.config import SECOND_REAL, SIAMESE, UNSEEN
-from results.tables import decimals, interval, text_table
+from reproductions.inputs import Split
+from reproductions.rows import as_table, result_row
+from reproductions.siamese_triplet.config import SECOND_CASE, SECOND_REAL, SIAMESE, UNSEEN
+from results.formatting import format_decimals, format_interval, text_table
 
 NAMES = {
     "vgg16": "VGG16",
@@ -19,7 +20,21 @@ NAMES = {
 }
 TABLE_2 = ("accuracy", "precision", "recall", "f1", "kappa", "auc")
 FAKES_ONLY = "fakes only: the share called fake"
-SECOND_CASE = "-case2"  # what the name of a model trained for Case II ends with
+
+
+def all_rows(split: Split, roles: dict[str, str], trained: tuple[str, ...]) -> pd.DataFrame:
+    """Return Table 1 as it was split, and the rows of all predictions; prints the former.
+
+    Args:
+        split: with its predictions.
+        roles: {NAME of --data: name of the data set}.
+        trained: the names of the data sets that were trained on.
+    """
+    found = sizes(split.images, roles, trained)
+    print(f"\nprotocol {split.protocol}, seed {split.seed}, images:", flush=True)
+    print(*(f"  {row}, {part}: {number}" for (row, part), number in found.items()), sep="\n")
+    tables = [size_rows(found, "+".join(trained)), result_rows(split.table(), roles, trained, split.seed)]
+    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
 
 
 def result_rows(predictions, roles, trained, seed=0):
@@ -42,7 +57,7 @@ def result_rows(predictions, roles, trained, seed=0):
             reals = {"+".join(trained): seen & ~fake, roles.get(SECOND_REAL): second & ~fake}
             reals = {name: test[ours & chosen] for name, chosen in reals.items() if (ours & chosen).any()}
             rows += _case_two(model, test[ours & unseen & fake], reals, roles[UNSEEN], first, seed)
-    return pd.DataFrame(rows)
+    return as_table(rows)
 
 
 def sizes(images, roles, trained):
@@ -69,9 +84,11 @@ def sizes(images, roles, trained):
 
 def size_rows(found, dataset):
     """Rows of Table 1, `found` as `sizes` gives it; training includes the validation images."""
-    return pd.DataFrame(
-        result_row(("Table 1", *key), "data", Value(number, np.nan, np.nan, number), dataset)
-        for key, number in found.items()
+    return as_table(
+        [
+            result_row(("Table 1", *key), "data", Value(number, np.nan, np.nan, number), dataset)
+            for key, number in found.items()
+        ]
     )
 
 
@@ -80,10 +97,11 @@ def summary(rows):
     lines = [("model", "test data", "accuracy", "recall", "false alarms", "AUC", "95 % interval", "n")]
     extra = rows[rows["table"] == "extra"]
     for (row, dataset), values in extra.groupby(["row", "dataset"], sort=False):
-        of = values.set_index("metric")
-        numbers = [decimals(of["value"].get(name)) for name in ("accuracy", "recall", "false_alarm_rate", "auc")]
-        between = interval(of["ci_low"].get("auc"), of["ci_high"].get("auc"))
-        lines.append((row, dataset, *numbers, between, str(of["n"].max())))
+        by_metric = values.set_index("metric")
+        columns = ("accuracy", "recall", "false_alarm_rate", "auc")
+        numbers = [format_decimals(by_metric["value"].get(name)) for name in columns]
+        auc_interval = format_interval(by_metric["ci_low"].get("auc"), by_metric["ci_high"].get("auc"))
+        lines.append((row, dataset, *numbers, auc_interval, str(by_metric["n"].max())))
     return text_table(lines, left=2)
 
 
@@ -118,8 +136,8 @@ def _case_two(model, fakes, reals, dataset, borrowed, seed):
     for source, images in reals.items():
         values = _measured(pd.concat([fakes, images]), name, seed)
         for metric, value in values.items():
-            key, told = ("extra", f"{name}, Case II", metric), f"with held-out real images of {source}"
-            rows.append(result_row(key, model, value, f"{dataset} against {source}", told, note))
+            key, reals_note = ("extra", f"{name}, Case II", metric), f"with held-out real images of {source}"
+            rows.append(result_row(key, model, value, f"{dataset} against {source}", reals_note, note))
     if not reals:
         rows.append(result_row(("extra", f"{name}, Case II", "recall"), model, found, dataset, FAKES_ONLY, note))
     return rows

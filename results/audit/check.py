@@ -11,7 +11,7 @@ from common.files import write_csv
 from results.audit.findings import READING, Finding, audit_group, audit_relation
 from results.audit.relations import CELL
 from results.audit.table import Table, groups, is_share
-from results.tables import natural, published_folder, read_published
+from results.tables import natural_key, published_folder, read_published
 
 RELATIONS = ("finding", "kind", "statement", "source")
 NOTES = ("finding", "table", "row", "detail", "source")
@@ -84,7 +84,7 @@ def _audit(paper, table, relations):
     findings += [audit_relation(paper, relation, table) for relation in comparisons]
     checked = {cell for group in matrices for cell in group.cells}
     checked |= {cell.strip() for one in comparisons for cell in CELL.findall(one.statement)}
-    return sorted(findings, key=lambda finding: natural(finding.table)), checked
+    return sorted(findings, key=lambda finding: natural_key(finding.table)), checked
 
 
 def sums(table):

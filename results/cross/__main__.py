@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import tyro
 
-from common.cli import GOES_ON, parse, run_main
+from common.cli import RESUME_HINT, parse, run_main
 from common.data.datasets import read_data
 from common.errors import UserError
 from common.evaluation.evaluate import Value, evaluate, has_videos
@@ -214,4 +214,4 @@ def _key(cells):
 
 
 if __name__ == "__main__":
-    run_main(main, GOES_ON)
+    run_main(main, RESUME_HINT)

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from common.data.datasets import open_dataset
-from common.detectors.store import Description, descriptions
+from common.detectors.description import Description, descriptions
 from common.errors import UserError
 from common.files import read_json
-from common.splits.components import identity_units, single_units
+from common.splits.components import identity_units, component_units
 
 BY_IMAGE = ("frame", "paper")  # protocols that let frames of one video stand on both sides
 BY_PERSON = ("identity", "heldout")
@@ -161,7 +161,7 @@ def _together(images, leaked, protocol):
         return leaked
     rows = images.reset_index(drop=True)
     by_person = set(protocol.split("+")) & set(BY_PERSON) and (rows["identity"] != "").any()
-    units = identity_units(rows) if by_person else single_units(rows, by_name=True)
+    units = identity_units(rows) if by_person else component_units(rows, by_name=True)
     touched = np.unique(units.unit[leaked.to_numpy()[units.row]])
     together = np.zeros(len(rows), bool)
     together[units.row[np.isin(units.unit, touched)]] = True

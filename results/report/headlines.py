@@ -7,7 +7,7 @@ import pandas as pd
 from common.evaluation.intervals import wilson
 from common.evaluation.metrics import COUNTS, from_counts
 from results.compare import COLUMNS
-from results.seeds import count, over_seeds
+from results.seeds import aggregate_seeds, count_seeds
 from results.tables import read_published, read_results
 from results.verdicts import protocols_of, read_protocols, verdict
 
@@ -38,13 +38,13 @@ def _of_matrix(paper, table, row, results):
         for test, cells in ours.groupby(TEST, sort=False)
         if len(cells) == len(COUNTS)
     ]
-    rows = over_seeds(pd.DataFrame(measured or [NOT_MEASURED])).assign(ours=bool(measured))
+    rows = aggregate_seeds(pd.DataFrame(measured or [NOT_MEASURED])).assign(ours=bool(measured))
     rows["paper"], rows["table"], rows["row"], rows["metric"] = paper, table, row, "accuracy"
     rows["published"], rows["published_n"] = printed["value"], printed["n"]
     rows["below"] = rows["above"] = 0.0
     rows["protocols"] = [protocols_of(read_protocols(paper), table, row)] * len(rows)
     rows["delta"] = rows["value"] - rows["published"]
-    rows["seed"] = rows["seeds"].where(rows["seeds"].map(count) == 1)
+    rows["seed"] = rows["seeds"].where(rows["seeds"].map(count_seeds) == 1)
     rows["verdict"] = [verdict(one) for one in rows.itertuples()]
     return rows[list(COLUMNS)]
 

@@ -85,7 +85,7 @@ def main(argv=None):
             outcomes.append(outcome)
     experiment.write_tables(outcomes, run)
     run.finish()
-    compare.show([PAPER], config.results, run.name)
+    compare.write_and_print_comparison([PAPER], config.results, run.name)
 
 
 def fit_and_score(images, size, seed):
@@ -104,9 +104,9 @@ def rows(predictions, dataset, seed):
 
 
 if __name__ == "__main__":
-    from common.cli import GOES_ON, run_main
+    from common.cli import RESUME_HINT, run_main
 
-    run_main(main, GOES_ON)
+    run_main(main, RESUME_HINT)
 '''
 CARD = """\
 # grey_pixels
@@ -235,7 +235,7 @@ WAITS = """
             Path("waiting").touch()
             time.sleep(100)
 
-    run_main(lambda: wait() or main(), GOES_ON)
+    run_main(lambda: wait() or main(), RESUME_HINT)
 """
 
 
@@ -248,7 +248,7 @@ def test_all_papers_are_run_and_a_stopped_command_goes_on_with_what_is_left(tmp_
     copy_suite(tmp_path, *(path.parent.name for path in ROOT.glob("reproductions/*/run.py")))
     add_paper(tmp_path, "zeroth")
     add_paper(
-        tmp_path, "second", RUN.replace("1 minutes", "2 to 3 minutes").replace("\n    run_main(main, GOES_ON)\n", WAITS)
+        tmp_path, "second", RUN.replace("1 minutes", "2 to 3 minutes").replace("\n    run_main(main, RESUME_HINT)\n", WAITS)
     )
     words = [sys.executable, "-m", "reproductions", "--preset", "smoke", "--runs=runs", "--results", "found"]
     settings = {"cwd": tmp_path, "env": environment(tmp_path, cache), "text": True}

@@ -9,7 +9,7 @@ import pytest
 from common.errors import UserError
 from common.splits.protocols import PROTOCOLS
 from results import rendering
-from results.compare import COLUMNS, _slack, compare, main, show
+from results.compare import COLUMNS, compare, main, printed_slack, write_and_print_comparison
 from results.paired import compare_runs
 from results.tables import known_papers, read_published, upsert
 from results.verdicts import protocols_of, read_protocols, verdict
@@ -30,7 +30,7 @@ def slack(paper):
     """{(table, row, metric): how far what is printed may lie below and above its value}."""
     published = read_published(paper)
     names = zip(published["table"], published["row"], published["metric"], strict=True)
-    return dict(zip(names, zip(*_slack(published), strict=True), strict=True))
+    return dict(zip(names, zip(*printed_slack(published), strict=True), strict=True))
 
 
 def verdict_of(tmp_path, *seeds, **changes):
@@ -201,7 +201,7 @@ def test_each_data_set_has_its_row_over_its_seeds_and_extra_has_none(tmp_path):
 
 def test_a_run_shows_its_own_numbers_alone(tmp_path, capsys):
     upsert([row(), row(seed=1, value=0.9, run="paper-2")], tmp_path / f"{PAPER}.csv")
-    shown = show([PAPER], tmp_path, run="paper-2")
+    shown = write_and_print_comparison([PAPER], tmp_path, run="paper-2")
     assert shown.loc[shown["verdict"] != "not run", "value"].tolist() == [0.9]
     written = pd.read_csv(tmp_path / "comparison.csv")
     assert written["value"].dropna().tolist() == pytest.approx([0.85])
@@ -332,6 +332,6 @@ def test_the_command_line_starts_without_tensorflow():
 
 
 def test_a_paper_of_which_nothing_was_run_is_all_not_run(tmp_path, capsys):
-    show(["dcgan_inception_resnet"], tmp_path)
+    write_and_print_comparison(["dcgan_inception_resnet"], tmp_path)
     shown = capsys.readouterr().out
     assert "not run: Figure 3 (11)" in shown and "ours" not in shown

@@ -73,7 +73,7 @@ def test_both_directions_of_labels_and_scores(capsys, tmp_path):
 def test_logits_have_no_calls_without_a_threshold(capsys, tmp_path):
     table = scored().assign(confidence=lambda rows: np.log(rows["confidence"] / (1 - rows["confidence"])))
     text, lines = run(capsys, table, tmp_path / "a.csv", "--resamples", "5")
-    assert "are no probabilities" in text and "accuracy" not in lines and "brier" not in lines
+    assert "are not probabilities" in text and "accuracy" not in lines and "brier" not in lines
     _, called = run(capsys, table, tmp_path / "a.csv", "--resamples", "5", "--threshold", "0")
     assert called["auc"] == lines["auc"]
     assert called["accuracy"][0] == run(capsys, scored(), tmp_path / "b.csv", "--resamples", "5")[1]["accuracy"][0]

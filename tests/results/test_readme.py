@@ -6,8 +6,9 @@ import sys
 import pytest
 
 from common.errors import UserError
-from results.readme import BLOCK, ROOT, main, read_query, refresh, select
-from results.seeds import over_seeds
+from results.queries import read_query, select_rows
+from results.readme import BLOCK, ROOT, main, refresh
+from results.seeds import aggregate_seeds
 from results.tables import known_papers, read_results, upsert
 
 PAPER = "cffn_resnet"
@@ -79,10 +80,10 @@ def test_what_differs_among_the_rows_is_a_column(root):
 
 
 def test_patterns_choose_by_name(root):
-    rows = over_seeds(read_results(root / f"{PAPER}.csv"))
-    chosen = select(rows, read_query(f"{PAPER}; rows=cffn, video* | *frame level; metrics=accuracy"))
+    rows = aggregate_seeds(read_results(root / f"{PAPER}.csv"))
+    chosen = select_rows(rows, read_query(f"{PAPER}; rows=cffn, video* | *frame level; metrics=accuracy"))
     assert chosen["row"].tolist() == ["cffn, video level", "cffn, frame level"]
-    assert select(rows, read_query(f"{PAPER}; metrics=accuracy; protocol=vid*"))["row"].nunique() == 2
+    assert select_rows(rows, read_query(f"{PAPER}; metrics=accuracy; protocol=vid*"))["row"].nunique() == 2
 
 
 @pytest.mark.parametrize(
@@ -158,7 +159,7 @@ def test_check_writes_nothing_and_names_what_is_stale(root, monkeypatch, capsys)
     assert main(["--check", "--results", str(root)]) == 1 and path.read_bytes() == before
     told = capsys.readouterr()
     assert told.out == f"stale: reproductions/{PAPER}/README.md\n"
-    assert told.err == "write them anew: python -m results.readme\n"
+    assert told.err == "write them again: python -m results.readme\n"
     assert main(["--results", str(root)]) == 0 and path.read_bytes() != before
     assert main(["--check", "--results", str(root)]) == 0
     upsert([row(value=0.7)], root / f"{PAPER}.csv")

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from results.seeds import count, over_seeds
-from results.tables import RESULTS, read_results, upsert
+from results.seeds import aggregate_seeds, count_seeds
+from results.tables import RESULT_COLUMNS, read_results, upsert
 
 
 def row(seed, value, **changes):
@@ -19,9 +19,9 @@ def row(seed, value, **changes):
 
 
 def summary(tmp_path, *rows):
-    """Through the file, as everybody does: its types are what over_seeds gets."""
+    """Through the file, as everybody does: its types are what aggregate_seeds gets."""
     upsert(rows, tmp_path / "p.csv")
-    return over_seeds(read_results(tmp_path / "p.csv"))
+    return aggregate_seeds(read_results(tmp_path / "p.csv"))
 
 
 def test_mean_deviation_and_mean_bounds(tmp_path):
@@ -31,8 +31,8 @@ def test_mean_deviation_and_mean_bounds(tmp_path):
     assert one.value == pytest.approx(statistics.mean(values)) and one.sd == pytest.approx(statistics.stdev(values))
     assert one.ci_low == pytest.approx(0.85 - 0.1) and one.ci_high == pytest.approx(0.85 + 0.05)
     assert (one.n, one.seeds, one.commit, one.note) == (100, "0 7 10", "abc", "one; two")
-    assert one.run == "paper-0 paper-7 paper-10" and count(one.seeds) == 3
-    assert set(table) == set(RESULTS) - {"seed"} | {"sd", "seeds"}
+    assert one.run == "paper-0 paper-7 paper-10" and count_seeds(one.seeds) == 3
+    assert set(table) == set(RESULT_COLUMNS) - {"seed"} | {"sd", "seeds"}
 
 
 def test_one_seed_is_itself_without_a_deviation(tmp_path):
@@ -49,7 +49,7 @@ def test_what_differs_in_more_than_its_seed_stays_apart(tmp_path, name):
 
 def test_a_column_of_the_callers_own_tells_experiments_apart_too():
     rows = pd.DataFrame([row(0, 0.8, folder="a"), row(0, 0.9, folder="b")])
-    assert over_seeds(rows)[["folder", "value"]].values.tolist() == [["a", 0.8], ["b", 0.9]]
+    assert aggregate_seeds(rows)[["folder", "value"]].values.tolist() == [["a", 0.8], ["b", 0.9]]
 
 
 def test_what_seeds_do_not_share_is_said(tmp_path):
@@ -74,5 +74,5 @@ def test_an_interval_that_one_seed_lacks_is_not_averaged(tmp_path):
 
 
 def test_no_rows_give_no_rows(tmp_path):
-    table = over_seeds(read_results(tmp_path / "none.csv"))
+    table = aggregate_seeds(read_results(tmp_path / "none.csv"))
     assert table.empty and {"sd", "seeds", "value"} <= set(table)

@@ -1,23 +1,26 @@
 import json
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.errors import UserError
+from results.formatting import text_table
 from results.tables import (
-    KEY,
-    RESULTS,
+    RESULT_COLUMNS,
+    RESULT_KEY,
     known_papers,
     published_folder,
     read_published,
     read_results,
-    text_table,
     upsert,
 )
 
@@ -40,7 +43,7 @@ def test_rows_replace_their_own_key_and_no_others(tmp_path):
     assert table["run"].tolist() == ["quick-2", "quick-1"]
 
 
-@pytest.mark.parametrize("column", KEY)
+@pytest.mark.parametrize("column", RESULT_KEY)
 def test_every_part_of_the_key_tells_rows_apart(tmp_path, column):
     upsert([row()], tmp_path / "paper.csv")
     upsert([row(**{column: 7 if column == "seed" else "other"})], tmp_path / "paper.csv")
@@ -63,7 +66,7 @@ def test_values_come_back_exactly(tmp_path_factory, value, note):
 def test_what_is_left_out_is_empty(tmp_path):
     upsert([{"paper": "p", "table": "extra", "row": "r", "metric": "auc", "value": 0.5}], tmp_path / "p.csv")
     (line,) = (tmp_path / "p.csv").read_text().splitlines()[1:]
-    assert line == "p,extra,r,auc,0.5" + "," * (len(RESULTS) - 5)
+    assert line == "p,extra,r,auc,0.5" + "," * (len(RESULT_COLUMNS) - 5)
     upsert([{"paper": "p", "table": "extra", "row": "r", "metric": "auc", "value": 0.6}], tmp_path / "p.csv")
     assert read_results(tmp_path / "p.csv")["value"].tolist() == [0.6]
 
@@ -79,17 +82,42 @@ def test_order_does_not_depend_on_who_wrote_first(tmp_path):
     assert table["seed"].tolist()[:2] == [9, 10]
 
 
-def test_processes_take_turns_and_leave_no_litter(tmp_path):
-    path = tmp_path / "paper.csv"
-    code = (
-        "import json, sys; from results.tables import upsert; row, start = json.loads(sys.argv[2]), int(sys.argv[3])\n"
-        "for seed in range(start, start + 20): upsert([row | {'seed': seed}], sys.argv[1])"
-    )
-    command = [sys.executable, "-c", code, str(path), json.dumps(row())]
-    processes = [subprocess.Popen([*command, start]) for start in ("0", "100")]
+WRITE_ROWS = """
+import json, sys
+from results.tables import upsert
+row, start = json.loads(sys.argv[2]), int(sys.argv[3])
+for seed in range(start, start + 20):
+    upsert([row | {"seed": seed}], sys.argv[1])
+"""
+
+
+def test_processes_with_different_folders_of_temporary_files_take_turns(tmp_path):
+    """As two machines do that share the folder of results: neither loses the other's rows."""
+    path, processes = tmp_path / "results" / "paper.csv", []
+    for start in ("0", "100"):
+        temporary = tmp_path / f"tmp-{start}"
+        temporary.mkdir()
+        command = [sys.executable, "-c", WRITE_ROWS, str(path), json.dumps(row()), start]
+        processes.append(subprocess.Popen(command, env=os.environ | {"TMPDIR": str(temporary), "HOME": str(temporary)}))
     assert [process.wait(timeout=120) for process in processes] == [0, 0]
     assert sorted(read_results(path)["seed"]) == [*range(20), *range(100, 120)]
-    assert [file.name for file in tmp_path.iterdir()] == ["paper.csv"]
+    assert {file.name for file in path.parent.iterdir()} - {".paper.csv.lock"} == {"paper.csv"}
+
+
+def test_a_table_that_stays_locked_is_an_error_that_names_the_lock(tmp_path):
+    path = tmp_path / "paper.csv"
+    upsert([row()], path)
+    with FileLock(tmp_path / ".paper.csv.lock"), pytest.raises(UserError, match=r"working on .*paper\.csv .*\.lock"):
+        upsert([row(value=0.9)], path, timeout=0.1)
+    assert read_results(path)["value"].tolist() == [0.8]
+
+
+def test_git_does_not_see_the_lock():
+    command = ["git", "check-ignore", "results/.siamese_triplet.csv.lock"]
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        pytest.skip("not a git checkout")
+    assert subprocess.run(command, cwd=root, capture_output=True).returncode == 0
 
 
 def test_mistakes_of_the_caller_are_refused(tmp_path):
@@ -114,7 +142,7 @@ def test_a_broken_file_is_refused_and_left_alone(tmp_path):
 
 def test_no_file_is_no_rows(tmp_path):
     assert read_results(tmp_path / "none.csv").empty
-    assert tuple(read_results(tmp_path / "none.csv")) == RESULTS
+    assert tuple(read_results(tmp_path / "none.csv")) == RESULT_COLUMNS
 
 
 def test_unknown_papers_are_refused_with_the_known():
