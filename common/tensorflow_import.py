@@ -3,11 +3,14 @@
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 
+_suppressed: list[str] = []
 
-def import_tensorflow():
-    """Import TensorFlow and Keras in silence; call it before anything else imports them.
+
+def import_tensorflow() -> None:
+    """Import TensorFlow and Keras silently; call it before anything else imports them.
 
     Their C++ code prints build notes to the file descriptor of stderr before any log level applies. If the import
     fails, what was printed is shown.
@@ -19,21 +22,28 @@ def import_tensorflow():
         import keras  # noqa: F401
         import tensorflow as tf
 
-        tf.config.list_physical_devices()  # looks for GPUs, and complains where there are none
+        tf.config.list_physical_devices()  # looks for GPUs, and complains if it finds none
+
+
+def suppressed_messages() -> list[str]:
+    """Return the lines that TensorFlow printed while `import_tensorflow` imported it."""
+    return list(_suppressed)
 
 
 @contextmanager
-def _without_stderr():
+def _without_stderr() -> Iterator[None]:
     sys.stderr.flush()
-    with tempfile.TemporaryFile() as unseen:
-        kept = os.dup(2)
-        os.dup2(unseen.fileno(), 2)
+    with tempfile.TemporaryFile() as hidden:
+        stderr = os.dup(2)
+        os.dup2(hidden.fileno(), 2)
         try:
             yield
         except Exception:
-            unseen.seek(0)
-            os.write(kept, unseen.read())
+            hidden.seek(0)
+            os.write(stderr, hidden.read())
             raise
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            hidden.seek(0)
+            _suppressed.extend(hidden.read().decode(errors="replace").splitlines())

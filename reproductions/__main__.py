@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from common.cli import GOES_ON, STOPPED, run_main
+from common.cli import EXIT_INTERRUPTED, RESUME_HINT, run_main
 from common.errors import UserError
 from common.files import read_json, write_json
 from common.runs.options import digest
@@ -109,10 +109,10 @@ def _run(*words):
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
             process.kill()
             code = None
-        if code != STOPPED:
+        if code != EXIT_INTERRUPTED:
             raise
-    if code == STOPPED:
-        sys.exit(STOPPED)
+    if code == EXIT_INTERRUPTED:
+        sys.exit(EXIT_INTERRUPTED)
     return code
 
 
@@ -122,4 +122,4 @@ def _duration(seconds):
 
 
 if __name__ == "__main__":
-    run_main(main, GOES_ON)
+    run_main(main, RESUME_HINT)

@@ -11,7 +11,7 @@ from common.errors import UserError
 from common.runs.options import overridden, preset_name
 from common.splits.leaks import check_splits
 from common.splits.protocols import split_images
-from data_prep.embedded import embedded
+from data_prep.embedded import embedded_images
 from results.tables import upsert
 
 log = logging.getLogger("deepfake")
@@ -47,7 +47,7 @@ def load_data(config, layouts, families, faces="none", size=None, jpeg=None, fra
         return read_data(config.data, layouts, config.limit)
     return [
         open_dataset(
-            role, embedded(family, count, faces=faces, size=size, jpeg=jpeg, frames=frames), limit=config.limit
+            role, embedded_images(family, count, faces=faces, size=size, jpeg=jpeg, frames=frames), limit=config.limit
         )
         for role, (family, share) in families.items()
         if (count := max(10, round(share * config.synthetic_images / frames)))

@@ -1,23 +1,24 @@
-"""The run folder: RUNS/<paper>/<preset>-<hash>-<number>/, what it was made from and what came of it.
+"""The run folder: RUNS/<paper>/<preset>-<hash>-<number>/, its inputs and its results.
 
-The hash is of the resolved config and the data, so the same command finds its own killed run and goes on with it; a
-finished run is left alone and the next number is taken.
+The hash is of the resolved config and the data, so the same command finds its own killed run and resumes it; a finished
+run is left alone and the next number is taken.
 """
 
 import logging
 import platform
 import shutil
 import subprocess
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+import pandas as pd
 
 from common.errors import UserError
-from common.files import read_json, write_csv, write_json
-from common.runs.options import WHERE, digest, to_json
+from common.files import file_lock, read_json, write_csv, write_json
+from common.runs.options import RunOptions, computed_values, digest, to_json
 
 PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python-headless", "mtcnn", "scikit-learn", "scipy", "pandas")
 LOCK = ".lock"
@@ -26,77 +27,91 @@ log = logging.getLogger("deepfake")
 
 @dataclass(frozen=True)
 class Run:
-    """One run's folder. `commit` is the code's version, `name` the folder's name."""
+    """One run's folder.
+
+    Args:
+        folder: RUNS/<paper>/<run>.
+        commit: the version of the code; after a resume under another one, both, joined by `,`.
+        lock: held until the run ends, against the same command given twice.
+    """
 
     folder: Path
     commit: str
-    lock: object  # held while the run lasts, also against the same command given twice
+    lock: ExitStack
 
     @property
-    def name(self):
+    def name(self) -> str:
         return self.folder.name
 
-    def path(self, *parts):
-        """A path in the run folder; its parent folder is made."""
+    def path(self, *parts: str) -> Path:
+        """Return a path in the run folder; its parent folder is created."""
         path = self.folder.joinpath(*parts)
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
-    def write_csv(self, frame, name):
+    def write_csv(self, frame: pd.DataFrame, name: str) -> None:
+        """Write a table into the run folder, atomically."""
         write_csv(frame, self.path(name))
 
-    def finish(self):
-        """Mark the run as whole, so that the same command starts a new one, and drop what only resuming needs."""
+    def finish(self) -> None:
+        """Mark the run as finished, so that the same command starts a new one, and drop what only resuming needs."""
         _update_environment(self.folder, finished=_now())
         shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
-        self.lock.release()
+        self.lock.close()
         (self.folder / LOCK).unlink(missing_ok=True)
 
 
-def open_run(paper, config, data, devices):
-    """Make the folder of a run, or find the unfinished one of the same config and data.
+def open_run(paper: str, config: RunOptions, data: dict[str, str], devices: list[str]) -> Run:
+    """Create the folder of a run, or find the unfinished one of the same config and data, and open its log.txt.
 
-    data: {name: fingerprint of its manifest}; devices: what TensorFlow computes on. Returns a Run; log.txt is open.
-    UserError if --resume names a finished run or one whose data have changed.
+    Args:
+        paper: the paper's name.
+        config: the resolved config.
+        data: {name: fingerprint} of everything the run starts from.
+        devices: the names of the devices that TensorFlow computes on.
+
+    Raises:
+        UserError: if --resume names a finished run or one whose data have changed, or another process works on it.
     """
-    values = {name: value for name, value in to_json(config).items() if name not in WHERE}
-    key = f"{config.preset}-{digest([values, data])[:8]}"
-    folder = _resumed(config.resume) if config.resume else _place(Path(config.runs) / paper, key)
+    key = f"{config.preset}-{digest([computed_values(config), data])[:8]}"
+    folder = _resumed(config.resume) if config.resume else _next_folder(config.runs / paper, key)
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise UserError(f"another process is at work on {folder}; wait for it, or choose another --runs") from error
+    lock = ExitStack()
+    lock.enter_context(file_lock(folder / LOCK, f"the run {folder}"))
     commit = code_version()
-    before = _environment(folder)
-    if before and before["data"] != data:
-        raise UserError(f"{folder}: its data have changed since it began; start a new run without --resume")
+    previous = _environment(folder)
+    if previous and previous["data"] != data:
+        raise UserError(f"{folder}: its data have changed since it started; start a new run without --resume")
+    resumed = [*previous.get("resumed", []), {"at": _now(), "commit": commit}] if previous else []
+    commits = list(dict.fromkeys([previous.get("commit", commit), *(resume["commit"] for resume in resumed)]))
     write_json(to_json(config), folder / "config.json")
     _update_environment(
         folder,
         paper=paper,
         data=data,
-        started=before.get("started", _now()),
-        resumed=[*before.get("resumed", []), {"at": _now(), "commit": commit}] if before else [],
-        commit=before.get("commit", commit),
+        started=previous.get("started", _now()),
+        resumed=resumed,
+        commit=commits[0],
+        commits=commits,
         python=platform.python_version(),
         system=platform.platform(),
         devices=devices,
         packages={name: version for name in PACKAGES if (version := _version(name))},
     )
     _open_log(folder / "log.txt")
-    log.info("%s run %s", "going on with" if before else "new", folder)
-    return Run(folder, commit, lock)
+    log.info("%s run %s", "resuming" if previous else "new", folder)
+    if len(commits) > 1:
+        log.warning("this run was started under commit %s and is resumed under %s", ", ".join(commits[:-1]), commit)
+    return Run(folder, ",".join(commits), lock)
 
 
-def is_finished(folder):
-    """Whether the run in `folder` came to its end."""
+def is_finished(folder: Path) -> bool:
+    """Return whether the run in `folder` has finished."""
     return "finished" in _environment(folder)
 
 
-def code_version():
-    """The commit of the checkout, `+changed` where tracked code differs from it; the package's version elsewhere."""
+def code_version() -> str:
+    """Return the commit of the checkout, with `+changed` if tracked code differs from it, or the package's version."""
     root = Path(__file__).resolve().parents[2]
 
     def git(*words):
@@ -111,7 +126,7 @@ def code_version():
     return _version("deepfake-reproductions") or "unknown"
 
 
-def _place(parent, key):
+def _next_folder(parent, key):
     number = 1
     while is_finished(parent / f"{key}-{number}"):
         number += 1

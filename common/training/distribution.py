@@ -5,20 +5,29 @@ two replicas then step exactly like one. The batch size of a config is always th
 """
 
 import functools
+import logging
 import os
-from contextlib import contextmanager
 from pathlib import Path
 
 from common.errors import UserError
-from common.tensorflow_import import import_tensorflow
+from common.tensorflow_import import import_tensorflow, suppressed_messages
+
+log = logging.getLogger("deepfake")
+
+NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")  # exists if a Linux machine has a GPU with its driver
 
 
-def set_up(strategy="auto", precision="auto", deterministic=False, seed=0):
+def set_up(strategy: str = "auto", precision: str = "auto", deterministic: bool = False, seed: int = 0):
     """Prepare TensorFlow and return the tf.distribute.Strategy that the whole run builds its models in.
 
-    strategy: none | mirrored (all GPUs, or the logical CPUs where there are none) | auto (mirrored with several GPUs).
-    precision: a Keras dtype policy, or auto for float32. deterministic: TensorFlow's part
-    of --deterministic (common.runs.options has the other).
+    Args:
+        strategy: none, mirrored (all GPUs, or the logical CPUs without any), or auto (mirrored with several GPUs).
+        precision: a Keras dtype policy, or auto for float32.
+        deterministic: TensorFlow's part of --deterministic; common.runs.options has the other.
+        seed: of Keras's, NumPy's and TensorFlow's global random state.
+
+    Raises:
+        UserError: if Keras does not run on TensorFlow.
     """
     import_tensorflow()
     import keras
@@ -43,55 +52,46 @@ def set_up(strategy="auto", precision="auto", deterministic=False, seed=0):
 
 @functools.cache
 def _mirrored(devices):
-    """One MirroredStrategy a process: two over the same devices number their collectives alike, and mix them up."""
+    """Return the process's one MirroredStrategy: two over the same devices would mix up their collectives."""
     import tensorflow as tf
 
     return tf.distribute.MirroredStrategy(devices)
 
 
-def check_batch(batch_size, strategy):
-    """UserError unless the replicas divide the global batch: TensorFlow would crash on the first step."""
+def check_batch(batch_size: int, strategy, flag: str = "--batch-size") -> None:
+    """Check that the replicas divide the global batch: TensorFlow would crash on the first step.
+
+    Raises:
+        UserError: naming a batch size that would do.
+    """
     replicas = strategy.num_replicas_in_sync
     if batch_size % replicas:
         nearest = max(replicas, batch_size // replicas * replicas)
         raise UserError(
-            f"--batch-size {batch_size} is the global batch and must be a multiple of the {replicas} devices; "
-            f"for example --batch-size {nearest}, or --strategy none"
+            f"{flag} {batch_size} is the global batch and must be a multiple of the {replicas} devices; "
+            f"for example {flag} {nearest}, or --strategy none"
         )
 
 
-@contextmanager
-def quick_arithmetic(config):
-    """Build layers in mixed_bfloat16 where a preset has to be quick, the processor gains by it and no flag forbids it.
-
-    A training step of a large network then takes about two thirds of its time on a processor that multiplies in
-    bfloat16, and more than its time on others. config: its preset, epochs and precision. Yields notes for the results.
-    """
-    import keras
-    import tensorflow as tf
-
-    chosen = config.precision == "auto" and config.preset != "paper" and config.epochs
-    if not chosen or tf.config.list_physical_devices("GPU") or not _multiplies_bfloat16():
-        yield []
-        return
-    before = keras.config.dtype_policy().name
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        yield ["mixed_bfloat16"]
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
-def _multiplies_bfloat16(information=Path("/proc/cpuinfo")):
-    """Whether the processor says so; on systems without that file, and on Apple's, it is not asked."""
-    flags = information.read_text(errors="replace").split() if information.is_file() else []
-    return bool({"avx512_bf16", "amx_bf16"} & set(flags))
-
-
-def describe_devices():
-    """The devices TensorFlow computes on, by name, for environment.json."""
+def describe_devices() -> list[str]:
+    """Return the names of the devices that TensorFlow computes on, for the log and environment.json."""
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")
     names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
     return names or [f"CPU, {os.cpu_count()} cores"]
+
+
+def log_devices(devices: list[str], strategy, driver: Path = NVIDIA_DRIVER) -> None:
+    """Log what a run computes on, and warn if the machine has an NVIDIA GPU that TensorFlow cannot use."""
+    import tensorflow as tf
+
+    replicas = strategy.num_replicas_in_sync
+    log.info("computing on %s%s", "; ".join(devices), f", {replicas} replicas" if replicas > 1 else "")
+    if driver.exists() and not tf.config.list_physical_devices("GPU"):
+        reasons = [line for line in suppressed_messages() if "cuda" in line.lower() or "gpu" in line.lower()]
+        log.warning(
+            "THIS MACHINE HAS A GPU THAT TENSORFLOW CANNOT USE, the run computes on the CPU: "
+            'pip install -e ".[gpu]", or check CUDA_VISIBLE_DEVICES and the driver%s',
+            f" (TensorFlow: {reasons[-1].strip()})" if reasons else "",
+        )

@@ -1,4 +1,4 @@
-"""One training loop for every paper: Keras fit, epoch by epoch, that can be stopped and gone on with.
+"""One training loop for every paper: Keras fit, epoch by epoch, that can be stopped and resumed.
 
 Everything random in an epoch is a function of (seed, epoch): the order and augmentation of images
 (common.data.pipeline) and the dropout masks (set here). The state after an epoch is written whole or not at all, so a
@@ -8,52 +8,80 @@ killed training resumes after its last full epoch as if nothing had happened.
 import logging
 import sys
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import pandas as pd
-from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
+import tensorflow as tf
 
 from common.errors import UserError
-from common.files import atomic_path, read_json, sha256, write_json
+from common.files import atomic_path, read_json, write_json
+from common.library_internals import all_layers
 
 log = logging.getLogger("deepfake")
-JIT = {"auto": "auto", "on": True, "off": False}  # of --jit, as Keras's compile takes it
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How long to train and which epoch to keep. patience: epochs without improvement before stopping; None: never."""
+class TrainingPlan:
+    """How long to train and which epoch to keep.
+
+    Args:
+        epochs: most epochs.
+        monitor: a key of what `validate` returns; one that ends in `loss` is minimised, any other is maximised.
+        patience: epochs without improvement before training stops; None: it never stops early.
+    """
 
     epochs: int
-    monitor: str = "val_accuracy"  # a key of what `validate` returns; one that ends in `loss` is minimised
+    monitor: str = "val_accuracy"
     patience: int | None = None
 
 
-def fit(model, batches, validate, plan, folder, seed=0, callbacks=(), proceed=None):
+def fit(
+    model: keras.Model,
+    batches: Callable[[int], tf.data.Dataset],
+    validate: Callable[[keras.Model], dict[str, float]],
+    plan: TrainingPlan,
+    folder: str | Path,
+    seed: int = 0,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    should_continue: Callable[[pd.DataFrame], bool] | None = None,
+) -> pd.DataFrame:
     """Train a compiled Keras model and leave it with the weights of its best epoch.
 
-    batches: epoch number (from 0) -> a dataset of full batches. validate: model -> {"val_...": float}, called after
-    each epoch; it alone decides which epoch is kept (the first of equals). folder: where the training's state lives;
-    a state found there is gone on with. proceed: the history so far (a DataFrame) -> whether to train another epoch,
-    asked before each. Returns the history, one row an epoch.
-    UserError if the loss is no longer a finite number.
+    Args:
+        model: the compiled model.
+        batches: epoch (from 0) -> a dataset of full batches.
+        validate: model -> {"val_...": number}, called after each epoch. It alone decides which epoch is kept, the first
+            of equals.
+        plan: how long to train, and what to monitor.
+        folder: the folder of the training's state; a state found there is resumed.
+        seed: of the dropout masks.
+        callbacks: for each epoch's `model.fit`.
+        should_continue: the history so far -> whether to train another epoch, asked before each.
+
+    Returns:
+        The history, one row an epoch.
+
+    Raises:
+        UserError: if the loss is no longer a finite number.
     """
     folder = Path(folder)
     state = _State.read(folder)
     if state.history:
         model.optimizer.build(model.trainable_variables)
         model.load_weights(folder / state.weights)
-        log.info("%s: going on after epoch %d of %d", model.name, len(state.history), plan.epochs)
+        log.info("%s: resuming after epoch %d of %d", model.name, len(state.history), plan.epochs)
     for epoch in range(len(state.history), plan.epochs):
-        if _is_over(state, plan) or (proceed and not proceed(pd.DataFrame(state.history))):
+        if _is_over(state, plan) or (should_continue and not should_continue(pd.DataFrame(state.history))):
             break
         started = time.monotonic()
         data = batches(epoch)
         if not model.train_function:
-            _make_variables(model, data)
+            _create_variables(model, data)
         seed_dropout(model, seed, epoch)
         logs = model.fit(
             data,
@@ -75,90 +103,31 @@ def fit(model, batches, validate, plan, folder, seed=0, callbacks=(), proceed=No
     return pd.DataFrame(state.history)
 
 
-def best_epoch(history, monitor):
-    """The epoch, counted from 1, whose weights `fit` keeps: the best of `monitor`, the first of equals."""
+def best_epoch(history: pd.DataFrame, monitor: str) -> int:
+    """Return the epoch, from 1, whose weights `fit` keeps: the best of `monitor`, the first of equals."""
     values = history[monitor].to_numpy(float)
     place = np.argmin(values) if monitor.endswith("loss") else np.argmax(values)
     return int(history["epoch"].iloc[place])
 
 
-def validation_of(labels, scores):
-    """{"val_loss", "val_accuracy", "val_auc"} of P(fake) (n,) by labels (n,), fake = 1: what most trainings watch."""
-    return {
-        "val_loss": log_loss(labels, np.clip(scores.astype(float), 1e-7, 1 - 1e-7)),
-        "val_accuracy": accuracy_score(labels, scores >= 0.5),
-        "val_auc": roc_auc_score(labels, scores),
-    }
-
-
-def start_from(model, file, flag):
-    """Give a model the weights of a .keras file of this suite.
-
-    UserError, naming flag=file, if they do not fit: other shapes of weights, input, or other activations.
-    """
-    try:
-        given = keras.models.load_model(file, compile=False)
-        for what, ours, theirs in (
-            ("input", model.input_shape[1:], given.input_shape[1:]),
-            ("activation", _activations(model), _activations(given)),
-        ):
-            if ours != theirs:
-                raise ValueError(f"its {what} is {theirs}, here {ours}; give the flags that it was trained with")
-        model.set_weights(given.get_weights())
-    except (ValueError, OSError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"{flag}={file}: the file does not fit this network: {reason}") from error
-
-
-def started_from(file):
-    """The note on a network that starts from a weight file."""
-    return f"started from {file.name} ({sha256(file)[:12]}), whose training images are not known"
-
-
-def predict(model, batches, count):
-    """The model's output for the first `count` images of `batches`, float32 (count, outputs)."""
+def predict(model: keras.Model, batches: Any, count: int) -> np.ndarray:
+    """Return the model's output for the first `count` images of `batches`, float32 (count, outputs)."""
     return np.asarray(model.predict(batches, verbose=0)[:count], np.float32)
 
 
-def shorten_batch_norm(model, steps):
-    """Let the moving statistics of batch normalisation follow in trainings with few steps an epoch.
-
-    Keras's momentum 0.99 remembers about 100 steps; with 40 steps an epoch and weights that still move fast, the
-    statistics lag, and a network that has learnt scores like chance. A layer's momentum is lowered to 1 - 5 / steps
-    (not under 0.5) where that is less, so that one epoch renews the statistics; with 500 steps nothing changes.
-    Call it before compiling. Returns the momentum in force, or None where nothing changed.
-    """
-    momentum = max(0.5, 1 - 5 / max(steps, 1))
-    lowered = [
-        layer
-        for layer in model._flatten_layers(include_self=False)
-        if isinstance(layer, keras.layers.BatchNormalization) and layer.momentum > momentum
-    ]
-    for layer in lowered:
-        layer.momentum = momentum
-    return momentum if lowered else None
-
-
-def _activations(model):
-    """The kinds of activations in a network, in alphabetical order, as words."""
-    layers = model._flatten_layers(include_self=False)
-    found = {keras.activations.serialize(layer.activation) for layer in layers if hasattr(layer, "activation")}
-    return " ".join(sorted(map(str, found)))
-
-
-def seed_dropout(model, seed, epoch):
+def seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:
     """Set the state of every random layer of the model from (seed, epoch), different for each layer."""
-    layers = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.Dropout)]
+    layers = [layer for layer in all_layers(model) if isinstance(layer, keras.layers.Dropout)]
     for place, layer in enumerate(layers):
         state = np.random.default_rng([seed, epoch, 2, place]).integers(0, 2**32, size=2, dtype=np.uint32)
         layer.seed_generator.state.assign(state)
 
 
-def _make_variables(model, data):
-    """Let optimizer, loss and metrics make their variables before the first step.
+def _create_variables(model, data):
+    """Create the variables of optimizer, loss and metrics before the first step.
 
-    TensorFlow traces a step that makes some twice, which takes 10 more seconds where a network has 300 layers. On
-    several replicas Keras does it by itself.
+    TensorFlow traces a step that creates variables twice, which costs 10 seconds for a network of 300 layers. On
+    several replicas Keras creates them itself.
     """
     if model.distribute_strategy.num_replicas_in_sync > 1:
         return
@@ -183,7 +152,7 @@ class _State:
         return cls(**read_json(path)) if path.is_file() else cls([], "")
 
     def save(self, model, folder, plan):
-        """Weights first, then the small file that points to them: killed in between, the state before still stands."""
+        """Write the weights, then the small file that points to them: a kill in between leaves the previous state."""
         if best_epoch(pd.DataFrame(self.history), plan.monitor) == self.history[-1]["epoch"]:
             _save_weights(model, folder / "best.weights.h5")
         before, self.weights = self.weights, f"epoch-{len(self.history):04d}.weights.h5"

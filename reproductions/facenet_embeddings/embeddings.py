@@ -12,10 +12,9 @@ from tqdm import tqdm
 from common.conditions import NOT_FACENET
 from common.data.pipeline import Images, Preprocessing
 from common.errors import UserError
-from common.files import atomic_path, sha256
+from common.files import atomic_path, cache_folder, sha256
 from common.layers import l2_normalize
 from common.networks.backbones import WeightsUnavailable
-from data_prep.drawing.trees import cache_folder
 from reproductions.facenet_embeddings.config import FACENET, STAND_IN
 from reproductions.facenet_embeddings.inception_resnet_v1 import (
     DIMENSIONS,

@@ -91,7 +91,7 @@ def main(argv=None):
 def load_data(config):
     """The data sets of --data, or the embedded videos in their place."""
     from common.data.datasets import open_dataset, read_data
-    from data_prep.drawing.videos import embedded_videos
+    from data_prep.embedded import embedded_videos
 
     if config.data:
         return read_data(config.data, LAYOUTS, config.limit)

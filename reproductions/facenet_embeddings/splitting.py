@@ -8,7 +8,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from common.errors import UserError
 from common.labels import to_numbers
-from common.splits.components import single_units
+from common.splits.components import component_units
 from common.splits.leaks import check_splits
 from common.splits.protocols import choose_protocols
 from reproductions.experiment import split_seen
@@ -57,7 +57,7 @@ def _folds(images, protocol, count, seed):
         raise UserError(f"--folds: expected at least 3 (test, validation, training), got {count}")
     # In the order of the names: the folds must not depend on the order of the rows.
     rows = images.sort_values(["dataset", "path"]).reset_index(names="index")
-    units = single_units(rows, by_name=protocol == "video").unit
+    units = component_units(rows, by_name=protocol == "video").unit
     labels = to_numbers(rows["label"])
     least = min(len(set(units[labels == label])) for label in (0, 1))
     if least < count:

@@ -1,9 +1,10 @@
 """Every hyperparameter of the paper, its value for each preset, and where it comes from."""
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
 from common.runs.options import RunOptions
+from common.runs.rules import Above, AtLeast, Distinct
 
 PAPER = "siamese_triplet"
 PROPOSED = "siamese"
@@ -24,62 +25,57 @@ UNSEEN_IMAGES = 40_000  # Table 1, Case II
 SIAMESE = {"siamese": "loss3", "siamese_loss1": "loss1", "siamese_loss2": "loss2", "siamese_resnet50": "loss3"}
 TRANSFER = ("vgg16", "vgg19", "resnet50", "inceptionv3", "xception")
 CONTROL = "control"
-
-Model = Literal[
-    "siamese", "siamese_loss1", "siamese_loss2", "siamese_resnet50",
-    "vgg16", "vgg19", "resnet50", "inceptionv3", "xception", "control",
-]  # fmt: skip
+SECOND_CASE = "-case2"  # what the name of a model trained for Case II ends with
 
 
 @dataclass(frozen=True)
 class Config(RunOptions):
     """The flags of this paper; the defaults are the paper's."""
 
-    models: tuple[Model, ...] = (*SIAMESE, *TRANSFER)
-    """What to train. siamese is the proposal (Loss3); siamese_resnet50 the second variation of Sec. 5.3; control, which
-    the paper has not, is the siamese stream under cross-entropy."""
-    cases: tuple[Literal["case1", "case2"], ...] = ("case1", "case2")
+    models: Annotated[tuple[Literal[*SIAMESE, *TRANSFER, CONTROL], ...], Distinct()] = (*SIAMESE, *TRANSFER)
+    """What to train. siamese is the proposal (Loss3); siamese_resnet50 the second variation of Sec. 5.3; control, not
+    in the paper, is the siamese stream under cross-entropy."""
+    cases: Annotated[tuple[Literal["case1", "case2"], ...], Distinct()] = ("case1", "case2")
     """Sec. 5.1. Each case trains its own models; without case2 those of case1 score the unseen generator."""
-    epochs: int = 30
+    epochs: Annotated[int, AtLeast(0)] = 30
     """Epochs of the siamese networks, each image once the anchor in one. Not stated; we chose."""
-    baseline_epochs: int = 35
+    baseline_epochs: Annotated[int, AtLeast(1)] = 35
     """Most epochs of the transfer baselines. Sec. 5.4.1: they converge in less than 35."""
-    patience: int | None = 5
+    patience: Annotated[int | None, AtLeast(0)] = 5
     """Epochs without a better validation loss before a baseline stops. Sec. 5.4.1 stops early by validation loss; the
     number is not stated; we chose."""
-    image_size: int = 128
+    image_size: Annotated[int, AtLeast(1)] = 128
     """Height and width of the input in pixels. Sec. 4, Algorithm 1."""
-    baseline_size: int | None = None
+    baseline_size: Annotated[int | None, AtLeast(1)] = None
     """The same for the transfer baselines; none: as --image-size. Sec. 5.4.1: 128."""
-    batch_size: int = 32
+    batch_size: Annotated[int, AtLeast(1)] = 32
     """Triplets, or images of a baseline, in a step, over all devices. Sec. 5.5.1."""
-    learning_rate: float = 1e-3
+    learning_rate: Annotated[float, Above(0)] = 1e-3
     """Adam's, for the siamese networks. Not stated; Adam's own default."""
-    baseline_learning_rate: float = 1e-4
+    baseline_learning_rate: Annotated[float, Above(0)] = 1e-4
     """Adam's, for the transfer baselines. Not stated; we chose what does not undo ImageNet's weights."""
-    margin: float = 0.4
+    margin: Annotated[float, AtLeast(0)] = 0.4
     """Of Loss2. Sec. 5.5.1, eq. 14."""
-    width: float = 1.0
+    width: Annotated[float, Above(0)] = 1.0
     """Factor on the filters of the siamese stream. 1 in Figure 3."""
-    dense_units: int = 4096
+    dense_units: Annotated[int, AtLeast(1)] = 4096
     """Width of the two dense layers of VGG. As in VGG itself; the paper says `3 dense layers`."""
     classifier: Literal["centroid", "knn"] = "centroid"
     """How an embedding becomes a class: the nearer class centroid of the training embeddings, or the 5 nearest of them.
     Not stated; we chose."""
-    validation: float = 0.1
+    validation: Annotated[float, Above(0)] = 0.1
     """Share of the training images held out to choose the epoch. Not stated; we chose."""
-    split: tuple[float, float, float] = (0.675, 0.075, 0.25)
+    split: Annotated[tuple[float, float, float], Above(0)] = (0.675, 0.075, 0.25)
     """Shares of training, validation and test under protocols other than `paper`; those of Table 1, Case I."""
-    tsne_images: int = 900
+    tsne_images: Annotated[int, AtLeast(1)] = 900
     """Most images in the scatter of Figure 7. Not stated; we chose."""
-    synthetic_images: int = 500
-    """Images per class of the embedded data."""
+    synthetic_images: Annotated[int, AtLeast(1)] = 500
+    """Images per class of the embedded data. We chose."""
 
 
 PRESETS = {
     "paper": Config(),
-    "quick": replace(
-        Config(),
+    "quick": Config(
         preset="quick",
         models=("siamese", "siamese_loss1", "siamese_loss2", "control", "resnet50"),
         cases=("case1",),
@@ -89,8 +85,7 @@ PRESETS = {
         width=0.375,
         tsne_images=450,
     ),
-    "smoke": replace(
-        Config(),
+    "smoke": Config(
         preset="smoke",
         models=("siamese", "siamese_loss1", "siamese_loss2", "resnet50"),
         cases=("case1",),

@@ -2,27 +2,26 @@
 
 import keras
 import numpy as np
-import pandas as pd
 
 from common.data.pipeline import Images
-from common.detectors import store as detectors
+from common.detectors import store
 from common.evaluation.figures import CURVES, history_figure, new_figure, save_figure, scatter_panel, tsne
 from common.training.fit import predict
-from reproductions.siamese_triplet import train
-from reproductions.siamese_triplet.config import PROPOSED, TRANSFER, UNSEEN
-from reproductions.siamese_triplet.rows import NAMES, SECOND_CASE
+from reproductions.siamese_triplet import method
+from reproductions.siamese_triplet.config import PROPOSED, SECOND_CASE, TRANSFER, UNSEEN
+from reproductions.siamese_triplet.rows import NAMES
 
 KINDS = {"real": CURVES[0], "fake": CURVES[1], "unseen generator": CURVES[4]}
 
 
-def draw_figures(outcome, roles, trained, config, run):
-    """Write the figures that the outcome has the data for into the run's figures/."""
-    chosen = next((name for name in ("resnet50", *TRANSFER) if name in outcome.histories), None)
+def draw_figures(split, roles, trained, config, run):
+    """Write the figures that a split has the data for into the run's figures/."""
+    chosen = next((name for name in ("resnet50", *TRANSFER) if name in split.histories), None)
     if chosen:  # the paper shows ResNet50
         for number, quantity in ((4, "accuracy"), (5, "loss")):
             title, file = f"Figure {number}: {quantity} of {NAMES[chosen]}", f"figure_{number:02d}_{quantity}.png"
-            history_figure({chosen: outcome.histories[chosen]}, quantity, run.path("figures", file), title)
-    predictions = pd.concat(outcome.predictions)
+            history_figure({chosen: split.histories[chosen]}, quantity, run.path("figures", file), title)
+    predictions = split.table()
     test = predictions[predictions["split"] == "test"]
     unseen, real = test["dataset"] == roles.get(UNSEEN), test["dataset"].isin(trained) & (test["label"] == "real")
     models = list(test.loc[unseen, "model"].unique())
@@ -31,7 +30,7 @@ def draw_figures(outcome, roles, trained, config, run):
         chosen = test[(unseen | real) & test["model"].isin(models)]
         _detection_figure(chosen, run.path("figures", "figure_06_case2.png"))
     if any(model == PROPOSED for model in predictions["model"]):
-        _embedding_figure(outcome, roles, trained, config, run)
+        _embedding_figure(split, roles, trained, config, run)
 
 
 def _detection_figure(predictions, path):
@@ -51,16 +50,16 @@ def _detection_figure(predictions, path):
     return save_figure(figure, path)
 
 
-def _embedding_figure(outcome, roles, trained, config, run):
+def _embedding_figure(split, roles, trained, config, run):
     """Figure 7: the embeddings of test images, by t-SNE and PCA, of the untrained and the trained network."""
-    network = detectors.load(run.folder, PROPOSED).network
-    images, kinds = _sample(outcome.images, roles, trained, config.tsne_images, outcome.seed)
-    pixels = Images(images, train.preprocessing(config, PROPOSED)).evaluation_batches(config.batch_size)
-    vectors = {stage: predict(each, pixels, len(images)) for stage, each in _stages(network, outcome.seed)}
+    network = store.load(run.folder, PROPOSED).network
+    images, kinds = _sample(split.images, roles, trained, config.tsne_images, split.seed)
+    pixels = Images(images, method.preprocessing(config, PROPOSED)).evaluation_batches(config.batch_size)
+    vectors = {stage: predict(each, pixels, len(images)) for stage, each in _stages(network, split.seed)}
     figure, axes = new_figure(2, 2, 4.4, 4.0, f"Figure 7: embeddings of {len(images)} test images")
     for row, (stage, embeddings) in zip(axes, vectors.items(), strict=True):
-        for axis, (method, points) in zip(row, _flattened(embeddings, outcome.seed), strict=True):
-            scatter_panel(axis, points, kinds, KINDS, f"{stage}, {method}")
+        for axis, (projection, points) in zip(row, _flattened(embeddings, split.seed), strict=True):
+            scatter_panel(axis, points, kinds, KINDS, f"{stage}, {projection}")
     axes[0, 0].legend(fontsize=8, frameon=False, markerscale=2)
     return save_figure(figure, run.path("figures", "figure_07_embeddings.png"))
 
@@ -70,9 +69,9 @@ def _sample(images, roles, trained, most, seed):
     images = images[(images["case"] == "case1") & (images["split"] == "test")]
     kinds = images["label"].where(images["dataset"].isin(trained), "unseen generator")
     images = images[images["dataset"].isin(trained) | (images["dataset"] == roles.get(UNSEEN))]
-    some = images.groupby(kinds[images.index]).sample(frac=1, random_state=seed)
-    some = some.groupby(kinds[some.index]).head(most // len(KINDS))
-    return some, kinds[some.index].to_numpy()
+    sample = images.groupby(kinds[images.index]).sample(frac=1, random_state=seed)
+    sample = sample.groupby(kinds[sample.index]).head(most // len(KINDS))
+    return sample, kinds[sample.index].to_numpy()
 
 
 def _stages(network, seed):

@@ -52,6 +52,17 @@ def channel_statistics(batches, count):
     return Statistics(tuple(mean.tolist()), tuple(deviation.tolist()))
 
 
+def stored_statistics(network: keras.Model) -> Statistics:
+    """Return the Statistics of a stored network: constants of its Z-score, which its weights do not hold.
+
+    Raises:
+        ValueError: if the network has no Z-score.
+    """
+    config = network.get_layer("z_score").get_config()
+    mean, variance = (np.ravel(config[name]).astype(float) for name in ("mean", "variance"))
+    return Statistics(tuple(mean.tolist()), tuple(np.sqrt(variance).tolist()))
+
+
 def siamese(statistics, image_size=128, width=1.0):
     """The stream of Figure 3, "12-layer": pixels (B, S, S, 3) -> embeddings (B, 100); 9,470,724 parameters at 128 px.
 

@@ -1,0 +1,87 @@
+"""What models/<name>.json holds: everything between a picture and its score. Read without TensorFlow."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from common.files import read_json
+
+
+@dataclass(frozen=True)
+class Description:
+    """What models/<name>.json holds.
+
+    Args:
+        model: what was trained, e.g. `siamese`; the results' name for it.
+        preprocessing: the fields of common.data.pipeline.Preprocessing, image size included.
+        head: `probability` if the output is P(fake); `margin` if it is a signed distance m, whose score is
+            1 / (1 + exp(-m)).
+        features: the layer whose output feeds the classifier; empty: the network's output does.
+        faces: the flags by which data_prep found faces in the training images.
+        threshold: the score from which an image is called fake.
+        proposed: whether it is the paper's own proposal, predict's default.
+        width: the factor on the network's filters; None if it has none.
+        protocol: how its training images were split.
+        seed: of its training.
+        trained_on: {data set: fingerprint} of its training images; empty if they are not known.
+        name: the file's name without its suffix, unique in a run.
+        network: the .keras file, which several descriptions can share.
+        classifier: the .skops file; empty without a classifier.
+    """
+
+    model: str
+    preprocessing: dict[str, Any]
+    head: str = "probability"
+    features: str = ""
+    faces: dict[str, Any] = field(default_factory=dict)
+    threshold: float = 0.5
+    proposed: bool = False
+    width: float | None = None
+    protocol: str = ""
+    seed: int | None = None
+    trained_on: dict[str, str] = field(default_factory=dict)
+    name: str = ""
+    network: str = ""
+    classifier: str = ""
+
+    def placed(self, suffix: str, has_classifier: bool) -> "Description":
+        """Return the description with file names: those of the model, or of `network` if another one's is shared.
+
+        Args:
+            suffix: what sets the run's models of one protocol and seed apart; empty for the first.
+            has_classifier: whether a classifier is stored beside the network.
+        """
+        return replace(
+            self,
+            name=self.model + suffix,
+            network=f"{self.network or self.model}{suffix}.keras",
+            classifier=f"{self.model}{suffix}.skops" if has_classifier else "",
+        )
+
+
+def descriptions(run: str | Path) -> dict[str, Description]:
+    """Return all detectors of a run as {name: Description}."""
+    files = sorted((Path(run) / "models").glob("*.json"), key=lambda file: file.stem)  # x before x-frame-seed1
+    documents = {file.stem: read_json(file) for file in files}
+    if any("model" not in document for document in documents.values()):
+        documents = _with_training(Path(run), documents)
+    return {name: Description(**document) for name, document in documents.items()}
+
+
+def _with_training(run: Path, documents: dict[str, dict]) -> dict[str, dict]:
+    """Add model, protocol and seed to the descriptions of a run from before they were stored.
+
+    Such a run named its detectors MODEL, and after its first protocol and seed MODEL-PROTOCOL-seedN or MODEL-seedN; its
+    predictions.csv has all three as columns.
+    """
+    names: dict[str, dict] = {}
+    table = run / "predictions.csv"
+    if table.is_file():
+        columns = pd.read_csv(table, usecols=["model", "protocol", "seed"]).drop_duplicates()
+        for model, protocol, seed in columns.itertuples(index=False):
+            facts = {"model": model, "protocol": protocol, "seed": int(seed)}
+            for name in (model, f"{model}-{protocol}-seed{seed}", f"{model}-seed{seed}"):
+                names.setdefault(name, facts)
+    return {name: {"model": name} | names.get(name, {}) | document for name, document in documents.items()}

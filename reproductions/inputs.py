@@ -1,0 +1,284 @@
+"""What a run starts from: its data sets, its splits, and the weights that its networks start from."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from common.conditions import NO_IMAGENET_WEIGHTS, PARTIAL_DATA
+from common.data.datasets import DataSet, merge, open_dataset, read_data
+from common.errors import UserError
+from common.runs.options import RunOptions
+from common.splits.leaks import check_splits
+from common.splits.protocols import choose_protocols, split_images
+from data_prep.embedded import embedded_images
+
+log = logging.getLogger("deepfake")
+
+Draw = Callable[[pd.DataFrame, str, int, tuple[float, ...]], tuple[pd.Series, str]]
+
+
+@dataclass
+class Split:
+    """One protocol and one seed: their images, and what the run has measured on them so far.
+
+    Args:
+        protocol: how the images are split.
+        seed: of the split and of every training on it.
+        parts: {case or fold: images with the column split}; {"": images} if there is one part.
+        remarks: what a reader of every number must know, e.g. which images were left out.
+        suffix: what its models' names end with; empty for a run's first.
+        predictions: a table for each model, of the images that were scored.
+        histories: {training: one row an epoch}.
+        notes: {model: what a reader of its numbers must know}.
+    """
+
+    protocol: str
+    seed: int
+    parts: dict[str, pd.DataFrame]
+    remarks: list[str] = field(default_factory=list)
+    suffix: str = ""
+    predictions: list[pd.DataFrame] = field(default_factory=list)
+    histories: dict[str, pd.DataFrame] = field(default_factory=dict)
+    notes: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def images(self) -> pd.DataFrame:
+        """All images; of several parts one below the other, named in the column case."""
+        if list(self.parts) == [""]:
+            return self.parts[""]
+        return pd.concat([images.assign(case=name) for name, images in self.parts.items()])
+
+    def count(self, split: str) -> int:
+        """Return the number of images of a split in the smallest part."""
+        return min(int((images["split"] == split).sum()) for images in self.parts.values())
+
+    def table(self) -> pd.DataFrame:
+        """Return all predictions, in the order of the models' first ones."""
+        together = pd.concat(self.predictions)
+        return pd.concat([table for _, table in together.groupby("model", sort=False)])
+
+
+@dataclass(frozen=True)
+class RunData:
+    """The data of a run.
+
+    Args:
+        datasets: all prepared folders.
+        trained: the names of those that are trained on; empty if all are only tested.
+        splits: a Split for each protocol and seed.
+    """
+
+    datasets: list[DataSet]
+    trained: tuple[str, ...]
+    splits: list[Split]
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """{NAME of --data: name of the data set}."""
+        return {data.role: data.name for data in self.datasets}
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """{name of the data set: hash of its manifest}."""
+        return {data.name: data.fingerprint for data in self.datasets}
+
+    def training_images(self) -> int:
+        """Return the number of images in the data sets that are trained on, before they are split."""
+        return sum(len(data.images) for data in self.datasets if data.name in self.trained)
+
+    def face_cropping(self) -> dict:
+        """Return the flags by which data_prep found the faces, for predict; of data sets that differ, the first's."""
+        keys = ("faces", "size", "margin", "min_confidence", "pick")
+        used = [data for data in self.datasets if data.name in self.trained] or self.datasets
+        chains = [{key: data.preparation.get("flags", {}).get(key) for key in keys} for data in used]
+        if any(chain != chains[0] for chain in chains):
+            log.info("the data sets were prepared with different face flags; predict uses those of %s", used[0].name)
+        return chains[0]
+
+    def log_missing(self, layouts: Mapping[str, str]) -> None:
+        """Log which of a paper's data sets were not given."""
+        if missing := sorted(set(layouts) - set(self.roles)):
+            log.info("data sets of this paper that were not given: %s", ", ".join(missing))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch that a run needs: the flag that sets its size, and the training images that must fill it."""
+
+    flag: str
+    size: int
+    images: int
+    subject: str = "the training split"
+
+    def check(self) -> None:
+        """Raise UserError if there are fewer images than a batch has."""
+        if self.images < self.size:
+            raise UserError(f"{self.flag} {self.size}: {self.subject} has only {self.images} images; lower it")
+
+
+def load_data(
+    config: RunOptions, layouts: Mapping[str, str], families: Mapping[str, tuple[str, float]], frames: int = 1,
+    **preparation: object,
+) -> list[DataSet]:  # fmt: skip
+    """Return the data sets of --data, or the embedded ones if there are none.
+
+    Args:
+        config: the run's config, with `synthetic_images`.
+        layouts: {legal NAME: its data_prep layout}.
+        families: {NAME: (family of drawn fakes, share of --synthetic-images)}, the embedded data.
+        frames: images of an embedded clip; above 1 they are clips.
+        preparation: faces, size, jpeg: flags of data_prep for the embedded data.
+    """
+    if config.data:
+        return read_data(config.data, layouts, config.limit)
+    counts = {role: max(10, round(share * config.synthetic_images / frames)) for role, (_, share) in families.items()}
+    return [
+        open_dataset(role, embedded_images(family, counts[role], frames=frames, **preparation), limit=config.limit)
+        for role, (family, _) in families.items()
+    ]
+
+
+def require_weights(config: RunOptions, weights: Mapping[str, object], models: Sequence[str]) -> None:
+    """Check that a run with --epochs 0 has a network to evaluate.
+
+    Args:
+        config: the run's config.
+        weights: {model: file} of --weights.
+        models: the models that --weights can start, the run's own first.
+
+    Raises:
+        UserError: if nothing is trained and no weights are given.
+    """
+    if config.epochs == 0 and not set(weights) & set(models):
+        others = f", or another of {', '.join(models[1:])}" if len(models) > 1 else ""
+        raise UserError(f"--epochs 0 trains nothing: give --weights {models[0]}=FILE{others}")
+
+
+def require_classes(images: pd.DataFrame, config: RunOptions, remedy: str) -> None:
+    """Check that there is something to train on.
+
+    Args:
+        images: the images of the data sets that are trained on, with the column label.
+        config: the run's config; with --epochs 0 any images will do.
+        remedy: what to give, e.g. `--data dfdc=DIR with both`.
+
+    Raises:
+        UserError: if a class is missing and something is trained.
+    """
+    if config.epochs and set(images["label"]) != {"fake", "real"}:
+        found = ", ".join(sorted(set(images["label"]))) or "none"
+        raise UserError(f"training needs real and fake images, got {found}: give {remedy}")
+
+
+def partial_data(
+    config: RunOptions, count: int, published: int, unit: str = "images", share: float = 0.99
+) -> list[str]:
+    """Return the note that a run has fewer images than its paper, as a list that is empty if it has enough.
+
+    Args:
+        config: the run's config; embedded data are never called partial.
+        count: the run's images.
+        published: the paper's.
+        unit: what is counted, e.g. `frames`.
+        share: of the published number from which the data count as whole: a few unreadable files are not another data
+            set.
+    """
+    if not config.data or count >= share * published:
+        return []
+    return [f"{PARTIAL_DATA}: {count} of the paper's {published} {unit}"]
+
+
+def draw_splits(datasets: list[DataSet], trained: tuple[str, ...], config: RunOptions) -> list[Split]:
+    """Return a Split for each protocol and seed, by common.splits.protocols."""
+    images = merge(datasets, config.near_duplicates)
+    protocols = default_protocols(images[images["dataset"].isin(trained)], config)
+    return [draw_split(images, trained, config, protocol, seed) for protocol in protocols for seed in config.seeds]
+
+
+def default_protocols(images: pd.DataFrame, config: RunOptions) -> list[str]:
+    """Return the requested protocols, or all that `images` can be split by for every seed.
+
+    With --epochs 0 and images that no protocol can split (one class, a handful, none) it is the requested ones, or
+    `frame`: everything is test.
+    """
+    try:
+        return choose_protocols(images, config.protocol, config.seeds, config.split)
+    except UserError:
+        if config.epochs:
+            raise
+        return list(config.protocol) or ["frame"]
+
+
+def draw_protocol(images: pd.DataFrame, protocol: str, seed: int, fractions) -> tuple[pd.Series, str]:
+    """Return the splits of `split_images`, empty for what the protocol drops, and a remark on that or ''."""
+    splits = split_images(images, protocol, seed, fractions)
+    dropped = (splits == "").sum()
+    return splits, f"{dropped} of {len(images)} images dropped, they show persons of two sides" if dropped else ""
+
+
+def draw_split(
+    images: pd.DataFrame, trained: tuple[str, ...], config: RunOptions, protocol: str, seed: int,
+    draw: Draw = draw_protocol,
+) -> Split:  # fmt: skip
+    """Split what is trained on; the unseen data sets are test.
+
+    An unseen data set's copies of images that are trained on, and with --near-duplicates their near-duplicates, are
+    left out. With --epochs 0, data that cannot be split (one class, a handful of images) are all test.
+
+    Args:
+        images: all images, with the column dataset.
+        trained: the names of the data sets that are trained on.
+        config: the run's config, with `split`.
+        protocol: of common.splits.protocols, or the paper's own if `draw` knows it.
+        seed: of the split.
+        draw: (images, protocol, seed, --split) -> (splits, '' for an image that is not drawn; a remark or '').
+    """
+    remarks = []
+    seen = images["dataset"].isin(trained)
+    copies = ~seen & images["sha256"].isin(images.loc[seen & (images["sha256"] != ""), "sha256"])
+    if "near" in images:
+        copies |= ~seen & images["near"].isin(images.loc[seen, "near"])
+    if copies.any():
+        remarks.append(f"{copies.sum()} unseen images left out, they are copies of images trained on")
+        images, seen = images[~copies], seen[~copies]
+    splits = pd.Series("test", index=images.index)
+    try:
+        splits[seen], remark = draw(images[seen], protocol, seed, config.split)
+        remarks += [remark] if remark else []
+    except UserError as error:
+        if config.epochs:
+            raise
+        log.warning("everything is test: %s", error)
+    images, splits = images[splits != ""], splits[splits != ""]
+    for remark in remarks:
+        log.warning("protocol %s, seed %d: %s", protocol, seed, remark)
+    check_splits(images, splits, protocol)
+    return Split(protocol, seed, {"": images.assign(split=splits)}, remarks)
+
+
+def resolve_imagenet_weights(backbone: str, config: RunOptions, model: str) -> tuple[str, list[str]]:
+    """Find the ImageNet weights of a backbone before anything is trained.
+
+    If they cannot be downloaded, the preset paper stops; the others start from random weights and note it.
+
+    Args:
+        backbone: a network of common.networks.backbones.
+        config: the run's config.
+        model: the paper's name of the network that it is part of, for the log.
+
+    Returns:
+        (what the backbone starts from: `imagenet`, `none` or a folder; notes).
+    """
+    from common.networks.backbones import WeightsUnavailable, find_weights
+
+    chosen = config.imagenet_weights
+    try:
+        find_weights(backbone, chosen)
+    except WeightsUnavailable as error:
+        if config.preset == "paper":
+            raise
+        log.warning("%s starts from random weights: %s", model, error)
+        chosen = "none"
+    return chosen, [NO_IMAGENET_WEIGHTS] if chosen == "none" else []

@@ -1,0 +1,134 @@
+"""From a split table of images to trained detectors: the networks, and the SVM on their features."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import keras
+import pandas as pd
+from sklearn.metrics import accuracy_score, roc_auc_score
+
+from common.data.pipeline import Images, Preprocessing
+from common.detectors.store import Description, Detector
+from common.training.fit import TrainingPlan, predict
+from common.training.initial_weights import initial_weights_note, load_initial_weights
+from common.training.supervised import NOT_TRAINED, Training
+from reproductions.mesoinception_svm import model
+from reproductions.mesoinception_svm.augmentation import choose_augmentation
+from reproductions.mesoinception_svm.config import BASE, HINGE, NEXT_BEST, PROPOSED, Config, batch_size_of, epochs_of
+
+BUILDERS = {
+    BASE: model.mesoinception4,
+    NEXT_BEST: model.mesoinception4,
+    "meso4": model.meso4,
+    HINGE: model.meso4_hinge,
+}
+
+
+def preprocessing(config: Config) -> Preprocessing:
+    """Return what happens to pixels before the network: Sec. 4.2, 256 x 256 x 3; [0, 1] as in MesoNet's code."""
+    return Preprocessing(config.image_size, config.resize)
+
+
+def train_network(
+    name: str, config: Config, images: pd.DataFrame, weights: Path | None, training: Training
+) -> tuple[Detector, pd.DataFrame | None, list[str]]:
+    """Train one network on the rows of `images` whose split is train; validation chooses the epoch.
+
+    Args:
+        name: a key of BUILDERS.
+        config: the run's config.
+        images: with the columns file, label and split.
+        weights: a .keras file, or MesoNet's published .h5, to start from; or None.
+        training: its devices, seed and folder.
+
+    Returns:
+        (detector, history or None, notes for the results).
+    """
+    train = Images(images[images["split"] == "train"], preprocessing(config))
+    batch_size, epochs = batch_size_of(name, config), epochs_of(name, config)
+    with training.scope():
+        network = BUILDERS[name](config.image_size, synchronized=training.synchronized)
+        network.name = name
+        notes = []
+        if weights:
+            load_initial_weights(network, weights, f"--weights {name}", model.load_legacy_weights)
+            notes.append(initial_weights_note(weights))
+        if epochs:
+            training.compile(
+                network,
+                keras.optimizers.Adam(learning_rate(name, config, train.steps(batch_size, config.fake_share))),
+                loss=keras.losses.Hinge() if name == HINGE else keras.losses.MeanSquaredError(),  # Sec. 4.2, l(a, y)
+                metrics=[keras.metrics.BinaryAccuracy("accuracy", threshold=_threshold(name))],
+            )
+    description = Description(name, asdict(preprocessing(config)), head="margin" if name == HINGE else "probability")
+    detector = Detector(description, network)
+    if epochs == 0:
+        return detector, None, [*notes, NOT_TRAINED]
+    augment = choose_augmentation(config.augmentation)
+    history, training_notes = training.fit(
+        network,
+        lambda epoch: train.training_batches(batch_size, training.seed, epoch, augment, config.fake_share),
+        _validate(images, config, name),
+        TrainingPlan(epochs, config.monitor, config.patience),
+    )
+    return detector, history, notes + training_notes
+
+
+def fit_proposed(base: Detector, config: Config, images: pd.DataFrame, seed: int) -> tuple[Detector, str]:
+    """Fit the paper's proposal (Sec. 3), an RBF SVM on the 16 features of the training images.
+
+    Args:
+        base: the detector of MesoInception-4.
+        config: the run's config.
+        images: with the columns file, label and split; both classes are in the training split.
+        seed: of Nystroem's approximation.
+
+    Returns:
+        (detector, what was fitted, in words).
+    """
+    table = Images(images[images["split"] == "train"], preprocessing(config))
+    features = model.feature_network(base.network)
+    vectors = predict(features, table.evaluation_batches(config.batch_size), len(table))
+    svm, fitted = model.fit_svm(vectors, table.labels, config.svm_max, seed, config.fake_share)
+    description = replace(
+        base.description, model=PROPOSED, network=BASE, features=model.FEATURES, head="margin", proposed=True
+    )
+    return Detector(description, features, svm), fitted
+
+
+def learning_rate(name: str, config: Config, steps: int):
+    """Return the learning rate by iteration.
+
+    It is divided by 10 every 1000 iterations down to 1e-6 (Sec. 4.2), or every 5 epochs (Sec. 4.3.1, next best model).
+
+    Args:
+        name: the network.
+        config: the run's config.
+        steps: training steps in an epoch.
+    """
+    if name == NEXT_BEST:
+        return keras.optimizers.schedules.ExponentialDecay(config.learning_rate, 5 * steps, 0.1, staircase=True)
+    rates = [config.learning_rate]
+    while rates[-1] / 10 >= 1e-6 * (1 - 1e-9):
+        rates.append(rates[-1] / 10)
+    last = [config.decay_every * (place + 1) - 1 for place in range(len(rates) - 1)]  # iterations count from 0
+    return keras.optimizers.schedules.PiecewiseConstantDecay(last, rates) if last else config.learning_rate
+
+
+def _threshold(name):
+    return 0.0 if name == HINGE else 0.5
+
+
+def _validate(images, config, name):
+    """Return a function of the network -> loss, accuracy and AUC on the validation split."""
+    table = Images(images[images["split"] == "val"], preprocessing(config))
+
+    def validate(network):
+        outputs = predict(network, table.evaluation_batches(config.batch_size), len(table))
+        return {
+            "val_loss": float(network.loss(table.labels[:, None].astype("float32"), outputs)),
+            "val_accuracy": float(accuracy_score(table.labels, outputs[:, 0] >= _threshold(name))),
+            "val_auc": float(roc_auc_score(table.labels, outputs[:, 0])),
+        }
+
+    return validate

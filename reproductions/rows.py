@@ -1,0 +1,80 @@
+"""From splits with predictions to the tables of a run and the rows of RESULTS/<paper>.csv."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from common.evaluation.evaluate import Value
+from common.runs.folder import Run
+from common.runs.options import changed_flags, preset_name
+from reproductions.inputs import Split
+from results.tables import upsert
+
+if TYPE_CHECKING:
+    from reproductions.session import Session
+
+ROW_COLUMNS = ("table", "row", "metric", "model", "value", "ci_low", "ci_high", "n", "dataset", "note")
+
+
+def result_row(key: tuple[str, str, str], model: str, value: Value, dataset: str, *notes: str) -> dict:
+    """Return a row of the results, without what `publish` adds.
+
+    Args:
+        key: (table, row, metric), a published key or one of table `extra`.
+        model: whose notes the row gets.
+        value: the metric with its interval and n.
+        dataset: what was tested on, as the results name it.
+        notes: what a reader of this number must know; empty ones are dropped.
+    """
+    return {
+        **dict(zip(("table", "row", "metric"), key, strict=True)),
+        "model": model,
+        "value": value.value,
+        "ci_low": value.low,
+        "ci_high": value.high,
+        "n": value.n,
+        "dataset": dataset,
+        "note": "; ".join(filter(None, (*notes, value.reason))),
+    }
+
+
+def as_table(rows: list[dict]) -> pd.DataFrame:
+    """Return rows of `result_row` as a table, which has its columns also if there are no rows."""
+    return pd.DataFrame(rows, columns=list(ROW_COLUMNS))
+
+
+def publish(session: Session, split: Split, rows: pd.DataFrame, remarks: Sequence[str]) -> None:
+    """Put a split's rows into RESULTS/<paper>.csv, each with its own notes and those of the run."""
+    config, presets = session.config, session.presets
+    shared = [*changed_flags(config, presets), *split.remarks, *remarks]
+    notes = [
+        "; ".join(filter(None, [note, *split.notes.get(model, ()), *shared]))
+        for note, model in zip(rows["note"], rows["model"], strict=True)
+    ]
+    upsert(
+        rows.drop(columns="model").assign(
+            paper=session.paper, protocol=split.protocol, preset=preset_name(config, presets), seed=split.seed,
+            run=session.run.name, commit=session.run.commit, note=notes,
+        ),
+        config.results / f"{session.paper}.csv",
+    )  # fmt: skip
+
+
+def write_tables(splits: Sequence[Split], run: Run) -> None:
+    """Write predictions.csv, splits.csv and history.csv, over all protocols and seeds."""
+    run.write_csv(pd.concat([split.table() for split in splits]), "predictions.csv")
+    columns = ["dataset", "path", "sha256", "label", "split", "case"]
+    images = [split.images.filter(items=columns).assign(protocol=split.protocol, seed=split.seed) for split in splits]
+    run.write_csv(pd.concat(images), "splits.csv")
+    histories = [
+        history.assign(model=model, protocol=split.protocol, seed=split.seed)
+        for split in splits
+        for model, history in split.histories.items()
+    ]
+    if histories:
+        history = pd.concat(histories)
+        keys = ["model", "protocol", "seed"]
+        run.write_csv(history[keys + [column for column in history if column not in keys]], "history.csv")

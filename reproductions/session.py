@@ -1,0 +1,161 @@
+"""One run of one paper: everything that every run.py does around its method. A paper calls it; it calls no paper."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from common.data.pipeline import Images, Preprocessing, explain_damaged_images
+from common.detectors import store
+from common.detectors.store import Detector
+from common.evaluation.predictions import prediction_table
+from common.files import sha256
+from common.runs import folder
+from common.runs.options import RunOptions
+from common.training import distribution
+from common.training.supervised import Training
+from reproductions import rows
+from reproductions.inputs import Batch, RunData, Split
+from results import compare
+
+log = logging.getLogger("deepfake")
+
+
+class Session:
+    """A run: config, weights and data in; run folder, rows and comparison out.
+
+    Args:
+        paper: the paper's name.
+        presets: its presets, by name.
+        config: the resolved config.
+        weights: {model: file} of --weights.
+        data: the data sets and their splits.
+        batches: the batches that its trainings need, checked before the run folder is created.
+        fingerprints: {name: hash} of what else the run starts from.
+
+    Raises:
+        UserError: if a batch cannot be filled, or the devices do not divide it.
+    """
+
+    def __init__(
+        self,
+        paper: str,
+        presets: Mapping[str, RunOptions],
+        config: RunOptions,
+        weights: Mapping[str, Path],
+        data: RunData,
+        batches: Iterable[Batch] = (),
+        fingerprints: Mapping[str, str] | None = None,
+    ):
+        self.paper, self.presets, self.config, self.weights, self.data = paper, presets, config, weights, data
+        self.strategy = distribution.set_up(config.strategy, config.precision, config.deterministic)
+        for batch in batches:
+            batch.check()
+            distribution.check_batch(batch.size, self.strategy, batch.flag)
+        inputs = data.fingerprints | {f"weights of {name}": sha256(file) for name, file in weights.items()}
+        devices = distribution.describe_devices()
+        self.run = folder.open_run(paper, config, inputs | dict(fingerprints or {}), devices)
+        distribution.log_devices(devices, self.strategy)
+        config.results.mkdir(parents=True, exist_ok=True)
+        self.faces = data.face_cropping()
+
+    def splits(self) -> Iterator[Split]:
+        """Yield each protocol and seed. The first keeps the models' plain names."""
+        with explain_damaged_images():
+            for number, split in enumerate(self.data.splits):
+                split.suffix = f"-{split.protocol}-seed{split.seed}" if number else ""
+                yield split
+
+    def models(self, names: Iterable[str]) -> Iterator[str]:
+        """Yield the models that are trained, or that have weights if nothing is trained."""
+        for name in names:
+            if self.config.epochs or name in self.weights:
+                yield name
+            else:
+                log.info("%s: skipped, --epochs 0 and no --weights %s=FILE", name, name)
+
+    def training(self, name: str, split: Split, part: str = "") -> Training:
+        """Return the devices, the seed and the state's folder of one training."""
+        words = [name + split.suffix, part.replace(" ", "")]
+        return self.training_in("-".join(filter(None, words)), split.seed)
+
+    def training_in(self, name: str, seed: int) -> Training:
+        """Return the training whose state is in the folder `name`."""
+        logs = self.run.folder / "tensorboard" / name if self.config.tensorboard else None
+        return Training(self.strategy, self.run.path("checkpoints", name), seed, self.config.jit, logs)
+
+    def add(
+        self,
+        split: Split,
+        detector: Detector,
+        history: pd.DataFrame | None,
+        notes: Sequence[str],
+        scored: pd.DataFrame | None = None,
+        part: str = "",
+    ) -> None:
+        """Save a detector, score images with it, and record its predictions, history and notes.
+
+        Args:
+            split: what it was trained on.
+            detector: its description names the model; the session adds protocol, seed, data and file names.
+            history: one row an epoch; None if it was not trained.
+            notes: what a reader of its numbers must know.
+            scored: the images to score; None: those of validation and test.
+            part: the case or fold.
+        """
+        if scored is None:
+            images = split.parts[part]
+            scored = images[images["split"] != "train"]
+        self.save(split, detector)
+        self.record(split, detector.description.model, scored, self.score(detector, scored), history, notes)
+
+    def save(self, split: Split, detector: Detector) -> None:
+        """Write a detector into the run's models/, with protocol, seed and training data in its description."""
+        fingerprints = self.data.fingerprints
+        description = replace(
+            detector.description,
+            faces=self.faces,
+            protocol=split.protocol,
+            seed=split.seed,
+            trained_on={name: fingerprints[name] for name in self.data.trained} if self.config.epochs else {},
+        ).placed(split.suffix, detector.classifier is not None)
+        store.save(replace(detector, description=description), self.run.folder / "models")
+
+    def score(self, detector: Detector, images: pd.DataFrame, batch_size: int | None = None):
+        """Return the scores of the images of a table, float64 (n,), in [0, 1]."""
+        preprocessing = Preprocessing(**detector.description.preprocessing)
+        batches = Images(images, preprocessing).evaluation_batches(batch_size or self.config.batch_size)
+        return detector.score(batches, len(images))
+
+    @staticmethod
+    def record(split: Split, model: str, images: pd.DataFrame, scores, history=None, notes=()) -> None:
+        """Keep a model's scores (n,) of `images`, its history and its notes for the run's tables."""
+        split.predictions.append(prediction_table(images, scores, model, split.protocol, split.seed))
+        split.notes[model] = list(notes)
+        if history is not None:
+            split.histories[model] = history
+
+    def publish(self, rows_of: Callable[[Split], pd.DataFrame], remarks: Sequence[str] = ()) -> list[pd.DataFrame]:
+        """Write predictions.csv and its companions, then each split's rows into RESULTS/<paper>.csv.
+
+        Args:
+            rows_of: the rows of a split, with the column model.
+            remarks: what a reader of every number must know.
+
+        Returns:
+            The rows of each split.
+        """
+        rows.write_tables(self.data.splits, self.run)
+        published = [rows_of(split) for split in self.data.splits]
+        for split, table in zip(self.data.splits, published, strict=True):
+            rows.publish(self, split, table, remarks)
+        return published
+
+    def finish(self) -> None:
+        """Mark the run as finished, print published against reproduced, and say where everything is."""
+        self.run.finish()
+        compare.write_and_print_comparison([self.paper], self.config.results, self.run.name)
+        print(f"rows: {self.config.results / self.paper}.csv; figures: {self.run.folder / 'figures'}")
+        print(f"score a picture or a video: python -m common.predict {self.run.folder} FILE")
