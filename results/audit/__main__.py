@@ -4,11 +4,12 @@
     python -m results.audit cffn_resnet
     python -m results.audit --table FILE.csv            # a table of your own: row,metric,printed[,table,n]
 
-Every group of numbers about one test is held against all integer confusion matrices under every rounding rule; sums
-and numbers that a paper prints twice are compared. Findings that rest on reading stand beside, marked so.
+Every group of numbers from one test is compared with all integer confusion matrices under every rounding rule. Sums,
+and numbers that a paper prints twice, are compared too. Findings that come from reading a text are marked.
 """
 
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,35 +18,36 @@ import tyro
 from common.cli import parse, run_main
 from common.errors import UserError
 from results.audit.check import audit_paper, audit_table, write_findings
-from results.audit.findings import CONTRADICTION, HOLDS, READING, ROUNDING
+from results.audit.findings import CONTRADICTION, HOLDS, RANGE, READING, ROUNDING, UNIQUE, Finding
 from results.tables import known_papers
 
 WIDTH = 110
-HEADINGS = {
-    CONTRADICTION: "cannot be true together",
-    ROUNDING: "true only if numbers were cut, or rounded by different rules",
-    "rest": "what the numbers say",
-    HOLDS: "holds",
-    READING: "from reading text or code, not from arithmetic",
+HEADINGS = {  # heading: the verdicts under it, in the order of the report
+    "cannot be true together": (CONTRADICTION,),
+    "true only if numbers were cut, or rounded by different rules": (ROUNDING,),
+    "what the numbers say": (UNIQUE, RANGE),
+    "holds": (HOLDS,),
+    "from reading text or code, not from arithmetic": (READING,),
 }
 
 
 @dataclass(frozen=True)
-class Options:
+class AuditOptions:
     """Can the published numbers be true together?"""
 
     papers: tyro.conf.Positional[tuple[str, ...]] = ()
     """Which papers to audit; none: all."""
     table: Path | None = None
-    """Audit this CSV file instead: columns row, metric, printed, and if wanted table and n."""
+    """Audit this CSV file instead. Columns: row, metric, printed, and optionally table and n."""
     results: Path = Path("results")
-    """Folder for audit.csv."""
+    """Folder into which audit.csv is written."""
     debug: bool = False
     """Show the traceback of an error."""
 
 
-def main(argv=None):
-    options = parse(Options, argv, prog="python -m results.audit", description=__doc__)
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    options = parse(AuditOptions, argv, prog="python -m results.audit", description=__doc__)
     if options.table:
         if options.papers:
             raise UserError("--table audits a table of your own: leave out the papers")
@@ -60,29 +62,26 @@ def main(argv=None):
     print(f"written: {path}")
 
 
-def print_report(findings):
-    """Print the findings as text, by paper and verdict, the gravest first."""
+def print_report(findings: Sequence[Finding]) -> None:
+    """Print the findings by paper and verdict, contradictions first."""
     for paper in dict.fromkeys(finding.paper for finding in findings):
         print(f"{paper}\n")
-        rest = [finding for finding in findings if finding.paper == paper]
-        for verdict, heading in HEADINGS.items():
-            chosen = [finding for finding in rest if finding.verdict == verdict or verdict == "rest" == _kind(finding)]
+        for heading, verdicts in HEADINGS.items():
+            chosen = [finding for finding in findings if finding.paper == paper and finding.verdict in verdicts]
             if not chosen:
                 continue
             print(f"  {heading} ({len(chosen)})")
             for finding in chosen:
                 print(_wrapped(f"- {finding.finding}", 4, 6))
-                if verdict != HOLDS:
+                if finding.verdict != HOLDS:
                     print(_wrapped(finding.detail, 6, 6))
             print()
 
 
-def _kind(finding):
-    return "rest" if finding.verdict not in HEADINGS else finding.verdict
-
-
-def _wrapped(text, first, then):
-    return textwrap.fill(text, WIDTH, initial_indent=" " * first, subsequent_indent=" " * then, break_on_hyphens=False)
+def _wrapped(text, first_indent, indent):
+    return textwrap.fill(
+        text, WIDTH, initial_indent=" " * first_indent, subsequent_indent=" " * indent, break_on_hyphens=False
+    )
 
 
 if __name__ == "__main__":

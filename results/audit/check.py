@@ -1,7 +1,7 @@
-"""The audit of a paper, or of a user's own table: read, solve, collect."""
+"""The audit of a paper, or of a user's own table: read the numbers, check them, collect the findings."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -9,54 +9,51 @@ import pandas as pd
 from common.errors import UserError
 from common.files import write_csv
 from results.audit.findings import READING, Finding, audit_group, audit_relation
-from results.audit.relations import CELL
+from results.audit.relations import CELL, Relation
 from results.audit.table import Table, groups, is_share
 from results.tables import natural_key, published_folder, read_published
 
-RELATIONS = ("finding", "kind", "statement", "source")
-NOTES = ("finding", "table", "row", "detail", "source")
-AUDIT = ("paper", "finding", "table", "row", "detail", "verdict")
-OWN = ("row", "metric", "printed")
+RELATION_COLUMNS = ("finding", "kind", "statement", "source")
+NOTE_COLUMNS = ("finding", "table", "row", "detail", "source")
+AUDIT_COLUMNS = ("paper", "finding", "table", "row", "detail", "verdict")
+REQUIRED_COLUMNS = ("row", "metric", "printed")  # of a user's own table
+CELL_COLUMNS = ["table", "row", "metric"]
 
 
-@dataclass(frozen=True)
-class Relation:
-    """A line of <paper>_relations.csv: a matrix that statements share, or a comparison of printed numbers."""
+def audit_paper(paper: str) -> list[Finding]:
+    """Audit a paper's published numbers.
 
-    finding: str
-    kind: str
-    statement: str
-    source: str
+    Args:
+        paper: one of `results.tables.known_papers()`.
 
+    Returns:
+        The findings about its numbers, then those of <paper>_notes.csv.
 
-def audit_paper(paper):
-    """Return the Findings about a paper's published numbers, then those of its notes."""
+    Raises:
+        UserError: if the paper is unknown, or a file cannot be read.
+    """
     rows = read_published(paper)
-    relations = [Relation(*row) for row in _read(f"{paper}_relations.csv", RELATIONS).itertuples(index=False)]
+    relations = [Relation(*row) for row in _read(f"{paper}_relations.csv", RELATION_COLUMNS).itertuples(index=False)]
     findings, _ = _audit(paper, Table(rows), relations)
-    for note in _read(f"{paper}_notes.csv", NOTES).itertuples():
+    for note in _read(f"{paper}_notes.csv", NOTE_COLUMNS).itertuples():
         detail = f"{note.detail} Source: {note.source}."
         findings.append(Finding(paper, note.finding, note.table, note.row, detail, READING))
     return findings
 
 
-def audit_table(path):
-    """Return the Findings about a user's own table, and lines on what was not checked; UserError if it is none."""
-    try:
-        rows = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8", skipinitialspace=True)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is not a readable CSV file: {str(error).strip()}") from error
-    missing = [column for column in OWN if column not in rows]
-    if missing:
-        raise UserError(
-            f"{path}: expected the columns {', '.join(OWN)}, and if wanted table and n; missing: {', '.join(missing)}"
-        )
-    rows = rows.assign(table=rows.get("table", "table"))
-    rows["n"] = [_whole(n, path) for n in rows["n"]] if "n" in rows else None
-    twice = rows.duplicated(["table", "row", "metric"])
-    if rows.empty or twice.any():
-        what = "no rows" if rows.empty else f"{' / '.join(rows.loc[twice, ['table', 'row', 'metric']].iloc[0])} twice"
-        raise UserError(f"{path}: expected each number once, table / row / metric; found {what}")
+def audit_table(path: str | Path) -> tuple[list[Finding], list[str]]:
+    """Audit a user's own table.
+
+    Args:
+        path: a CSV file with the columns row, metric, printed, and optionally table and n.
+
+    Returns:
+        The findings, and lines that name the numbers that were not checked.
+
+    Raises:
+        UserError: if the file is not such a table, or nothing in it can be checked.
+    """
+    rows = _read_own_table(path)
     findings, checked = _audit(Path(path).stem, Table(rows), [])
     names = rows["table"] + " / " + rows["row"] + " / " + rows["metric"]
     unchecked = [f"not checked: {name}" for name in names[~names.isin(checked)]]
@@ -68,41 +65,62 @@ def audit_table(path):
     return findings, unchecked
 
 
-def write_findings(findings, folder):
-    """Write audit.csv into `folder`, made if need be; return its path."""
+def write_findings(findings: Sequence[Finding], folder: str | Path) -> Path:
+    """Write audit.csv into a folder, which is created; return its path."""
     path = Path(folder) / "audit.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_csv(pd.DataFrame([vars(finding) for finding in findings], columns=AUDIT), path)
+    write_csv(pd.DataFrame([vars(finding) for finding in findings], columns=list(AUDIT_COLUMNS)), path)
     return path
 
 
+def total_relations(table: Table) -> Iterator[Relation]:
+    """Yield the sums that a table states by the word total.
+
+    A metric `total` is the sum of the row's other counts. A row `total` is the sum of its table's other rows, and a row
+    `Case I: total` that of the other rows `Case I: ...`.
+    """
+    rows = table.rows
+    for total in rows.itertuples():
+        if total.metric == "total":
+            parts = rows[(rows["table"] == total.table) & (rows["row"] == total.row) & (rows["metric"] != "total")]
+            yield from _sum(table, total, parts, "metric")
+        case, colon, name = total.row.rpartition(":")
+        if name.strip() == "total":
+            others = rows[(rows["table"] == total.table) & (rows["metric"] == total.metric)]
+            others = others[others["row"] != total.row]
+            parts = others[others["row"].str.rpartition(":")[0].eq(case)] if colon else others
+            yield from _sum(table, total, parts, "row")
+
+
 def _audit(paper, table, relations):
-    """The Findings in the order of the tables, and the cells that were looked at."""
-    matrices = groups(table, [one for one in relations if one.kind == "matrix"])
-    comparisons = [one for one in relations if one.kind != "matrix"] + list(sums(table))
+    """The findings in the order of the tables, and the cells that were checked."""
+    matrices = groups(table, [relation for relation in relations if relation.kind == "matrix"])
+    comparisons = [relation for relation in relations if relation.kind != "matrix"] + list(total_relations(table))
     findings = [audit_group(paper, group) for group in matrices]
     findings += [audit_relation(paper, relation, table) for relation in comparisons]
     checked = {cell for group in matrices for cell in group.cells}
-    checked |= {cell.strip() for one in comparisons for cell in CELL.findall(one.statement)}
+    checked |= {cell.strip() for relation in comparisons for cell in CELL.findall(relation.statement)}
     return sorted(findings, key=lambda finding: natural_key(finding.table)), checked
 
 
-def sums(table):
-    """The sums that a table states by the word total.
-
-    A metric `total` is the sum of the row's other counts; a row `total`, or `Case I: total`, the sum of its table's
-    other rows, or of the other rows `Case I: ...`.
-    """
-    rows = table.rows
-    for one in rows.itertuples():
-        if one.metric == "total":
-            beside = rows[(rows["table"] == one.table) & (rows["row"] == one.row) & (rows["metric"] != "total")]
-            yield from _sum(table, one, beside, "metric")
-        case, colon, word = one.row.rpartition(":")
-        if word.strip() == "total":
-            others = rows[(rows["table"] == one.table) & (rows["metric"] == one.metric) & (rows["row"] != one.row)]
-            above = others[others["row"].str.rpartition(":")[0].eq(case)] if colon else others
-            yield from _sum(table, one, above, "row")
+def _read_own_table(path):
+    try:
+        rows = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8", skipinitialspace=True)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is not a readable CSV file: {str(error).strip()}") from error
+    missing = [column for column in REQUIRED_COLUMNS if column not in rows]
+    if missing:
+        raise UserError(
+            f"{path}: expected the columns {', '.join(REQUIRED_COLUMNS)}, and optionally table and n; "
+            f"missing: {', '.join(missing)}"
+        )
+    rows = rows.assign(table=rows.get("table", "table"))
+    rows["n"] = [_parse_n(n, path) for n in rows["n"]] if "n" in rows else None
+    duplicated = rows.duplicated(CELL_COLUMNS)
+    if rows.empty or duplicated.any():
+        problem = "no rows" if rows.empty else f"{' / '.join(rows.loc[duplicated, CELL_COLUMNS].iloc[0])} twice"
+        raise UserError(f"{path}: expected each number once, table / row / metric; found {problem}")
+    return rows
 
 
 def _sum(table, total, parts, named_by):
@@ -110,24 +128,25 @@ def _sum(table, total, parts, named_by):
     if not cells or is_share(total.name) or not all(table.printed(cell).exact for cell in cells):
         return
     left = " + ".join(f"[{cell}]" for cell in cells)
-    words = " + ".join(parts[named_by])
-    where = " / ".join(filter(None, (total.table, total.row, total.metric if named_by == "row" else "")))
+    names = " + ".join(parts[named_by])
+    title = " / ".join(filter(None, (total.table, total.row, total.metric if named_by == "row" else "")))
     statement = f"{left} = [{total.table} / {total.row} / {total.metric}]"
-    yield Relation(f"{where}: {words}", "relation", statement, f"{total.table} prints the total")
+    yield Relation(f"{title}: {names}", "relation", statement, f"{total.table} prints the total")
 
 
-def _whole(text, path):
-    if not text.strip():
+def _parse_n(text, path):
+    digits = text.strip().replace(",", "")
+    if not digits:
         return None
-    if not re.fullmatch(r"\d+", text.strip().replace(",", "")):
+    if not re.fullmatch(r"\d+", digits):
         raise UserError(f"{path}: expected a whole number in the column n, got {text!r}")
-    return int(text.strip().replace(",", ""))
+    return int(digits)
 
 
 def _read(name, columns):
     path = published_folder() / name
     if not path.exists():
-        return pd.DataFrame(columns=columns)
+        return pd.DataFrame(columns=list(columns))
     rows = pd.read_csv(path, dtype=str, keep_default_na=False)
     if tuple(rows) != columns:
         raise UserError(f"{path}: expected the columns {','.join(columns)}; found: {','.join(rows)}")

@@ -1,140 +1,148 @@
-"""What is wrong with statements that no confusion matrix satisfies: the smallest clash, and what would mend it."""
+"""What is wrong with statements that no confusion matrix satisfies: the smallest clashes, and what would fix them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 
+from results.audit.intervals import false_positives
+from results.audit.matrices import Sizes, Solutions, Statement
 from results.audit.printed import RULES
-from results.audit.solver import BLOCK, Sizes, Solutions, interval, solve
+from results.audit.solver import BLOCK, solve
 
-SEEDS = 60  # class sizes, and totals where none is given, that are looked at whole for what can hold together
+MAX_SIZES_SCANNED = 60  # class sizes (totals, if none is known) that are scanned for statements that hold together
 EXCHANGED = {"precision": "recall", "recall": "precision", "fp": "fn", "fn": "fp"}
-TURNED = {
+WITH_CLASSES_SWAPPED = {
     **{"tp": "tn", "tn": "tp", "fp": "fn", "fn": "fp", "precision": "precision_real", "precision_real": "precision"},
     **{"recall": "specificity", "specificity": "recall", "f1": "f1_real", "f1_real": "f1"},
 }
 SYMMETRIC = ("accuracy", "error_rate", "kappa", "balanced_accuracy", "fakes", "reals", "n", "auc")
-READINGS = {"with FP and FN (precision and recall) exchanged": EXCHANGED, "with real as the positive class": TURNED}
+READINGS = {
+    "with FP and FN (precision and recall) exchanged": EXCHANGED,
+    "with real as the positive class": WITH_CLASSES_SWAPPED,
+}
 
 
 @dataclass(frozen=True)
 class Conflict:
-    """clashes: the smallest sets of statements that cannot hold together, tuples of equal length.
+    """Why statements contradict each other.
 
-    left_out: the fewest statements without which the rest fits, rest: the Solutions then (None if nothing is left).
-    readings: {how the table may be misread: the Solutions of that reading}.
+    Args:
+        clashes: the smallest sets of statements that no matrix satisfies, all of the same size.
+        left_out: the fewest statements without which a matrix fits.
+        rest: the Solutions of the others; None if no statement is left.
+        readings: {how the table may be misread: the Solutions of that reading}.
     """
 
-    clashes: list
-    left_out: tuple
+    clashes: list[tuple[Statement, ...]]
+    left_out: tuple[Statement, ...]
     rest: Solutions | None
-    readings: dict
+    readings: dict[str, Solutions]
 
 
-def explain(statements, sizes):
-    """Return the Conflict of statements for which `solve` finds nothing."""
-    sets = _sets_that_hold(statements, sizes)
-    clashes, sets = _smallest_clashes(statements, sizes, sets)
-    kept = max(sets, key=lambda held: (len(held), sorted(held)), default=frozenset())
+def explain(statements: Sequence[Statement], sizes: Sizes) -> Conflict:
+    """Explain why `solve` finds no matrix for these statements and sizes."""
+    consistent = _consistent_sets(statements, sizes)
+    clashes, consistent = _smallest_clashes(statements, sizes, consistent)
+    kept = max(consistent, key=lambda places: (len(places), sorted(places)), default=frozenset())
     left_out = tuple(statement for place, statement in enumerate(statements) if place not in kept)
     rest = solve([statements[place] for place in sorted(kept)], sizes) if kept else None
     clashes.sort(key=lambda clash: -len(set(clash) & set(left_out)))
     return Conflict(clashes, left_out, rest, _readings(statements, sizes))
 
 
-def odd_ones(statements, sizes):
-    """The fewest statements that must have been printed otherwise than half-up, where all others were; () if none fits.
+def not_half_up(statements: Sequence[Statement], sizes: Sizes) -> tuple[Statement, ...]:
+    """The fewest statements that were not rounded half-up, if all others were.
 
-    The smallest such set of all, the first in the table's order.
+    Returns:
+        The smallest such set, the first one in the table's order; empty if no matrix fits.
     """
     for size in range(1, len(statements) + 1):
-        for odd in combinations(statements, size):
-            others = [statement for statement in statements if statement not in odd]
-            within = solve(odd, sizes)
-            if within.count and _both(others, within, odd).count:
-                return odd
+        for exceptions in combinations(statements, size):
+            others = [statement for statement in statements if statement not in exceptions]
+            within = solve(exceptions, sizes)
+            if within.count and _fit_both(others, exceptions, within):
+                return exceptions
     return ()
 
 
-def _both(rounded, within, odd):
-    """Solutions of the statements `rounded` half-up that also satisfy `odd` in any way, on the rows of `within`."""
-    narrowed = solve(rounded, None, RULES[0], within)
-    if not narrowed.count:
-        return narrowed
-    block = tuple(column.astype(float) for column in (narrowed.fakes, narrowed.reals, narrowed.tp))
+def one_class_sizes(solutions: Solutions) -> Sizes | None:
+    """The class sizes, if all solutions have the same; otherwise None."""
+    pairs = np.unique(np.stack([solutions.fakes, solutions.reals], 1), axis=0)
+    return Sizes(*map(int, pairs[0])) if len(pairs) == 1 else None
+
+
+def _fit_both(half_up, exceptions, within):
+    """Whether a matrix on the rows of `within` satisfies the one set rounded half-up and the other in any way."""
+    narrowed = solve(half_up, None, RULES[0], within)
+    rows = tuple(column.astype(float) for column in narrowed.columns[:3])
     low, high = narrowed.low, narrowed.high
-    for statement in odd:
-        bounds = interval(statement, *block)
-        low, high = np.maximum(low, bounds[0]), np.minimum(high, bounds[1])
-    keep = low <= high
-    columns = (*block, low, high)
-    return Solutions(*(column[keep].astype(np.int64) for column in columns))
+    for statement in exceptions:
+        lower, upper = false_positives(statement, *rows)
+        low, high = np.maximum(low, lower), np.minimum(high, upper)
+    return bool((low <= high).any())
 
 
-def _sets_that_hold(statements, sizes):
+def _consistent_sets(statements, sizes):
     """The largest sets of statements (frozensets of places) that one matrix satisfies, from the intervals' overlaps.
 
-    All of them where the class sizes are known, otherwise those of some sizes, or of small totals.
+    These are all such sets if the class sizes are known, otherwise those of some sizes or of small totals.
     """
-    anything = sizes.n is None and sizes.fakes is None and sizes.reals is None
-    seeds = replace(sizes, max_n=min(sizes.max_n, SEEDS)) if anything else sizes
+    sizes_unknown = sizes.n is None and sizes.fakes is None and sizes.reals is None
+    scanned = replace(sizes, max_n=min(sizes.max_n, MAX_SIZES_SCANNED)) if sizes_unknown else sizes
     masks = set()
-    for fakes, reals in seeds.pairs():
-        some = np.unique(np.linspace(0, len(fakes) - 1, SEEDS).astype(int))
-        fakes, reals = fakes[some], reals[some]
+    for fakes, reals in scanned.pairs():
+        sample = np.unique(np.linspace(0, len(fakes) - 1, MAX_SIZES_SCANNED).astype(int))
+        fakes, reals = fakes[sample], reals[sample]
         times = (fakes + 1).astype(int)
-        block = (np.repeat(fakes, times), np.repeat(reals, times), np.concatenate([np.arange(each) for each in times]))
-        for start in range(0, len(block[0]), BLOCK):
-            masks |= set(_overlaps(statements, *(column[start : start + BLOCK].astype(float) for column in block)))
+        tp = np.concatenate([np.arange(number) for number in times])
+        rows = (np.repeat(fakes, times), np.repeat(reals, times), tp)
+        for start in range(0, len(tp), BLOCK):
+            block = (column[start : start + BLOCK].astype(float) for column in rows)
+            masks |= set(_overlaps(statements, *block))
     sets = {frozenset(place for place in range(len(statements)) if mask >> place & 1) for mask in masks}
-    return {one for one in sets if not any(one < other for other in sets)}
+    return {places for places in sets if not any(places < others for others in sets)}
 
 
 def _overlaps(statements, fakes, reals, tp):
-    """The statements that hold together at the lower ends of the intervals, where most overlap, as bit masks."""
-    bounds = [interval(statement, fakes, reals, tp) for statement in statements]
+    """Which statements hold together at the lower ends of the intervals, where most overlap, as bit masks."""
+    intervals = [false_positives(statement, fakes, reals, tp) for statement in statements]
     masks = []
-    for low, high in bounds:
-        held = np.zeros(len(tp), np.int64)
-        for place, (other_low, other_high) in enumerate(bounds):
-            held |= ((other_low <= low) & (low <= other_high) & (low <= high)).astype(np.int64) << place
-        masks.append(np.unique(held))
+    for low, high in intervals:
+        mask = np.zeros(len(tp), np.int64)
+        for place, (other_low, other_high) in enumerate(intervals):
+            mask |= ((other_low <= low) & (low <= other_high) & (low <= high)).astype(np.int64) << place
+        masks.append(np.unique(mask))
     return np.unique(np.concatenate(masks)).tolist()
 
 
-def _smallest_clashes(statements, sizes, sets):
-    """The smallest sets that no matrix satisfies, and `sets` with what was found to hold on the way."""
-    sets = set(sets)
+def _smallest_clashes(statements, sizes, consistent):
+    """The smallest sets that no matrix satisfies, and `consistent` with the sets that were found on the way."""
+    consistent = set(consistent)
     for size in range(1, len(statements) + 1):
         clashes = []
         for places in combinations(range(len(statements)), size):
-            if any(held.issuperset(places) for held in sets):
+            if any(known.issuperset(places) for known in consistent):
                 continue
             chosen = [statements[place] for place in places]
             if not sizes.known and solve(chosen, sizes, first=True).count:
-                sets.add(frozenset(places))
+                consistent.add(frozenset(places))
             else:
                 clashes.append(tuple(chosen))
         if clashes:
-            return clashes, sets
-    return [], sets
+            return clashes, consistent
+    return [], consistent
 
 
 def _readings(statements, sizes):
     found = {}
     for name, exchange in READINGS.items():
-        known = {**exchange, **{metric: metric for metric in (*SYMMETRIC, "tp", "tn", "f1") if metric not in exchange}}
-        if not all(statement.metric in known for statement in statements):
+        unchanged = {metric: metric for metric in (*SYMMETRIC, "tp", "tn", "f1") if metric not in exchange}
+        metrics = {**exchange, **unchanged}
+        if not all(statement.metric in metrics for statement in statements):
             continue
-        turned = [replace(statement, metric=known[statement.metric]) for statement in statements]
-        solutions = solve(turned, sizes)
+        solutions = solve([replace(statement, metric=metrics[statement.metric]) for statement in statements], sizes)
         if solutions.count:
             found[name] = solutions
     return found
-
-
-def one_class_sizes(solutions):
-    """The class sizes (fakes, reals) if all solutions have the same, else None."""
-    pairs = np.unique(np.stack([solutions.fakes, solutions.reals], 1), axis=0)
-    return Sizes(*map(int, pairs[0])) if len(pairs) == 1 else None

@@ -1,27 +1,28 @@
-"""What the solver has to say about one group of statements or one relation, in words."""
+"""What the solver finds about one group of statements or one relation, in words."""
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from common.evaluation.intervals import wilson
-from results.audit.conflict import explain, odd_ones, one_class_sizes
-from results.audit.forms import SHARES, words
+from results.audit.conflict import explain, not_half_up, one_class_sizes
+from results.audit.forms import SHARES, metric_text
 from results.audit.printed import RULES
-from results.audit.relations import agreeing_decimals, check_relation
+from results.audit.relations import Relation, agreeing_decimals, check_relation
 from results.audit.solver import solve
+from results.audit.table import Group, Table
 
 CONTRADICTION, ROUNDING, HOLDS, READING = "contradiction", "rounding", "holds", "from reading"
 UNIQUE, RANGE = "one matrix", "range"
-FOLLOWS = ("accuracy", "balanced_accuracy", "kappa", "precision", "recall", "false_alarm_rate")
-NOT = {"=": "\u2260", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
+IMPLIED = ("accuracy", "balanced_accuracy", "kappa", "precision", "recall", "false_alarm_rate")
+NEGATED = {"=": "\u2260", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 DECIMALS = ("without decimals", "to 1 decimal", "to 2 decimals", "to 3 decimals")
-SHOWN = 3  # clashes that a report names
-TELLING = 0.1  # a range below this width is worth a headline
+MAX_CLASHES = 3  # that a finding names
+NARROW_RANGE = 0.1  # the width below which a range is worth a headline
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A line of audit.csv: `finding` in a few words, `detail` in full, `verdict` of CONTRADICTION ... READING."""
+    """A line of audit.csv: `finding` in a few words, `detail` in full, and `verdict`: CONTRADICTION, ..., RANGE."""
 
     paper: str
     finding: str
@@ -31,56 +32,57 @@ class Finding:
     verdict: str
 
 
-def audit_group(paper, group):
-    """Hold a group of statements against all confusion matrices; return the Finding."""
+def audit_group(paper: str, group: Group) -> Finding:
+    """Compare a group of statements with all confusion matrices."""
 
     def finding(text, detail, verdict):
         parts = [*detail, f"Basis: {group.source}." if group.source else ""]
         return Finding(paper, text, group.table, group.row, " ".join(filter(None, parts)), verdict)
 
     if len(group.statements) == 1 and group.sizes.n:
-        return finding(*_single_share(group.about, group.statements[0], group.sizes.n))
-    found = solve(group.statements, group.sizes)
-    if not found.count and any(one.metric == "auc" for one in group.statements):
-        group = replace(group, statements=[replace(one, ties=True) for one in group.statements])
-        found = solve(group.statements, group.sizes)
-    if not found.count:
+        return finding(*_single_share(group.title, group.statements[0], group.sizes.n))
+    solutions = solve(group.statements, group.sizes)
+    if not solutions.count and any(statement.metric == "auc" for statement in group.statements):
+        group = replace(group, statements=[replace(statement, ties=True) for statement in group.statements])
+        solutions = solve(group.statements, group.sizes)
+    if not solutions.count:
         return finding(*_contradiction(group))
-    if found.more:
+    if solutions.more:
         detail = ["Too little is printed to say more: class sizes or more decimals would tell."]
-        return finding(f"{group.about}: more than {found.count:,} confusion matrices fit", detail, RANGE)
-    by_rule = {rule: solve(group.statements, group.sizes, rule, within=found) for rule in RULES}
-    detail = [_by_rule(by_rule) if found.count > 1 else "", _follows(found)]
+        return finding(f"{group.title}: more than {solutions.count:,} confusion matrices fit", detail, RANGE)
+    by_rule = {rule: solve(group.statements, group.sizes, rule, within=solutions) for rule in RULES}
+    detail = [_by_rule(by_rule) if solutions.count > 1 else "", _implied_metrics(solutions)]
     if not any(by_rule[rule].count for rule in RULES[:2]):
-        return finding(f"{group.about}: {_odd(group, by_rule)}", [_solutions(found), *detail], ROUNDING)
-    if found.count == 1:
-        return finding(f"{group.about}: one confusion matrix fits, {_counts(found)}", detail, UNIQUE)
-    if len(found.totals) == 1:
-        return finding(f"{group.about}: {found.count:,} confusion matrices fit", [_solutions(found), *detail], RANGE)
-    classes = ", equal classes" if (found.fakes == found.reals).all() else ""
-    detail = [_totals(found), _cut_at_smallest(group, found), *detail]
-    return finding(f"{group.about}: n = {_some(found.totals)}{classes}", detail, RANGE)
+        return finding(f"{group.title}: {_rounding(group, by_rule)}", [_solutions(solutions), *detail], ROUNDING)
+    if solutions.count == 1:
+        return finding(f"{group.title}: one confusion matrix fits, {_counts(solutions)}", detail, UNIQUE)
+    if len(solutions.totals) == 1:
+        headline = f"{group.title}: {solutions.count:,} confusion matrices fit"
+        return finding(headline, [_solutions(solutions), *detail], RANGE)
+    classes = ", equal classes" if (solutions.fakes == solutions.reals).all() else ""
+    detail = [_totals(solutions), _cut_at_smallest(group, solutions), *detail]
+    return finding(f"{group.title}: n = {_first_few(solutions.totals)}{classes}", detail, RANGE)
 
 
-def audit_relation(paper, relation, table):
-    """Check one relation between printed numbers; return the Finding."""
-    outcome = check_relation(relation.statement, table.printed)
-    first, *_ = outcome.numbers
-    where, row = [part.strip() for part in first.split(" / ")][:2]
-    sides = [_side(values) for values in (outcome.left, outcome.right)]
-    printed = list(outcome.numbers.values())
-    if outcome.plain:
-        sides = [one.text for one in printed]
-    says = f"{sides[0]} {outcome.comparison if outcome.holds else NOT[outcome.comparison]} {sides[1]}"
-    detail = [f"{says}."]
-    if outcome.plain and not outcome.holds and outcome.comparison == "=":
-        decimals = agreeing_decimals(*(one.value for one in printed))
+def audit_relation(paper: str, relation: Relation, table: Table) -> Finding:
+    """Check one relation between printed numbers of a table."""
+    check = check_relation(relation.statement, table.printed)
+    first, *_ = check.numbers
+    table_name, row = [part.strip() for part in first.split(" / ")][:2]
+    sides = [_side(values) for values in (check.left, check.right)]
+    printed = list(check.numbers.values())
+    if check.single_cells:
+        sides = [number.text for number in printed]
+    statement = f"{sides[0]} {check.comparison if check.holds else NEGATED[check.comparison]} {sides[1]}"
+    detail = [f"{statement}."]
+    if check.single_cells and not check.holds and check.comparison == "=":
+        decimals = agreeing_decimals(*(number.value for number in printed))
         if decimals is not None and not printed[0].exact:
             detail.append(f"In per cent they agree {DECIMALS[decimals]}, rounded or cut.")
     detail.append(f"Source: {relation.source}.")
-    if outcome.holds:
-        return Finding(paper, relation.finding, where, row, " ".join(detail), HOLDS)
-    return Finding(paper, f"{relation.finding}: {says}", where, row, " ".join(detail[1:]), CONTRADICTION)
+    if check.holds:
+        return Finding(paper, relation.finding, table_name, row, " ".join(detail), HOLDS)
+    return Finding(paper, f"{relation.finding}: {statement}", table_name, row, " ".join(detail[1:]), CONTRADICTION)
 
 
 def _contradiction(group):
@@ -90,52 +92,52 @@ def _contradiction(group):
     if len(clash) == 1:
         clash, others = sum(conflict.clashes, ()), []
         together, satisfies = "cannot be true", "satisfies" if len(clash) == 1 else "satisfies any of"
-    headline = f"{group.about}: {_list(clash)} {together}"
+    headline = f"{group.title}: {_list(clash)} {together}"
     detail = [f"No confusion matrix {_sizes(group.sizes)} {satisfies} {_list(clash)}."]
     if others:
-        more = f", nor {len(others) - SHOWN + 1} more such sets" if len(others) >= SHOWN else ""
-        detail.append(f"Nor {'; nor '.join(map(_list, others[: SHOWN - 1]))}{more}.")
+        more = f", nor {len(others) - MAX_CLASHES + 1} more such sets" if len(others) >= MAX_CLASHES else ""
+        detail.append(f"Nor {'; nor '.join(map(_list, others[: MAX_CLASHES - 1]))}{more}.")
     for reading, solutions in conflict.readings.items():
         headline += f"; all fits {reading}"
-        detail.append(f"With {reading.removeprefix('with ')}: {_solutions(solutions)} {_follows(solutions)}")
+        detail.append(f"With {reading.removeprefix('with ')}: {_solutions(solutions)} {_implied_metrics(solutions)}")
     if conflict.rest is not None and conflict.rest.count and not conflict.readings:
         detail.append(f"Without {_list(conflict.left_out)} the rest fits: {_solutions(conflict.rest)}")
-        then = [_then(conflict.rest, one) for one in conflict.left_out]
-        if all(then):
-            headline += f"; by the rest {then[0]}"
-            detail.append(f"Then {', '.join(then)}.")
+        implied = [_implied_value(conflict.rest, statement) for statement in conflict.left_out]
+        if all(implied):
+            headline += f"; by the rest {implied[0]}"
+            detail.append(f"Then {', '.join(implied)}.")
     return headline, detail, CONTRADICTION
 
 
-def _then(rest, statement):
-    """What the rest of the numbers makes of one that was left out; empty if it says little."""
+def _implied_value(rest, statement):
+    """The value that the solutions of the other numbers imply for one that was left out; empty if it says little."""
     if statement.metric == "auc" or len(rest.totals) > 1:
         return ""
     low, high = rest.range(statement.metric)
-    return f"{statement.label} is {_range(rest, statement.metric)}" if high - low < TELLING else ""
+    return f"{statement.label} is {_range(rest, statement.metric)}" if high - low < NARROW_RANGE else ""
 
 
-def _single_share(about, statement, n):
+def _single_share(title, statement, n):
     """The finding about one share of n images: which counts print like it."""
-    fits = {rule: _hits(statement, n, rule) for rule in (None, *RULES)}
+    fits = {rule: _counts_that_print(statement, n, rule) for rule in (None, *RULES)}
     name, rounded = str(statement), sorted({*fits["half-up"], *fits["half-even"]})
     if not fits[None]:
-        return f"{about}: {name} is no share of {n}", [f"No k / {n} prints {statement.printed.text}."], CONTRADICTION
+        return f"{title}: {name} is no share of {n}", [f"No k / {n} prints {statement.printed.text}."], CONTRADICTION
     if not rounded:
-        detail = f"Of {n}, {_some(fits[None])} gives it only if digits were cut; no k / {n} rounds to it."
-        return f"{about}: {name} is no rounded share of {n}", [detail], ROUNDING
+        detail = f"Of {n}, {_first_few(fits[None])} gives it only if digits were cut; no k / {n} rounds to it."
+        return f"{title}: {name} is no rounded share of {n}", [detail], ROUNDING
     steps = round(1 / statement.printed.unit)
-    detail = [f"{_some(rounded)} of {n} {'prints' if len(rounded) == 1 else 'print'} it."]
+    detail = [f"{_first_few(rounded)} of {n} {'prints' if len(rounded) == 1 else 'print'} it."]
     if len(rounded) == 1:
         low, high = wilson(rounded[0], n)
         detail.append(f"95 % Wilson interval {low:.4f} to {high:.4f}.")
         if steps > n:
             detail.append(f"A number of this many digits is a share of {n} by chance in {(n + 1) / (steps + 1):.1%}.")
-        return f"{about}: {name} is {rounded[0]} / {n}", detail, UNIQUE
-    return f"{about}: {name} is a share of {n}", detail, RANGE
+        return f"{title}: {name} is {rounded[0]} / {n}", detail, UNIQUE
+    return f"{title}: {name} is a share of {n}", detail, RANGE
 
 
-def _hits(statement, n, rule):
+def _counts_that_print(statement, n, rule):
     allowed = statement.printed.range(rule)
     first, last = int(allowed.low * n) - 1, int(allowed.high * n) + 1
     return [k for k in range(max(first, 0), min(last, n) + 1) if Fraction(k, n) in allowed]
@@ -146,58 +148,60 @@ def _solutions(solutions):
         return f"{_counts(solutions)}."
     if len(solutions.totals) > 1:
         return _totals(solutions)
-    ranges = ", ".join(f"{words(name)} {_range(solutions, name)}" for name in ("tp", "fp", "fn", "tn"))
+    ranges = ", ".join(f"{metric_text(name)} {_range(solutions, name)}" for name in ("tp", "fp", "fn", "tn"))
     return f"{solutions.count:,} matrices, {ranges}."
 
 
 def _totals(solutions):
     totals = solutions.totals
-    smallest = solutions.at(totals[0])
+    smallest = solutions.of_total(totals[0])
     unequal = (solutions.fakes + solutions.reals)[solutions.fakes != solutions.reals].min(initial=totals[-1] + 1)
     classes = ", all with equal classes" if unequal > totals[-1] else f", below n = {unequal} with equal classes"
     classes = "" if unequal == totals[0] else classes
     low, high = wilson(round(smallest.range("accuracy")[0] * totals[0]), int(totals[0]))
     return (
-        f"{len(totals)} totals up to {totals[-1]} fit ({_some(totals, 12)}){classes}. The smallest, n = {totals[0]}: "
-        f"{_solutions(smallest)} The 95 % interval of its accuracy is {low:.4f} to {high:.4f}."
+        f"{len(totals)} totals up to {totals[-1]} fit ({_first_few(totals, 12)}){classes}. "
+        f"The smallest, n = {totals[0]}: {_solutions(smallest)} "
+        f"The 95 % interval of its accuracy is {low:.4f} to {high:.4f}."
     )
 
 
 def _cut_at_smallest(group, solutions):
-    """At the smallest n: which numbers were not rounded half-up there."""
-    sizes = one_class_sizes(solutions.at(solutions.totals[0]))
+    """Which numbers were not rounded half-up, if n is the smallest that fits."""
+    sizes = one_class_sizes(solutions.of_total(solutions.totals[0]))
     if sizes is None or solve(group.statements, sizes, RULES[0]).count:
         return ""
-    return f"There {_list(odd_ones(group.statements, sizes))} was cut, not rounded."
+    return f"There {_list(not_half_up(group.statements, sizes))} was cut, not rounded."
 
 
-def _follows(solutions):
-    """What the matrices say that the paper may not: metrics, the majority baseline, Wilson's interval."""
+def _implied_metrics(solutions):
+    """What the matrices say, also if the paper does not: metrics, the majority baseline, Wilson's interval."""
     if len(solutions.totals) > 1:
         return ""
-    follows = [f"{words(metric)} {_range(solutions, metric)}" for metric in FOLLOWS]
+    implied = [f"{metric_text(metric)} {_range(solutions, metric)}" for metric in IMPLIED]
     n = int(solutions.totals[0])
     larger = max(solutions.range("fakes")[1], solutions.range("reals")[1])
     if solutions.range("fakes")[0] == solutions.range("fakes")[1]:
-        follows.append(f"majority baseline {larger / n:.4f}")
+        implied.append(f"majority baseline {larger / n:.4f}")
     low, high = solutions.range("accuracy")
     interval = wilson(round(low * n), n)[0], wilson(round(high * n), n)[1]
-    return f"It follows: {', '.join(follows)}; 95 % interval of the accuracy {interval[0]:.4f} to {interval[1]:.4f}."
+    return f"It follows: {', '.join(implied)}; 95 % interval of the accuracy {interval[0]:.4f} to {interval[1]:.4f}."
 
 
 def _by_rule(by_rule):
-    return "By rounding rule: " + ", ".join(f"{rule} {found.count:,}" for rule, found in by_rule.items()) + "."
+    counts = ", ".join(f"{rule} {solutions.count:,}" for rule, solutions in by_rule.items())
+    return f"By rounding rule: {counts}."
 
 
-def _odd(group, by_rule):
+def _rounding(group, by_rule):
     if by_rule["cut"].count:
         return "fits only if its digits were cut, not rounded"
-    odd = odd_ones(group.statements, group.sizes)
-    return f"no one rounding rule prints it; it fits if {_list(odd)} was cut, or a tie in it went the other way"
+    exceptions = not_half_up(group.statements, group.sizes)
+    return f"no one rounding rule prints it; it fits if {_list(exceptions)} was cut, or a tie in it went the other way"
 
 
 def _counts(solutions):
-    return ", ".join(f"{words(name)} {count}" for name, count in solutions.matrix().items())
+    return ", ".join(f"{metric_text(name)} {count}" for name, count in solutions.first_matrix().items())
 
 
 def _range(solutions, metric):
@@ -222,6 +226,5 @@ def _list(statements):
     return " and ".join([", ".join(map(str, statements[:-1])), str(statements[-1])]).removeprefix(" and ")
 
 
-def _some(numbers, most=6):
-    words = ", ".join(map(str, numbers[:most]))
-    return words + (", ..." if len(numbers) > most else "")
+def _first_few(numbers, most=6):
+    return ", ".join(map(str, numbers[:most])) + (", ..." if len(numbers) > most else "")

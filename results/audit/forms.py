@@ -1,10 +1,12 @@
 """The metrics as functions of the false positives.
 
-With the class sizes and the true positives given, each metric is (a + b x) / (c + e x) in the false positives x, or an
-average of such; all but the counts and rates of mistakes fall as x rises. So a printed number allows one interval of x.
+For given class sizes and true positives, each metric is (a + b x) / (c + e x) in the false positives x, or an average
+of two such forms. All but the counts and rates of mistakes fall when x rises. So a printed number allows one interval
+of x.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 ALIASES = {
     **{"sensitivity": "recall", "tpr": "recall", "true_positive_rate": "recall", "detection_rate": "recall"},
@@ -23,10 +25,16 @@ SHARES = (
 METRICS = (*COUNTS, *SHARES)
 
 
-def linear(metric, fakes, reals, tp):
-    """Return a, b, c, e so that the metric is (a + b x) / (c + e x) for x false positives; float64 arrays or numbers.
+def linear(metric: str, fakes, reals, tp) -> tuple:
+    """Return a, b, c, e of a metric's form (a + b x) / (c + e x) for x false positives.
 
-    fakes, reals: class sizes; tp: fakes called fake. Not for `auc` and the AVERAGES.
+    Args:
+        metric: one of METRICS, but not `auc` and not one of AVERAGES.
+        fakes, reals: class sizes, float64 (rows,) or numbers.
+        tp: fakes called fake, float64 (rows,) or a number.
+
+    Returns:
+        Four float64 arrays (rows,) or numbers.
     """
     fn, n, one = fakes - tp, fakes + reals, 1.0
     return {
@@ -52,20 +60,30 @@ def linear(metric, fakes, reals, tp):
     }[metric]()
 
 
-def value(metric, fakes, reals, tp, fp):
-    """The metric of confusion matrices, float64; NaN where undefined. Not for `auc`."""
+def value(metric: str, fakes: ArrayLike, reals: ArrayLike, tp: ArrayLike, fp: ArrayLike) -> np.ndarray:
+    """The metric of confusion matrices.
+
+    Args:
+        metric: one of METRICS, but not `auc`.
+        fakes, reals: class sizes, (rows,) or numbers.
+        tp: fakes called fake, (rows,) or a number.
+        fp: reals called fake, (rows,) or a number.
+
+    Returns:
+        float64, NaN where the metric is undefined.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
         if metric in AVERAGES:
             kind, name = metric.split("_")
-            both = (value(each, fakes, reals, tp, fp) for each in (name, f"{name}_real"))
-            of_fake, of_real = (np.nan_to_num(each) for each in both)  # scikit-learn's 0 for a class never called
+            both = (value(part, fakes, reals, tp, fp) for part in (name, f"{name}_real"))
+            fake_part, real_part = (np.nan_to_num(part) for part in both)  # as scikit-learn, 0 for a class never called
             if kind == "macro":
-                return (of_fake + of_real) / 2
-            return (fakes * of_fake + reals * of_real) / (fakes + reals)
-        a, b, c, e = linear(metric, *(np.asarray(each, float) for each in (fakes, reals, tp)))
+                return (fake_part + real_part) / 2
+            return (fakes * fake_part + reals * real_part) / (fakes + reals)
+        a, b, c, e = linear(metric, *(np.asarray(array, float) for array in (fakes, reals, tp)))
         return (a + b * fp) / (c + e * fp)
 
 
-def words(metric):
-    """A metric as a reader writes it."""
+def metric_text(metric: str) -> str:
+    """The name of a metric in a text: `TP`, `balanced accuracy`."""
     return metric.upper() if metric in COUNTS[:4] else metric.replace("_", " ")

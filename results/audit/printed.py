@@ -1,4 +1,4 @@
-"""What a printed number says: a range of values, known from its digits and from how they may have been rounded."""
+"""What a printed number says: a range of values, which follows from its digits and from how it may be rounded."""
 
 import re
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ NUMBER = re.compile(
 
 @dataclass(frozen=True)
 class Range:
-    """The values from low to high, Fractions; each end belongs to it or not."""
+    """The values from low to high, Fractions. Each end is included (closed) or not."""
 
     low: Fraction
     high: Fraction
@@ -33,9 +33,12 @@ class Range:
 class Printed:
     """A number as it is printed.
 
-    text is the printed form, value the number as a Fraction (0.94 for `94 %`, 30000 for `30k`), unit what one step of
-    its last digit is worth, hedge `more than`, `less than`, `about` or nothing. exact numbers, counts, have no
-    rounding.
+    Args:
+        text: the printed form.
+        value: the number: 0.94 for `94 %`, 30000 for `30k`.
+        unit: one step of its last digit.
+        hedge: `more than`, `less than`, `about`, or empty.
+        exact: whether the number is a count, which is not rounded.
     """
 
     text: str
@@ -44,12 +47,19 @@ class Printed:
     hedge: str = ""
     exact: bool = False
 
-    def range(self, rule=None):
-        """The values that print like this under a rule of RULES; None: under any of them.
+    def range(self, rule: str | None = None) -> Range:
+        """The values that print like this.
 
-        half-up: from half a unit below up to half a unit above, without it. half-even: ties go to the even last digit.
-        cut: digits were dropped, so the value lies up to a unit above. `more than 67 %` is 67 and a part of a unit,
-        `less than 35` the same below, `around 90 %` up to one unit off on either side.
+        Args:
+            rule: how numbers are rounded, one of RULES; None: any of them.
+
+                half-up    from half a unit below, up to but without half a unit above
+                half-even  the same, but ties are rounded to the even last digit
+                cut        digits are dropped: from the printed value, up to but without a unit above
+
+        Returns:
+            The Range. `more than 67 %` is 67 % and up to one unit more, `less than 35` is 35 and up to one unit less,
+            `around 90 %` is up to one unit off on either side.
         """
         if self.value < 0:  # rounding mirrors negative numbers
             mirrored = replace(self, value=-self.value).range(rule)
@@ -71,17 +81,22 @@ class Printed:
         return Range(value - half, value + half, even or (rule == "half-up" and value > 0), even)
 
 
-def parse_printed(text, proportion, digits=None):
+def parse_printed(text: str, proportion: bool, digits: int | None = None) -> Printed:
     """Read the first number of a printed form.
 
-    proportion: the number is a share: one above 1 without a % sign stands for a percentage, as in `82.20`. Other
-    numbers without decimals are counts, and exact unless hedged. digits: decimals that the number was rounded to, where
-    more than are printed (0.8 for 0.800000). UserError if there is no number, or a share above 100 %.
+    Args:
+        text: for example `94.8 %`, `0.948`, `9,951`, `30k`, `more than 67%`.
+        proportion: whether the number is a share. A share above 1 without a % sign is a percentage, as in `82.20`.
+            Other numbers without decimals are counts, which are exact unless they are hedged.
+        digits: decimals that the number was rounded to, if they are more than the printed ones (0.8 for 0.800000).
+
+    Raises:
+        UserError: if there is no number, or a share above 100 %.
     """
-    found = NUMBER.search(text)
-    if not found:
+    match = NUMBER.search(text)
+    if not match:
         raise UserError(f"expected a printed number such as 94.8 %, 0.948 or 9,951; got {text!r}")
-    sign, whole, decimals, exponent, mark = found.groups()
+    sign, whole, decimals, exponent, mark = match.groups()
     number = Fraction(re.sub("[ ,]", "", whole) + "." + (decimals or "0")) * Fraction(10) ** int(exponent or 0)
     number = -number if sign else number
     unit = Fraction(10) ** (int(exponent or 0) - (len(decimals or "") if digits is None else digits))
@@ -92,8 +107,8 @@ def parse_printed(text, proportion, digits=None):
         scale = Fraction(1, 100)
     if proportion and number * scale > 1:
         raise UserError(f"expected a share of at most 100 %, got {text!r}")
-    before = text[: found.start()].lower()
-    words = {"about": ABOUT, "more than": MORE, "less than": LESS}
-    hedge = next((name for name, known in words.items() if any(word in before for word in known)), "")
+    before = text[: match.start()].lower()
+    hedges = {"about": ABOUT, "more than": MORE, "less than": LESS}
+    hedge = next((name for name, phrases in hedges.items() if any(phrase in before for phrase in phrases)), "")
     exact = not hedge and not proportion and decimals is None
     return Printed(text, number * scale, unit * scale, hedge, exact)

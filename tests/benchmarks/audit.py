@@ -14,8 +14,9 @@ import numpy as np
 from common.cli import parse, run_main
 from results.audit.conflict import explain
 from results.audit.forms import value
+from results.audit.matrices import Sizes, Statement
 from results.audit.printed import parse_printed
-from results.audit.solver import Sizes, Statement, solve
+from results.audit.solver import solve
 
 ROW = {"accuracy": "94.67%", "precision": "95.84%", "recall": "93.4%", "f1": "94.6%", "kappa": "89.3%"}
 UNKNOWN = {"accuracy": "0.875", "f1": "0.888889", "auc": "0.95833", "kappa": "0.75"}

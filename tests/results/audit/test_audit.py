@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from common.errors import UserError
 from results.audit.__main__ import main
-from results.audit.check import AUDIT, audit_paper, audit_table
+from results.audit.check import AUDIT_COLUMNS, audit_paper, audit_table
 from results.audit.findings import CONTRADICTION, HOLDS, RANGE, READING, ROUNDING, UNIQUE
 from results.tables import known_papers, published_folder, read_published
 
@@ -216,7 +216,7 @@ def test_the_command_prints_and_writes_everything(tmp_path, capsys):
     main(["cffn_resnet", "dcgan_inception_resnet", "--results", str(tmp_path / "new")])
     printed = capsys.readouterr().out
     table = pd.read_csv(tmp_path / "new" / "audit.csv")
-    assert tuple(table) == AUDIT and set(table["paper"]) == {"cffn_resnet", "dcgan_inception_resnet"}
+    assert tuple(table) == AUDIT_COLUMNS and set(table["paper"]) == {"cffn_resnet", "dcgan_inception_resnet"}
     flat = " ".join(printed.split())
     assert all(" ".join(one.split()) in flat for one in table["finding"])
     assert max(map(len, printed.splitlines())) <= 110 + len(str(tmp_path))

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from results.audit.conflict import explain, odd_ones
+from results.audit.conflict import explain, not_half_up
 from results.audit.forms import AVERAGES, METRICS, SHARES
+from results.audit.matrices import MAX_N, Sizes, Statement
 from results.audit.printed import RULES, parse_printed
-from results.audit.solver import MAX_N, Sizes, Statement, solve, true_positives
+from results.audit.solver import solve, true_positives
 
 ROUNDINGS = dict(zip(RULES, (ROUND_HALF_UP, ROUND_HALF_EVEN, ROUND_DOWN), strict=True))
 LINEAR = tuple(metric for metric in METRICS if metric != "auc")
@@ -189,9 +190,9 @@ def test_exchanged_counts_are_recognised():
     statements = [Statement(metric, parse_printed(str(count), False)) for metric, count in counts.items()]
     conflict = explain(statements, Sizes(110, 90))
     (exchanged,) = conflict.readings.values()
-    assert exchanged.matrix() == {"tp": 90, "fp": 5, "fn": 20, "tn": 85}
+    assert exchanged.first_matrix() == {"tp": 90, "fp": 5, "fn": 20, "tn": 85}
     turned = explain(statements, Sizes(105, 95)).readings
-    assert turned["with real as the positive class"].matrix() == {"tp": 85, "fp": 5, "fn": 20, "tn": 90}
+    assert turned["with real as the positive class"].first_matrix() == {"tp": 85, "fp": 5, "fn": 20, "tn": 90}
 
 
 def test_the_number_that_was_cut_is_named():
@@ -201,7 +202,7 @@ def test_the_number_that_was_cut_is_named():
     sizes = Sizes(9, 9)
     assert all(not solve([recall, specificity], sizes, rule).count for rule in RULES)
     assert solve([recall, specificity], sizes).count == 1
-    assert odd_ones([specificity, recall], sizes) == (recall,)
+    assert not_half_up([specificity, recall], sizes) == (recall,)
 
 
 def test_one_class_size_may_be_given():
