@@ -1,78 +1,106 @@
-"""What must stay on one side of a split: from a manifest to units, the things that are dealt to train, val and test."""
+"""Which rows of a manifest must stay on one side of a split: from rows to units, which are assigned to the splits."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
-CROWD = 6  # persons; fewer cannot put two of them, and so a swap, on each of three sides
-SHARE_OF_A_CROWD = 1 / 3  # of a class of its data set; a group that holds more cannot be dealt to three sides
+MIN_PERSONS_TO_ASSIGN = 6  # with fewer, not each of three splits can get two persons, and so a swap
+MAX_COMPONENT_SHARE = 1 / 3  # of a class of its data set; a larger component cannot be assigned to three splits
 
 
 @dataclass(frozen=True)
-class Units:
-    """Which rows hold to which units. A row that holds to several can be used only if all of them are on one side."""
+class SplitUnits:
+    """The memberships of rows in units, m pairs. A row with several units is used only if all are in one split."""
 
-    row: np.ndarray  # (m,) int, the memberships: this row ...
-    unit: np.ndarray  # (m,) int, ... holds to this unit; no pair stands twice
-    key: pd.Series  # (units,) str, the smallest of a unit's names, which outlives added images; without any, content
-    content: pd.Series  # (units,) str, the smallest sha256 or path of its rows
-    person: np.ndarray  # (units,) bool, one person of a crowd rather than a whole group
+    row: np.ndarray
+    """int (m,): the row of a membership."""
+    unit: np.ndarray
+    """int (m,): the unit that this row belongs to; no pair (row, unit) is listed twice."""
+    key: pd.Series
+    """str (units,): the smallest of a unit's names, which does not change when images are added; content if it has no
+    name."""
+    content: pd.Series
+    """str (units,): the smallest sha256 (or path, if there is no sha256) of a unit's rows."""
+    is_person: np.ndarray
+    """bool (units,): whether the unit is one person of a large component instead of a whole component."""
 
 
-def single_units(rows, by_name):
-    """Units for rows (with the index 0 .. n-1) that hang together by bytes, or by `near` where there is that column.
+def component_units(rows: pd.DataFrame, by_name: bool) -> SplitUnits:
+    """Connected components of rows that share bytes or, if there is a column `near`, are near-duplicates.
 
-    `by_name` also by video and by original, within a data set. Each row holds to one unit.
+    Args:
+        rows: n rows of a manifest with the index 0 ... n - 1, optionally with the columns `dataset` and `near`.
+        by_name: also connect the rows of a data set that share a video or an original.
+
+    Returns:
+        SplitUnits in which each row belongs to exactly one unit.
     """
-    return _whole(rows, _groups(rows, _links(rows, by_name)), _names(rows) if by_name else rows["video"][:0])
+    names = _names(rows) if by_name else rows["video"][:0]
+    return _units_from_components(rows, _components(rows, _links(rows, by_name)), names)
 
 
-def identity_units(rows):
-    """Units under which no person comes to stand on two sides: what a chain of swaps, videos or bytes connects.
+def identity_units(rows: pd.DataFrame) -> SplitUnits:
+    """SplitUnits that keep every person on one side: components of rows that are connected by swaps, videos or bytes.
 
-    Where a chain has at least CROWD persons and more than SHARE_OF_A_CROWD of a class of its data set (Celeb-DF, where
-    nearly everybody is swapped with everybody), its persons are the units instead, and a swap holds to each of its own.
-    A row without an identity goes with its video, its original and its copies.
+    A component with at least MIN_PERSONS_TO_ASSIGN persons and more than MAX_COMPONENT_SHARE of a class of its data set
+    (Celeb-DF, where nearly everybody is swapped with everybody) is taken apart: its persons are the units, and a swap
+    belongs to each of its persons. A row without an identity belongs to the units of its video, original and copies.
+
+    Args:
+        rows: n rows of a manifest with the index 0 ... n - 1, optionally with the columns `dataset` and `near`.
+
+    Returns:
+        SplitUnits.
     """
     persons, links = _persons(rows), _links(rows, by_name=True)
-    group = _groups(rows, pd.concat([links, "person " + persons]))
-    whole = _whole(rows, group, pd.concat([_names(rows), _plain(persons)]))
-    crowd = _crowds(rows, group, persons)[group]
-    return _dealt_by_person(rows, whole, crowd, persons, links) if crowd.any() else whole
+    component = _components(rows, pd.concat([links, "person " + persons]))
+    units = _units_from_components(rows, component, pd.concat([_names(rows), _without_scope(persons)]))
+    is_large = _large_components(rows, component, persons)[component]
+    return _units_by_person(rows, units, is_large, persons, links) if is_large.any() else units
 
 
-def _dealt_by_person(rows, whole, crowd, persons, links):
-    """The Units where rows of a crowd, bool (n,), hold to persons, and those of them that have none to their block."""
-    block = _groups(rows, _not_implied(links, persons))
-    code, people = pd.factorize(persons)
-    holders = pd.DataFrame({"block": block[persons.index], "person": code}).drop_duplicates()
-    rest = pd.DataFrame({"row": rows.index, "block": block})[crowd].merge(holders, how="left", on="block")
-    named, group = rest["person"].notna(), whole.unit[~crowd]
-    row = np.concatenate([np.flatnonzero(~crowd), rest["row"][~named], rest["row"][named]])
+def _units_by_person(rows, units, is_large, persons, links):
+    """SplitUnits in which the rows of large components, bool (n,), belong to persons, or to a block without persons.
 
-    first_block, first_person = len(whole.key), len(whole.key) + len(rows)  # one numbering for the three kinds
-    number = [group, first_block + rest["block"][~named], first_person + rest["person"][named].astype(int)]
-    unit, number = pd.factorize(np.concatenate(number))
-    person, kept = number >= first_person, number < first_block
+    A block is what stays connected without the persons; a row without an identity gets the persons of its block.
+    """
+    block = _components(rows, _links_not_covered_by_persons(links, persons))
+    code, names = pd.factorize(persons)
+    persons_of_block = pd.DataFrame({"block": block[persons.index], "person": code}).drop_duplicates()
+    members = pd.DataFrame({"row": rows.index, "block": block})[is_large].merge(
+        persons_of_block, how="left", on="block"
+    )
+    has_person, component = members["person"].notna(), units.unit[~is_large]
+    row = np.concatenate([np.flatnonzero(~is_large), members["row"][~has_person], members["row"][has_person]])
+
+    first_block, first_person = len(units.key), len(units.key) + len(rows)  # one numbering for the three kinds
+    number = np.concatenate(
+        [
+            component,
+            first_block + members["block"][~has_person],
+            first_person + members["person"][has_person].astype(int),
+        ]
+    )
+    unit, number = pd.factorize(number)
+    is_person, is_component = number >= first_person, number < first_block
     content = _smallest(_content(rows).to_numpy()[row], unit)
     key = content.copy()
-    key[person] = _plain(people.to_series()).to_numpy()[number[person] - first_person]
-    key[kept] = whole.key[number[kept]].to_numpy()
-    return Units(row, unit, key, content, person)
+    key[is_person] = _without_scope(names.to_series()).to_numpy()[number[is_person] - first_person]
+    key[is_component] = units.key[number[is_component]].to_numpy()
+    return SplitUnits(row, unit, key, content, is_person)
 
 
-def _whole(rows, group, names):
-    content = _smallest(_content(rows).to_numpy(), group)
-    key = _smallest(names.to_numpy(), group[names.index]).reindex(content.index).fillna(content)
-    return Units(np.arange(len(rows)), group, key, content, np.zeros(len(content), bool))
+def _units_from_components(rows, component, names):
+    content = _smallest(_content(rows).to_numpy(), component)
+    key = _smallest(names.to_numpy(), component[names.index]).reindex(content.index).fillna(content)
+    return SplitUnits(np.arange(len(rows)), component, key, content, np.zeros(len(content), bool))
 
 
-def _groups(rows, links):
-    """The connected group of each row, int (n,), numbered in the order of the rows; equal links join rows."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
+def _components(rows, links):
+    """The connected component of each row, int (n,), numbered in the order of the rows; equal links connect rows."""
     count, size = len(rows), len(rows) + len(links)
     node = count + pd.factorize(links)[0]
     graph = coo_matrix((np.ones(len(links), bool), (links.index, node)), shape=(size, size))
@@ -80,7 +108,7 @@ def _groups(rows, links):
 
 
 def _links(rows, by_name):
-    """What joins rows, a word each: sha256 and near across data sets, names within one. The index is the row."""
+    """What connects rows, as words: sha256 and near across data sets, names within one. The index is the row."""
     names = _scoped(rows, _names(rows)) if by_name else rows["video"][:0]
     near = rows["near"].astype(str) if "near" in rows else rows["path"][:0]
     digests = rows["sha256"]
@@ -89,51 +117,54 @@ def _links(rows, by_name):
 
 def _names(rows):
     """Every video and original of the rows; the index is the row."""
-    return pd.concat([rows["video"][rows["video"] != ""], _parts(rows["original"])])
+    return pd.concat([rows["video"][rows["video"] != ""], _separate(rows["original"])])
 
 
 def _persons(rows):
-    """Every person of the rows, with its data set, once a row; the index is the row."""
-    persons = _scoped(rows, _parts(rows["identity"])).rename_axis("row").reset_index(name="person")
+    """Every person of the rows with its data set, listed once for each row; the index is the row."""
+    persons = _scoped(rows, _separate(rows["identity"])).rename_axis("row").reset_index(name="person")
     return persons.drop_duplicates().set_index("row")["person"]
 
 
-def _parts(cells):
-    parts = cells[cells != ""].str.split(";").explode().str.strip()
-    return parts[parts != ""]
+def _separate(cells):
+    """The names in cells that hold several, separated by `;`; the index is the row."""
+    names = cells[cells != ""].str.split(";").explode().str.strip()
+    return names[names != ""]
 
 
 def _scoped(rows, names):
+    """Names preceded by the name of their data set."""
     return rows["dataset"].loc[names.index] + "\n" + names if "dataset" in rows else "\n" + names
 
 
-def _plain(names):
-    """Scoped names without their data set: how a set is called must not change its splits."""
+def _without_scope(names):
+    """Scoped names without their data set: the name that a user gives to a data set must not change its splits."""
     return names.str.rpartition("\n")[2]
 
 
-def _crowds(rows, group, persons):
-    """Which groups are crowds, bool (groups,)."""
+def _large_components(rows, component, persons):
+    """Which components have to be taken apart, bool (components,)."""
     kind = rows.groupby(["dataset", "label"] if "dataset" in rows else "label").ngroup()
-    held = pd.crosstab(group, kind, normalize="columns").max(axis=1)
-    count = persons.groupby(group[persons.index]).nunique().reindex(held.index, fill_value=0)
-    return ((held > SHARE_OF_A_CROWD) & (count >= CROWD)).to_numpy()
+    share = pd.crosstab(component, kind, normalize="columns").max(axis=1)
+    count = persons.groupby(component[persons.index]).nunique().reindex(share.index, fill_value=0)
+    return ((share > MAX_COMPONENT_SHARE) & (count >= MIN_PERSONS_TO_ASSIGN)).to_numpy()
 
 
-def _not_implied(links, persons):
-    """The links whose rows have no person in common; where they have, keeping that person on one side suffices."""
+def _links_not_covered_by_persons(links, persons):
+    """The links whose rows have no person in common. If they have one, it suffices to keep that person on one side."""
     pairs = pd.DataFrame({"row": links.index, "link": pd.factorize(links)[0]})
     distinct = pairs.drop_duplicates()
-    people = pd.DataFrame({"row": persons.index, "person": pd.factorize(persons)[0]})
-    shared = distinct.merge(people, on="row").groupby(["link", "person"]).size().groupby("link").max()
-    implied = shared.reindex(pairs["link"], fill_value=0).to_numpy() == np.bincount(distinct["link"])[pairs["link"]]
-    return links[~implied]
+    codes = pd.DataFrame({"row": persons.index, "person": pd.factorize(persons)[0]})
+    shared = distinct.merge(codes, on="row").groupby(["link", "person"]).size().groupby("link").max()
+    covered = shared.reindex(pairs["link"], fill_value=0).to_numpy() == np.bincount(distinct["link"])[pairs["link"]]
+    return links[~covered]
 
 
 def _content(rows):
     return rows["sha256"].where(rows["sha256"] != "", rows["path"])
 
 
-def _smallest(words, group):
-    words = pd.Series(words, index=group).sort_values()
+def _smallest(words, unit):
+    """The smallest word of each unit; the index is the unit."""
+    words = pd.Series(words, index=unit).sort_values()
     return words[~words.index.duplicated()].sort_index()

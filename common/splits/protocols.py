@@ -1,191 +1,250 @@
-"""Who trains, who validates, who tests: protocols that assign every image of a manifest.
+"""Split protocols: which image of a manifest trains, validates or tests.
 
-`frame`: images one by one; copies of the same bytes stay together. The easy protocol: frames of one video stand on
-both sides. `video`: everything that hangs together by video, by original or by equal bytes stays on one side.
-`identity`: no person stands on two sides, neither as the target nor as the source of a swap; where nearly everybody is
-swapped with everybody (Celeb-DF), the persons are dealt, and swaps of two that come to different sides are dropped.
-`official`: the data set's own split; where it has no val, some of train is drawn for it.
-A column `near` (common.data.near_duplicates) is obeyed by each of the drawn ones: equal values stay on one side.
+`frame`: single images; copies (equal bytes) stay together. The easy protocol: frames of one video are on both sides.
+`video`: all images that are connected by video, original or equal bytes stay on one side.
+`identity`: no person is on two sides, neither as the target nor as the source of a swap. If nearly everybody is swapped
+with everybody (Celeb-DF), persons are assigned to splits, and swaps of two persons in different splits are dropped.
+`official`: the data set's own split; if it has no val, some of train is drawn for it.
+The three drawn protocols also keep rows with an equal value in a column `near` (common.data.near_duplicates) together.
 """
 
-import hashlib
 import logging
+from collections.abc import Callable, Sequence
+from typing import Literal
 
-import numpy as np
 import pandas as pd
 
 from common.data.manifest import SPLITS
 from common.errors import UserError
 from common.labels import WORDS
-from common.splits.components import identity_units, single_units
+from common.splits.components import component_units, identity_units
+from common.splits.drawing import draw_splits
+from common.splits.leaks import check_splits
 
 log = logging.getLogger("deepfake")
 
 PROTOCOLS = ("frame", "video", "identity", "official")
 FRACTIONS = (0.7, 0.2, 0.1)  # train, val, test
-SMALL_STRATUM = 10  # units; below, no split of a tenth can be drawn from it
-ATTEMPTS = 20  # orders that are tried until every split has both classes
+
+Unit = Literal["image", "video", "person"]
+UNIT_OF_PROTOCOL: dict[str, Unit] = {  # what a protocol keeps on one side, for everything that reads a run's splits
+    "frame": "image",
+    "video": "video",
+    "identity": "person",
+    "official": "video",  # what the authors of a data set kept on one side is not known; at least the videos
+    "paper": "image",  # drawn by the papers that state numbers of images
+    "heldout": "person",  # drawn by the paper that generates its fakes
+}
 
 
-def split_images(images, protocol, seed=0, fractions=FRACTIONS, classes=tuple(WORDS)):
-    """Return a Series of `train` / `val` / `test` for a manifest (or several in one table, told apart by `dataset`).
+def protocol_unit(protocol: str) -> Unit:
+    """What a protocol keeps on one side of a split.
 
-    Under `identity` an image is '' where it is dropped, because persons of it are on different sides: leave those rows
-    out, and say how many they are; check_splits refuses them.
+    Args:
+        protocol: a name, or several joined by `+`.
 
-    Groups of images that belong together are sorted into strata by their labels, sources and data sets, ordered within
-    a stratum by SHA-256 of the seed and their names, and cut where the cumulated image counts pass `fractions` (train,
-    val, test; they sum to 1). So the order of the rows does not matter, and a few more images move few others.
-    classes: the labels of which every split must have images. UserError for a protocol that the data do not allow, and
-    where the groups do not suffice for that.
+    Returns:
+        The coarsest unit of these protocols; `video` for a name that is not in UNIT_OF_PROTOCOL.
     """
-    if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
-        raise UserError(f"expected three fractions above 0 for train, val, test that sum to 1, got {fractions}")
-    if not _filled_in(images, protocol):
-        raise _impossible(protocol, allowed_protocols(images))
-    rows = images.reset_index(drop=True)
-    if protocol == "official":
-        splits = _official(rows, seed, fractions)
+    units = {UNIT_OF_PROTOCOL.get(name, "video") for name in protocol.split("+")}
+    order: tuple[Unit, ...] = ("person", "video", "image")
+    return next(unit for unit in order if unit in units)
+
+
+def split_images(
+    images: pd.DataFrame,
+    protocol: str,
+    seed: int = 0,
+    fractions: Sequence[float] = FRACTIONS,
+    classes: Sequence[str] = WORDS,
+) -> pd.Series:
+    """Assign every image to `train`, `val` or `test`.
+
+    Images that belong together form a unit. SplitUnits are divided into strata by their labels, sources and data sets,
+    ordered within a stratum by SHA-256 of the seed and their names, and cut where the cumulative image counts pass
+    `fractions`. So the order of the rows does not matter, and a few more images move few others.
+
+    Args:
+        images: n rows of a manifest, or of several in one table with the column `dataset`.
+        protocol: one of PROTOCOLS.
+        seed: selects the split; `official` uses it only to draw a missing val.
+        fractions: shares of train, val and test, above 0; their sum is 1.
+        classes: the labels that every split needs.
+
+    Returns:
+        The splits, object (n,), with the index of `images`. Under `identity` an image is '' if it shows persons of two
+        splits: leave these rows out and report their number; check_splits refuses them.
+
+    Raises:
+        UserError: if the manifest does not have the columns of this protocol, or too few units for every split.
+    """
+    if protocol not in PROTOCOLS or not _has_columns(images, protocol):
+        raise _not_applicable(images, protocol)
+    draw = _splitter(images.reset_index(drop=True), protocol, fractions, classes)
+    try:
+        return draw(seed).set_axis(images.index)
+    except UserError as error:
+        raise UserError(f"protocol {protocol!r}, seed {seed}: {error}; add data, or choose another protocol") from error
+
+
+def allowed_protocols(
+    images: pd.DataFrame, seeds: Sequence[int] = (0,), fractions: Sequence[float] = FRACTIONS
+) -> list[str]:
+    """The protocols that a run can use by default.
+
+    Args:
+        images: rows of a manifest, or of several in one table with the column `dataset`.
+        seeds: the seeds of the run.
+        fractions: shares of train, val and test.
+
+    Returns:
+        Those of PROTOCOLS whose columns the manifest has, that split the images without error and without leaks for
+        every seed, and whose training split has both classes. `identity` only if persons connect images that nothing
+        else connects, since it is the same as `video` otherwise.
+    """
+    candidates = _applicable_protocols(images)
+    return [protocol for protocol in candidates if not _why_impossible(images, protocol, seeds, fractions)]
+
+
+def choose_protocols(
+    images: pd.DataFrame,
+    requested: Sequence[str] = (),
+    seeds: Sequence[int] = (0,),
+    fractions: Sequence[float] = FRACTIONS,
+    training: bool = True,
+) -> list[str]:
+    """The protocols of a run.
+
+    Args:
+        images: rows of a manifest, or of several in one table with the column `dataset`.
+        requested: names from the command line; none selects all of `allowed_protocols`, and a protocol that some seed
+            cannot carry out is left out with a warning.
+        seeds: the seeds of the run.
+        fractions: shares of train, val and test.
+        training: False for a run that trains nothing, which can test on images that no protocol can split.
+
+    Returns:
+        Names of PROTOCOLS, each once; without training ['frame'] if no protocol can split the images.
+
+    Raises:
+        UserError: if a requested protocol is unknown, the manifest does not have its columns, or it cannot be carried
+            out for every seed; if no protocol can be.
+    """
+    chosen = list(dict.fromkeys(requested))
+    if chosen:
+        _check_requested(images, chosen, seeds, fractions, training)
     else:
-        units = identity_units(rows) if protocol == "identity" else single_units(rows, protocol == "video")
-        splits = _draw(rows, units, seed, dict(zip(SPLITS, fractions, strict=True)), classes)
-    return splits.set_axis(images.index)
-
-
-def allowed_protocols(images):
-    """The protocols that the manifest is filled in for, as a list; `frame` always.
-
-    `identity` only where persons connect videos (or single images) that nothing else does, or it were `video` again,
-    and where they suffice for both classes in every split.
-    """
-    return [
-        protocol
-        for protocol in PROTOCOLS
-        if _filled_in(images, protocol) and (protocol != "identity" or _identity_matters(images))
-    ]
-
-
-def choose_protocols(images, requested=()):
-    """The requested protocols as a list, none meaning all that the data allow; UserError for one that they do not."""
-    allowed = allowed_protocols(images)
-    for protocol in requested:
-        if protocol not in allowed:
-            raise _impossible(protocol, allowed)
-    chosen = list(dict.fromkeys(requested)) or allowed
+        chosen = _default_protocols(images, seeds, fractions, training)
     if "official" in chosen and "dataset" in images:
         for name in sorted(set(images["dataset"]) - set(images["dataset"][images["split"] == "test"])):
-            log.warning("protocol official: %s has no test images by its own split, so it has no test results", name)
+            log.warning("protocol official: %s has no official test images, so it has no test results", name)
     return chosen
 
 
-def _filled_in(images, protocol):
+def _check_requested(images, requested, seeds, fractions, training):
+    for protocol in requested:
+        if protocol not in PROTOCOLS or not (_is_applicable(images, protocol) or images.empty):
+            raise _not_applicable(images, protocol)
+        if training and (reason := _why_impossible(images, protocol, seeds, fractions)):
+            raise UserError(
+                f"protocol {protocol!r} is not possible with these data, {reason}; add data, or choose another protocol"
+            )
+
+
+def _default_protocols(images, seeds, fractions, training):
+    candidates = _applicable_protocols(images)
+    reasons = {protocol: _why_impossible(images, protocol, seeds, fractions) for protocol in candidates}
+    possible = [protocol for protocol, reason in reasons.items() if not reason]
+    if possible:
+        for protocol, reason in reasons.items():
+            if reason:
+                log.warning("protocol %s is left out, %s", protocol, reason)
+        return possible
+    if training:
+        found = "; ".join(f"{protocol}, {reason}" for protocol, reason in reasons.items())
+        raise UserError(f"no protocol can split these data: {found}; add data")
+    return ["frame"]
+
+
+def _why_impossible(images, protocol, seeds, fractions):
+    """Why a run cannot be trained under an applicable protocol, or an empty string."""
+    if images.empty:
+        return "there are no images"
+    rows = images.reset_index(drop=True)
+    draw = _splitter(rows, protocol, fractions, WORDS)
+    for seed in seeds:
+        try:
+            splits = draw(seed)
+            if protocol == "official":  # the drawn ones have no leaks by construction
+                check_splits(rows, splits, protocol)
+        except UserError as error:
+            return f"seed {seed}: {error}"
+        if missing := sorted(set(WORDS) - set(rows["label"][splits == "train"])):
+            return f"its training split has no {' and no '.join(missing)} images"
+    return ""
+
+
+def _has_columns(images, protocol):
+    """Whether the columns that a protocol needs are filled in."""
     if protocol == "video":
         return bool((images["video"] != "").any() or (images["original"] != "").any())
     if protocol == "identity":
         return bool((images["identity"] != "").any())
-    given = set(images["split"])
-    return protocol == "frame" or (protocol == "official" and "" not in given and {"train", "test"} <= given)
+    official = set(images["split"])
+    return protocol == "frame" or ("" not in official and {"train", "test"} <= official)
 
 
-def _identity_matters(images):
-    rows = images.reset_index(drop=True)
-    units = identity_units(rows)
-    if not units.person.any() and len(units.key) == len(single_units(rows, by_name=True).key):
+def _applicable_protocols(images):
+    return [protocol for protocol in PROTOCOLS if _is_applicable(images, protocol)]
+
+
+def _is_applicable(images, protocol):
+    """Whether the columns of a protocol are filled in and, for `identity`, it differs from `video`."""
+    if not _has_columns(images, protocol):
         return False
-    try:
-        _draw(rows, units, 0, dict(zip(SPLITS, FRACTIONS, strict=True)))
-    except UserError:
-        return False
-    return True
+    return protocol != "identity" or _persons_connect_images(images.reset_index(drop=True))
 
 
-def _impossible(protocol, allowed):
+def _persons_connect_images(rows):
+    by_person = identity_units(rows)
+    return bool(by_person.is_person.any()) or len(by_person.key) < len(component_units(rows, by_name=True).key)
+
+
+def _not_applicable(images, protocol):
     if protocol not in PROTOCOLS:
         return UserError(f"protocol {protocol!r} is unknown; one of {', '.join(PROTOCOLS)}")
     return UserError(
-        f"protocol {protocol!r} is not possible with these data, only {', '.join(allowed)}: `video` needs a video or "
-        f"original in the manifest, `identity` persons who are in several videos, enough of them for both classes in "
-        f"every split, `official` a split in every row, train and test among them"
+        f"protocol {protocol!r} is not possible with these data, only {', '.join(_applicable_protocols(images))}: "
+        "`video` needs a video or original in the manifest, `identity` persons who are in several videos, `official` a "
+        "split in every row, train and test among them"
     )
 
 
-def _official(rows, seed, fractions):
-    splits = rows["split"].copy()
-    if not (splits == "val").any():
-        train = rows[splits == "train"]
-        total = fractions[0] + fractions[1]
-        shares = {"train": fractions[0] / total, "val": fractions[1] / total}
-        units = single_units(train.reset_index(drop=True), by_name=True)
-        splits[train.index] = _draw(train.reset_index(drop=True), units, seed, shares).to_numpy()
-    return splits
+def _splitter(rows, protocol, fractions, classes) -> Callable[[int], pd.Series]:
+    """The function seed -> splits of a protocol; the units are computed once for all seeds."""
+    if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
+        raise UserError(f"expected three fractions above 0 for train, val, test that sum to 1, got {fractions}")
+    if protocol == "official":
+        return _official_splitter(rows, fractions)
+    units = identity_units(rows) if protocol == "identity" else component_units(rows, by_name=protocol == "video")
+    shares = dict(zip(SPLITS, fractions, strict=True))
+    return lambda seed: draw_splits(rows, units, seed, shares, classes)
 
 
-def _draw(rows, units, seed, shares, classes=tuple(WORDS)):
-    stratum, size = _strata(rows, units), np.bincount(units.unit)
-    table = pd.DataFrame({"key": units.key, "content": units.content, "size": size, "stratum": stratum})
-    table["person"] = units.person
-    labels = rows["label"].to_numpy()
-    counts = {word: len(set(units.unit[labels[units.row] == word])) for word in classes}
-    dropped = 0
-    for attempt in range(ATTEMPTS if min(counts.values()) >= len(shares) else 0):
-        part = _deal(table, f"{seed}\n" + (f"{attempt}\n" if attempt else ""), list(shares.values()))
-        splits = _sides(len(rows), units, part, list(shares))
-        if len(set(zip(splits, labels, strict=True)) - {("", word) for word in WORDS}) == len(shares) * len(classes):
-            return pd.Series(splits)
-        dropped = int((splits == "").sum())
-    found = " and ".join(f"{count} with {word} images" for word, count in counts.items())
-    needed = "both classes" if len(classes) > 1 else f"{classes[0]} images"
-    raise UserError(
-        f"too few groups of images for {needed} in {', '.join(shares)} (a group stays on one side): expected at "
-        f"least {len(shares)} groups with each class, more where groups hold both, got {found}"
-        + (f", and {dropped} images of swaps between the sides are dropped" if dropped else "")
-        + ": add data, or choose another protocol"
-    )
+def _official_splitter(rows, fractions):
+    """The official split, which no seed changes, or one whose val is drawn from train."""
+    official = rows["split"]
+    if (official == "val").any():
+        return lambda seed: official.copy()
+    train = rows.index[official == "train"]
+    training_rows = rows.loc[train].reset_index(drop=True)
+    units = component_units(training_rows, by_name=True)
+    total = fractions[0] + fractions[1]
+    shares = {"train": fractions[0] / total, "val": fractions[1] / total}
 
+    def split(seed):
+        splits = official.copy()
+        splits[train] = draw_splits(training_rows, units, seed, shares).to_numpy()
+        return splits
 
-def _deal(table, salt, shares):
-    """The part, 0 .. len(shares) - 1, of each unit, int (units,)."""
-    digests = [hashlib.sha256(f"{salt}{key}".encode()).digest() for key in table["key"]]
-    order = table.assign(hash=digests).sort_values(["stratum", "hash", "content"])
-    part = pd.Series(0, index=order.index)
-    for _, stratum in order.groupby("stratum"):
-        part[stratum.index] = _cut(stratum["size"], shares, least=2 if stratum["person"].iloc[0] else 1)
-    return part.sort_index().to_numpy()
-
-
-def _sides(count, units, part, names):
-    """The split of each row, object (count,): '' where units that it holds to are on different sides."""
-    low, high = np.full(count, len(names)), np.full(count, -1)
-    np.minimum.at(low, units.row, part[units.unit])
-    np.maximum.at(high, units.row, part[units.unit])
-    return np.where(low == high, np.array(names, dtype=object)[low], "")
-
-
-def _strata(rows, units):
-    """Number the strata of the units: by data set, source and label; where that leaves few units, by label alone."""
-    columns = ["dataset", "source", "label"] if "dataset" in rows else ["source", "label"]
-    fine, coarse = _composition(rows[columns], units), _composition(rows[["label"]], units)
-    small = pd.Series(fine).groupby(fine).transform("size").to_numpy() < SMALL_STRATUM
-    return np.where(small, coarse, fine) + units.person  # persons among themselves
-
-
-def _composition(columns, units):
-    """A number a unit, equal for units that hold the same set of rows' values: the sum of the values' hashes."""
-    marks = pd.util.hash_pandas_object(columns, index=False).to_numpy()[units.row]
-    marks = pd.DataFrame({"unit": units.unit, "mark": marks}).drop_duplicates()
-    return marks.groupby("unit")["mark"].sum().to_numpy()
-
-
-def _cut(sizes, shares, least=1):
-    """The part, 0 .. len(shares) - 1, of each unit in order, by the middle of its span in the cumulated sizes.
-
-    Where there are enough units every part gets at least `least` of them.
-    """
-    sizes, parts = np.asarray(sizes), len(shares)
-    middle = (np.cumsum(sizes) - sizes / 2) / sizes.sum()
-    bounds = np.searchsorted(middle, np.cumsum(shares)[:-1])
-    if len(sizes) >= parts * least:
-        step = least * np.arange(1, parts)
-        bounds = np.maximum.accumulate(np.maximum(bounds - step, 0)) + step
-        bounds = np.minimum(bounds, len(sizes) - parts * least + step)
-    return np.searchsorted(bounds, np.arange(len(sizes)), side="right")
+    return split
