@@ -1,127 +1,109 @@
 """From a raw folder to a prepared one: images, manifest.csv, skipped.csv, prep.json.
 
-The journal lets the same command go on where it was stopped, and do only what is new or changed after it finished.
-manifest.csv comes last: where there is one, the folder is whole.
+The journal lets the same command resume where it was stopped, and process only new or changed files after it finished.
+manifest.csv is written last: a folder that has one is complete.
 """
 
 import json
 import shutil
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any
+
+import joblib
+import pandas as pd
+from tqdm import tqdm
 
 from common.data.manifest import NAME, is_prepared, read_manifest
 from common.errors import UserError
 from common.faces.detection import detector_version
-from data_prep.layouts import find, passed_over
-from data_prep.layouts.published_counts import completeness
+from data_prep.drawing.trees import cached_tree, parse_source
+from data_prep.layouts.item import Item
+from data_prep.layouts.published_counts import compare_with_published
+from data_prep.layouts.registry import find, ignored_files
 from data_prep.layouts.tree import is_video
+from data_prep.options import PrepareOptions
 from data_prep.preparation.journal import Journal, refuse_folder
-from data_prep.preparation.parallel import in_parallel, threads_for
-from data_prep.preparation.process import Place, work
-from data_prep.preparation.recipe import Recipe
-from data_prep.preparation.shards import parse_shard
-from data_prep.preparation.tables import write_tables
-from data_prep.preparation.tasks import chunks, missing
+from data_prep.preparation.output_files import write_output_files
+from data_prep.preparation.parallel import run_parallel, threads_per_worker
+from data_prep.preparation.process import Task, WorkFolders, process_files
+from data_prep.preparation.shards import Shard, parse_shard
+from data_prep.preparation.tasks import split_into_chunks, unfinished_tasks
 
 SYNTHETIC = "SYNTHETIC.json"
-CHUNK = 8  # images that a worker takes at a time, or one video: at most so many are done twice after a kill
+CHUNK_SIZE = 8  # images that a worker takes at a time, or one video: at most these are done twice after a kill
 
 
-@dataclass(frozen=True)
-class PrepareOptions:
-    """Flags of `python -m data_prep`; without any, images are copied as they are, and frames of videos kept whole."""
+def prepare(
+    layout: str, src: str | Path, dst: str | Path, options: PrepareOptions | None = None, progress: bool = True
+) -> pd.DataFrame | None:
+    """Prepare a raw folder; a half-finished prepared folder is completed.
 
-    faces: Literal["none", "haar", "mtcnn"] = "none"
-    """Detector whose faces are cropped: the Viola-Jones cascade or MTCNN; none keeps whole images."""
-    size: int | None = None
-    """Resize to SIZE x SIZE pixels (bilinear, antialiased); none keeps the size."""
-    margin: int = 0
-    """Room around the face in pixels of the output, as facenet-pytorch counts it."""
-    min_confidence: float | None = None
-    """Ignore faces below it: a probability for mtcnn, a level weight without a scale for haar."""
-    pick: Literal["best", "largest", "all"] = "best"
-    """Which of several faces: the surest, the largest, or all of them."""
-    jpeg: int | None = None
-    """Encode all images as JPEG of this quality, so that compression does not tell the classes apart."""
-    frames_per_video: int | None = None
-    """Of a video take so many frames, evenly spaced over the whole clip; 10 if no flag says which frames."""
-    every: int | None = None
-    """Of a video take each N-th frame instead."""
-    first: int | None = None
-    """Of a video take the first N frames instead."""
-    source: str | None = None
-    """What made the fakes: their `source` in the manifest, where the layout cannot know it."""
-    max_unreadable: float = 0.05
-    """Share of the images and videos that may be unreadable; more is an error."""
-    workers: int | None = None
-    """Processes; none is one for each CPU."""
-    cluster: str | None = None
-    """Address of a Dask scheduler, e.g. tcp://host:8786, whose workers do it instead; they must see SRC and DST."""
-    shard: str | None = None
-    """I/N: do the I-th of N shares, beside the others on a shared file system; the last one writes the manifest."""
+    Args:
+        layout: a key of LAYOUTS.
+        src: the raw folder; for the layout synthetic the text FAMILY:COUNT[:SEED[:FRAMES]].
+        dst: the prepared folder, new or made by the same command before.
+        options: as the flags of `python -m data_prep`; None: the defaults.
+        progress: show a progress bar if stderr is a terminal.
 
-    @property
-    def recipe(self):
-        return Recipe(**{field.name: getattr(self, field.name) for field in fields(Recipe)})
+    Returns:
+        The manifest as read_manifest returns it; None for a shard if other shards are still unfinished.
 
-
-def prepare(layout, src, dst, options=None, progress=True):
-    """Prepare the raw folder `src` (layout synthetic: the words FAMILY:COUNT:SEED) into `dst`; return its manifest.
-
-    A half-finished `dst` is completed. None is returned for a shard that leaves something to the others. UserError if
-    the raw folder is missing, was made by data_prep or has nothing of the layout, `dst` lies in it or around it, holds
-    something else, was made with other flags or is worked on by another run, too many files are unreadable, or none can
-    be used. `progress` shows a bar on a terminal.
+    Raises:
+        UserError: if the raw folder is missing, was made by data_prep or has nothing of the layout; `dst` is inside it
+            or around it, holds other files, was made with other flags, or another process is working on it; too many
+            files are unreadable, or no image can be used.
     """
     options = options or PrepareOptions()
-    shard = _check(options)
-    src, dst = _folders(layout, src, dst)
-    whole = _complete(layout, src, dst, options, shard, progress)
-    return read_manifest(dst) if whole else None
+    shard = _check_options(options)
+    src, dst = _resolve_folders(layout, src, dst)
+    return read_manifest(dst) if _complete(layout, src, dst, options, shard, progress) else None
 
 
 def _complete(layout, src, dst, options, shard, progress):
-    """Do what is missing; True if the manifest was written, False if that is left to another shard."""
+    """Do what is missing; return True if the manifest was written, False if another shard has to write it."""
     items = find(layout, src)
     videos = any(is_video(item.path) for item in items)
     options.recipe.check(videos)
     description = _describe(layout, src, options, videos)
     try:
-        refuse_folder(dst, description)  # before a lock is left in it
+        refuse_folder(dst, description)  # before a lock file is left in it
         dst.mkdir(parents=True, exist_ok=True)
-        with shard.at_work(dst):
-            with shard.books(dst):
+        with shard.shard_lock(dst):
+            with shard.journal_lock(dst):
                 journal = Journal(dst, description, shard.suffix)
-            left = missing(items, src, dst, options.recipe, journal)
-            if ours := [task for task in left if shard.owns(task.path)]:
+            tasks = unfinished_tasks(items, src, dst, options.recipe, journal)
+            if own_tasks := [task for task in tasks if shard.contains(task.path)]:
                 (dst / NAME).unlink(missing_ok=True)
-                with _place(src, dst, shard) as place:
-                    _work_off(ours, place, options, journal, progress)
-            with shard.books(dst):
-                if shard.suffix and _others_have_work(items, src, dst, options, journal):
+                with _work_folders(src, dst, shard) as folders:
+                    _process_tasks(own_tasks, folders, options, journal, progress)
+            with shard.journal_lock(dst):
+                if shard.suffix and _others_unfinished(items, src, dst, options, journal):
                     return False
-                remarks = completeness(layout, items) + _passed_over(src, items)
-                write_tables(items, journal, dst, options.source, options.max_unreadable, remarks)
+                remarks = compare_with_published(layout, items) + _describe_ignored_files(src, items)
+                write_output_files(items, journal, dst, options.source, options.max_unreadable, remarks)
                 return True
     except OSError as error:
         raise UserError(f"cannot write the prepared images into {dst}: {error}") from error
 
 
-def _passed_over(src, items):
+def _describe_ignored_files(src: Path, items: Sequence[Item]) -> list[str]:
     return [
         f"{number} images or videos in {folder} that this layout does not take"
-        for folder, number in passed_over(src, items).items()
+        for folder, number in ignored_files(src, items).items()
     ]
 
 
-def _others_have_work(items, src, dst, options, journal):
+def _others_unfinished(items, src, dst, options, journal):
+    """Return True if another shard has unfinished tasks, by what it has added to the journals since the start."""
     journal.read()
-    return bool(missing(items, src, dst, options.recipe, journal))
+    return bool(unfinished_tasks(items, src, dst, options.recipe, journal))
 
 
-def _check(options):
+def _check_options(options: PrepareOptions) -> Shard:
+    """Check the flags that need no raw folder, and return the shard."""
     options.recipe.check()
     if not 0 <= options.max_unreadable <= 1:
         raise UserError(f"--max-unreadable: expected a share of 0 to 1, got {options.max_unreadable}")
@@ -132,15 +114,14 @@ def _check(options):
     return parse_shard(options.shard)
 
 
-def _folders(layout, src, dst):
+def _resolve_folders(layout: str, src: str | Path, dst: str | Path) -> tuple[Path, Path]:
+    """Return both folders as absolute paths; a synthetic raw folder is drawn if the cache does not have it."""
     if layout == "synthetic":
-        from data_prep.drawing.trees import cached_tree, parse_source
-
         src = cached_tree(*parse_source(str(src)))
     src, dst = Path(src).expanduser().resolve(), Path(dst).expanduser().resolve()
     if not src.is_dir():
-        there = f"got the file {src}" if src.exists() else f"there is no folder {src}"
-        raise UserError(f"expected a folder of raw data as SRC; {there}")
+        got = f"got the file {src}" if src.exists() else f"there is no folder {src}"
+        raise UserError(f"expected a folder of raw data as SRC; {got}")
     if dst.is_relative_to(src):
         raise UserError(f"expected DST outside of SRC, got {dst} in {src}")
     if src.is_relative_to(dst):
@@ -152,44 +133,43 @@ def _folders(layout, src, dst):
     return src, dst
 
 
-def _describe(layout, src, options, videos):
-    """What decides the content of the prepared folder, for the journal and prep.json."""
+def _describe(layout: str, src: Path, options: PrepareOptions, videos: bool) -> dict[str, Any]:
+    """Return what decides the content of the prepared folder, for the journal and prep.json."""
     faces = options.faces
-    description = {
+    description: dict[str, Any] = {
         "layout": layout,
         "source_folder": src.name,
         "flags": {**options.recipe.flags(videos), "source": options.source},
         "detector": None if faces == "none" else {"name": faces, "version": detector_version(faces)},
     }
-    if (drawn := src / SYNTHETIC).is_file():
-        description["synthetic"] = json.loads(drawn.read_text())
+    if (facts := src / SYNTHETIC).is_file():
+        description["synthetic"] = json.loads(facts.read_text())
     return description
 
 
-def _work_off(tasks, place, options, journal, progress):
-    from joblib import cpu_count
-    from tqdm import tqdm
-
-    for old in journal.outcomes(task.path for task in tasks):
-        for name, _ in old.images if old else ():
-            (place.dst / name).unlink(missing_ok=True)
-    work_list = chunks(tasks, CHUNK)
-    workers = min(options.workers or cpu_count(), len(work_list))
-    place = replace(place, threads=threads_for(workers, options.cluster))
-    calls = ((place, options.recipe, chunk) for chunk in work_list)
+def _process_tasks(
+    tasks: list[Task], folders: WorkFolders, options: PrepareOptions, journal: Journal, progress: bool
+) -> None:
+    for result in journal.results(task.path for task in tasks):  # of raw files that changed since
+        for name, _ in result.images if result else ():
+            (folders.dst / name).unlink(missing_ok=True)
+    chunks = split_into_chunks(tasks, CHUNK_SIZE)
+    workers = min(options.workers or joblib.cpu_count(), len(chunks))
+    folders = replace(folders, threads=threads_per_worker(workers, options.cluster))
+    calls = ((folders, options.recipe, chunk) for chunk in chunks)
     with tqdm(total=len(tasks), desc="preparing", unit="file", disable=None if progress else True) as bar:
-        for outcomes in in_parallel(work, calls, workers, options.cluster):
-            journal.add(outcomes)
-            bar.update(len(outcomes))
+        for results in run_parallel(process_files, calls, workers, options.cluster):
+            journal.add(results)
+            bar.update(len(results))
 
 
 @contextmanager
-def _place(src, dst, shard):
-    """A Place whose folder of partial files is new, and gone in the end."""
+def _work_folders(src: Path, dst: Path, shard: Shard) -> Iterator[WorkFolders]:
+    """Yield the WorkFolders with an empty folder of partial files, which is removed at the end."""
     partial = dst / f".partial{shard.suffix}"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     try:
-        yield Place(src, dst, partial)
+        yield WorkFolders(src, dst, partial)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

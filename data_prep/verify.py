@@ -1,26 +1,37 @@
-"""Is a prepared folder still what its manifest says?"""
+"""Check a prepared folder against its manifest."""
 
 from pathlib import Path
 
 import pandas as pd
+from joblib import Parallel, cpu_count, delayed
+from tqdm import tqdm
 
 from common.data.decoding import Unreadable, check_image
 from common.data.manifest import NAME, PREPARATION, read_manifest
 from common.errors import UserError
 from common.files import read_json, sha256
-from data_prep.layouts import image_paths
-from data_prep.preparation.tables import SKIPPED, count_reasons
+from data_prep.layouts.tree import image_paths
+from data_prep.preparation.output_files import SKIPPED, count_reasons
 
-FOUND = 1  # exit code where something is off; 2 is for a user's mistake
+EXIT_PROBLEMS = 1  # exit code if the folder has problems; 2 is a mistake of the user
 
 
-def verify(folder, progress=True):
-    """Return what is wrong with a prepared folder: a line for each problem.
+def verify(folder: str | Path, progress: bool = True) -> list[str]:
+    """Find what is wrong with a prepared folder.
 
-    Looked at: the manifest is valid; every image of it is there, readable, and has its sha256; no image lies beside it
-    unlisted; no picture and no video is both real and fake; the counts are those of prep.json and skipped.csv; the
-    manifest is, byte by byte, the one that prep.json was written with.
-    UserError if there is no manifest.
+    Checked: the manifest is valid; each of its images exists, is readable and has its sha256; no other image is in the
+    folder; no image and no video is both real and fake; prep.json and skipped.csv agree with the manifest; the manifest
+    is byte for byte the one that prep.json was written with.
+
+    Args:
+        folder: a prepared folder.
+        progress: show a progress bar if stderr is a terminal.
+
+    Returns:
+        One line for each problem; empty if the folder is sound.
+
+    Raises:
+        UserError: if there is no manifest.
     """
     folder = Path(folder)
     try:
@@ -34,8 +45,8 @@ def verify(folder, progress=True):
     return sorted(problems) + _label_problems(images) + _count_problems(folder, images)
 
 
-def report(folder):
-    """Print the problems of a prepared folder, or that there is none; return the exit code."""
+def print_report(folder: Path) -> int:
+    """Print the problems of a prepared folder, or that it is sound; return the exit code."""
     problems = verify(folder)
     for problem in problems:
         print(problem)
@@ -43,20 +54,32 @@ def report(folder):
         print(f"{folder} is sound: {len(read_manifest(folder))} images")
         return 0
     print(
-        f"{len(problems)} problems in {folder}; to mend them, delete damaged and unlisted images, and run the same "
-        f"data_prep command again: it makes what is missing and writes the tables anew"
+        f"{len(problems)} problems in {folder}; to fix them, delete damaged and unlisted images, and run the same "
+        f"data_prep command again: it makes what is missing and writes the tables again"
     )
-    return FOUND
+    return EXIT_PROBLEMS
+
+
+def contradicting_labels(images: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Find images that are equal in a column and have different labels.
+
+    Args:
+        images: a manifest.
+        column: `sha256` or `video`.
+
+    Returns:
+        For each such value of the column, the first row of each label.
+    """
+    labels = images.groupby(column)["label"].nunique()
+    both = images[images[column].isin(labels.index[labels > 1])]
+    return both.drop_duplicates([column, "label"]).sort_values([column, "path"])
 
 
 def _file_problems(folder, images, progress):
-    from joblib import Parallel, cpu_count, delayed
-    from tqdm import tqdm
-
     check = Parallel(n_jobs=cpu_count(), prefer="threads", return_as="generator")
     rows = zip(images["path"], images["sha256"], strict=True)
-    found = check(delayed(_file_problem)(folder / path, path, digest) for path, digest in rows)
-    bar = tqdm(found, total=len(images), desc="verifying", unit="image", disable=None if progress else True)
+    results = check(delayed(_file_problem)(folder / path, path, digest) for path, digest in rows)
+    bar = tqdm(results, total=len(images), desc="verifying", unit="image", disable=None if progress else True)
     return [problem for problem in bar if problem]
 
 
@@ -72,36 +95,32 @@ def _file_problem(file, path, digest):
 
 def _label_problems(images):
     problems = []
-    for row in contradictions(images, "sha256").itertuples():
-        problems.append(f"{row.path}: the same picture is labelled both real and fake, here {row.label}")
-    for row in contradictions(images[images["video"] != ""], "video").itertuples():
+    for row in contradicting_labels(images, "sha256").itertuples():
+        problems.append(f"{row.path}: the same image is labelled both real and fake, here {row.label}")
+    for row in contradicting_labels(images[images["video"] != ""], "video").itertuples():
         problems.append(
             f"{row.path}: frames of the video {row.video} are labelled both real and fake, here {row.label}"
         )
     return problems
 
 
-def contradictions(images, column):
-    """The first row of each label where images equal in `column` have both labels."""
-    labels = images.groupby(column)["label"].nunique()
-    both = images[images[column].isin(labels.index[labels > 1])]
-    return both.drop_duplicates([column, "label"]).sort_values([column, "path"])
-
-
 def _count_problems(folder, images):
-    if not (folder / PREPARATION).is_file():
-        return [f"{PREPARATION}: no such file"]
-    if not (folder / SKIPPED).is_file():
-        return [f"{SKIPPED}: no such file"]
+    for name in (PREPARATION, SKIPPED):
+        if not (folder / name).is_file():
+            return [f"{name}: no such file"]
     try:
-        promised = dict(read_json(folder / PREPARATION))
+        stored = dict(read_json(folder / PREPARATION))
         skipped = pd.read_csv(folder / SKIPPED, dtype=str, keep_default_na=False)
-        there = {"counts": images["label"].value_counts().to_dict(), "skipped": count_reasons(skipped)}
+        counts = {
+            "counts": (images["label"].value_counts().to_dict(), NAME),
+            "skipped": (count_reasons(skipped), SKIPPED),
+        }
     except (UserError, ValueError, TypeError, KeyError) as error:
         return [f"{PREPARATION} or {SKIPPED} is damaged: {error}"]
-    altered = promised.get("manifest_sha256") != sha256(folder / NAME)
-    return [f"{NAME}: not as data_prep wrote it: its sha256 is not the one in {PREPARATION}"] * altered + [
-        f"{PREPARATION}: {name} are {promised.get(name)}, but {found} in {file}"
-        for (name, found), file in zip(there.items(), (NAME, SKIPPED), strict=True)
-        if promised.get(name) != found
-    ]
+    problems = []
+    if stored.get("manifest_sha256") != sha256(folder / NAME):
+        problems.append(f"{NAME}: not as data_prep wrote it: its sha256 is not the one in {PREPARATION}")
+    for name, (found, file) in counts.items():
+        if stored.get(name) != found:
+            problems.append(f"{PREPARATION}: {name} are {stored.get(name)}, but {found} in {file}")
+    return problems

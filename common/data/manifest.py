@@ -7,7 +7,7 @@ clip, or empty), split (train / val / test where the data set has an official on
 """
 
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pandas as pd
 
@@ -80,7 +80,7 @@ def check_manifest(images, where):
         f"split is not empty or one of {', '.join(SPLITS)}": ~images["split"].isin(("", *SPLITS)),
         "path is empty": images["path"] == "",
         "path is listed twice": images["path"].duplicated(),
-        "path leaves the folder": images["path"].map(_leaves_folder),
+        "path leaves the folder": images["path"].map(leaves_folder),
     }
     for problem, rows in problems.items():
         if rows.any():
@@ -103,5 +103,7 @@ def manifest_bytes(images):
     return images[list(COLUMNS)].sort_values("path").to_csv(index=False, lineterminator="\n").encode()
 
 
-def _leaves_folder(path):
-    return Path(path).is_absolute() or ".." in Path(path).parts
+def leaves_folder(path: str) -> bool:
+    """Return True if a relative path leads out of its folder on any system; a list or a manifest may be hostile."""
+    windows = PureWindowsPath(path)  # its separators and roots include those of POSIX
+    return bool(windows.drive or windows.root or ".." in windows.parts)

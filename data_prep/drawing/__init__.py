@@ -1,1 +1,1 @@
-"""Drawn people, the camera that takes them, and the ways to fake them."""
+"""Drawn people, the camera that photographs them, and the ways to fake them."""

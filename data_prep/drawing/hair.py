@@ -1,23 +1,23 @@
-"""Hair: what hangs behind the neck, the cap of strands over the skull, and the beard."""
+"""Hair: long hair behind the neck, the cap of strands over the skull, and the beard."""
 
 import cv2
 import numpy as np
 
-from data_prep.drawing.canvas import SIZE, curve, ellipse, mask_of
+from data_prep.drawing.canvas import SIZE, curve, ellipse, polygon_mask
 from data_prep.drawing.head import GRID
 
-LONG = {"long": 2.7, "bob": 1.35}  # how far down hair hangs, in half face widths
+HAIR_LENGTHS = {"long": 2.7, "bob": 1.35}  # lower end of the hair, in half face widths below the eyes
 SHADOW = (0.12, 0.08, 0.06)
-FULLNESS = {"curly": 0.22, "cropped": -0.02, "receding": -0.02, "tied": -0.02}  # added to the person's own volume
-SIDEBURN = {"long": 1.9, "bob": 1.2, "tied": -0.05, "fringe": 0.9, "cropped": 0.0}
+EXTRA_VOLUME = {"curly": 0.22, "cropped": -0.02, "receding": -0.02, "tied": -0.02}  # added to the volume of the person
+SIDEBURN_LENGTHS = {"long": 1.9, "bob": 1.2, "tied": -0.05, "fringe": 0.9, "cropped": 0.0}
 
 
-def strands_of(head):
-    """The hair's own colour over the canvas, float32 (SIZE, SIZE, 3): strands run from the crown down."""
+def hair_texture(head):
+    """Return the colour of the hair over the canvas, float32 (SIZE, SIZE, 3): strands run down from the crown."""
     person = head.person
     rng = np.random.default_rng(person.texture + 3)
-    here = head.coordinates(GRID)
-    x, y = here[..., 0], here[..., 1]
+    points = head.coordinates(GRID)  # (128, 128, 2)
+    x, y = points[..., 0], points[..., 1]
     part = 0.5 * person.parting * np.clip(-y - 0.4, 0, 1)
     meridian = (x - part) / np.sqrt(np.clip(1 - (np.minimum(y + 0.1, 0) / 1.75) ** 2, 0.03, None))
     curl = 0.16 if person.hair_style == "curly" else rng.uniform(0.0, 0.035)
@@ -35,35 +35,35 @@ def strands_of(head):
 
 
 def paint_back_hair(canvas, head, strands):
-    """Long hair hangs behind neck and ears: painted before them."""
+    """Paint long hair behind neck and ears, before these are painted."""
     person = head.person
-    if person.hair_style not in LONG:
+    if person.hair_style not in HAIR_LENGTHS:
         return
-    low, out = LONG[person.hair_style], 1.12 + person.volume
+    low, out = HAIR_LENGTHS[person.hair_style], 1.12 + person.volume
     half = [(0.5, -1.5), (out - 0.08, -1.0), (out, 0.0), (out + 0.1, 0.8), (out + 0.05, low - 0.3), (out - 0.35, low)]
     shape = np.array(half + [(-x, y) for x, y in half[::-1]])
-    canvas.fill(_flat(head, shape, -0.25), strands * 0.6, softness=0.8)
+    canvas.fill(_curve_in_plane(head, shape, -0.25), strands * 0.6, softness=0.8)
 
 
 def paint_hair(canvas, head, strands):
-    """The cap of hair from the hairline over the skull, and its shadow on the forehead."""
+    """Paint the cap of hair from the hairline over the skull, and its shadow on the forehead."""
     person, scale = head.person, head.pose.scale
     if person.hair_style == "bald":
-        shave = mask_of(_flat(head, _cap(person, -0.75, 0.05, 0.005), 0.0), 0.1 * scale)
+        shave = polygon_mask(_curve_in_plane(head, _cap(person, -0.75, 0.05, 0.005), 0.0), 0.1 * scale)
         canvas.blend((slice(None), slice(None)), shave * 0.22 * person.grain, strands)
         return
     if person.hair_style == "tied":
-        knot = head.at([(0.0, -1.72, -0.4)])[0]
+        knot = head.to_pixels([(0.0, -1.72, -0.4)])[0]
         canvas.fill(ellipse(knot, (0.4 * scale, 0.34 * scale)), strands * 0.85, softness=1.0)
-    volume = person.volume + FULLNESS.get(person.hair_style, 0.04)
-    down = SIDEBURN.get(person.hair_style, 0.12)
+    volume = person.volume + EXTRA_VOLUME.get(person.hair_style, 0.04)
+    down = SIDEBURN_LENGTHS.get(person.hair_style, 0.12)
     outline = _cap(person, person.hairline, down, max(volume, 0.04))
-    pixels = _flat(head, outline, 0.0, front=True)
+    pixels = _curve_in_plane(head, outline, 0.0, front=True)
     if person.hair_style == "curly":
         rng = np.random.default_rng(person.texture + 4)
         pixels = pixels + np.repeat(rng.normal(0, 0.05 * scale, (len(pixels) // 3 + 1, 2)), 3, axis=0)[: len(pixels)]
     soft = 1.4 if person.hair_style in ("cropped", "receding") else 0.7
-    face = mask_of(head.at(curve(head.face_outline(), closed=True)))
+    face = polygon_mask(head.to_pixels(curve(head.face_outline(), closed=True)))
     canvas.fill(pixels + (0, 0.06 * scale), SHADOW, 0.3, 0.05 * scale, face)
     ragged = np.clip(1.15 + 1.2 * (strands.mean(axis=-1) / (person.hair.mean() + 1e-3) - 0.9), 0.25, 1)
     canvas.fill(pixels, strands, 0.95, 0.04 * scale, ragged)
@@ -71,20 +71,20 @@ def paint_hair(canvas, head, strands):
 
 
 def paint_beard(canvas, head, mask):
-    """Stubble, beard and moustache; mask: where the face is."""
+    """Paint stubble, beard and moustache; mask: (SIZE, SIZE), where the face is."""
     p, scale = head.person, head.pose.scale
     if not (p.beard or p.moustache or p.stubble > 0.1):
         return
     y, low = p.nose_length, p.chin + (0.12 if p.beard else -0.03)
     cheek = [(0.99, 0.35, 0.05), (0.82, 0.62, 0.3), (0.5, 0.95, 0.6), (0.42, 1.24, 0.7), (0.12, 1.2, 0.8)]
     jaw = [(-0.9, 0.95, 0.1), (-0.55, low - 0.18, 0.4), (0, low, 0.6), (0.55, low - 0.18, 0.4), (0.9, 0.95, 0.1)]
-    beard = head.at(curve(cheek + [(-x, *rest) for x, *rest in cheek[::-1]] + jaw, closed=True))
+    beard = head.to_pixels(curve(cheek + [(-x, *rest) for x, *rest in cheek[::-1]] + jaw, closed=True))
     half = [(0.25, y + 0.13), (0.46, 1.0), (0.42, 1.1), (0.26, 0.95)]
     lip = [(0, y + 0.12), *half, (0, 0.92), *[(-x, y) for x, y in half[::-1]]]
-    lip = head.at(curve(lip, closed=True), 0.08)
+    lip = head.to_pixels(curve(lip, closed=True), 0.08)
     rng = np.random.default_rng(p.texture + 7)
     hairs = cv2.GaussianBlur(rng.standard_normal((SIZE, SIZE), dtype=np.float32), (0, 0), sigmaX=0.7, sigmaY=1.6)
-    hairs = head.carry(hairs)
+    hairs = head.warp_texture(hairs)
     colour = np.clip((p.hair * 0.85).astype(np.float32) * (1 + 0.9 * hairs[..., None]), 0.02, 1)
     if not p.beard:
         shaven = colour * 0.6 + 0.3 * p.skin.astype(np.float32)
@@ -98,7 +98,7 @@ def paint_beard(canvas, head, mask):
 
 
 def _cap(person, hairline, down, volume):
-    """Control points (n, 2): up the outside of the hair from the left, then back along the hairline."""
+    """Return control points (n, 2): along the outside of the hair from the left, then back along the hairline."""
     style, part = person.hair_style, person.parting
     wide = 1.0 + volume * 0.85
     outside = [
@@ -129,10 +129,10 @@ def _cap(person, hairline, down, volume):
     return np.array(outside + temple + line + [(-x, y) for x, y in temple[::-1]])
 
 
-def _flat(head, points, z, front=False):
-    """Pixels of a closed curve in the plane z; the hairline (`front`) lies on the forehead's surface instead."""
+def _curve_in_plane(head, points, z, front=False):
+    """Return the pixels of a closed curve in the plane z, or with `front` on the surface of the forehead."""
     points = curve(points, closed=True, steps=5)
     depth = np.full(len(points), z)
     if front:
         depth = 0.75 * np.sqrt(np.clip(1 - (points[:, 0] / 0.95) ** 2 - (points[:, 1] / 1.35) ** 2, 0, None))
-    return head.at(np.column_stack([points, depth]))
+    return head.to_pixels(np.column_stack([points, depth]))

@@ -1,23 +1,25 @@
-"""Who is drawn, and how they hold themselves: the random identity, pose and expression of a face.
+"""The random identity, pose and expression of a face.
 
-Lengths are in half face widths; the origin lies between the eyes, x runs right, y down, z to the viewer.
+Lengths are in half face widths; the origin is between the eyes, x points right, y down, z to the viewer.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-SKINS = np.array([(95, 80, 71), (90, 72, 60), (83, 63, 49), (71, 50, 36), (55, 37, 26), (40, 26, 19)]) / 100
-HAIRS = np.array([(10, 8, 7), (20, 13, 9), (34, 22, 14), (44, 28, 17), (66, 52, 34), (80, 68, 48), (64, 62, 60)]) / 100
-IRISES = np.array([(22, 13, 8), (36, 23, 12), (38, 42, 26), (36, 50, 62), (47, 54, 56)]) / 100
+SKIN_COLOURS = np.array([(95, 80, 71), (90, 72, 60), (83, 63, 49), (71, 50, 36), (55, 37, 26), (40, 26, 19)]) / 100
+HAIR_COLOURS = (
+    np.array([(10, 8, 7), (20, 13, 9), (34, 22, 14), (44, 28, 17), (66, 52, 34), (80, 68, 48), (64, 62, 60)]) / 100
+)
+IRIS_COLOURS = np.array([(22, 13, 8), (36, 23, 12), (38, 42, 26), (36, 50, 62), (47, 54, 56)]) / 100
 HAIR_STYLES = ("short", "cropped", "parted", "fringe", "long", "bob", "curly", "tied", "receding", "bald")
-MENS_STYLES = (0.26, 0.14, 0.20, 0.06, 0.03, 0.00, 0.06, 0.00, 0.15, 0.10)  # how often each is worn
-WOMENS_STYLES = (0.04, 0.02, 0.10, 0.20, 0.28, 0.16, 0.10, 0.10, 0.00, 0.00)
+MENS_STYLE_SHARES = (0.26, 0.14, 0.20, 0.06, 0.03, 0.00, 0.06, 0.00, 0.15, 0.10)  # probability of each style
+WOMENS_STYLE_SHARES = (0.04, 0.02, 0.10, 0.20, 0.28, 0.16, 0.10, 0.10, 0.00, 0.00)
 
 
 @dataclass(frozen=True)
 class Person:
-    """An identity: everything about a head that stays from picture to picture."""
+    """An identity: everything about a head that is the same in all its pictures."""
 
     skin: np.ndarray
     hair: np.ndarray
@@ -56,7 +58,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Pose:
-    """Where a head is and what it does in one picture; angles in radians, centre and scale in pixels."""
+    """Position and expression of a head in one picture; angles in radians, centre and scale in pixels."""
 
     centre: np.ndarray
     scale: float
@@ -64,14 +66,14 @@ class Pose:
     pitch: float
     roll: float
     gaze: np.ndarray
-    lids: float  # opening of the eyes: 1 is the person's usual one, 0 is shut
+    lids: float  # opening of the eyes: 1 is usual for the person, 0 is shut
     smile: float
     mouth: float  # opening of the mouth
 
 
-def draw_person(rng):
-    """A random Person."""
-    skin = _between(rng, SKINS) * rng.uniform(0.97, 1.03, 3)
+def draw_person(rng: np.random.Generator) -> Person:
+    """Draw a random Person."""
+    skin = _interpolate(rng, SKIN_COLOURS) * rng.uniform(0.97, 1.03, 3)
     masculine = rng.random() < 0.5
     age = rng.beta(1.3, 1.8)
     dark = skin[0] < 0.6
@@ -79,9 +81,9 @@ def draw_person(rng):
     return Person(
         skin=np.clip(skin, 0, 0.97),
         hair=np.clip(_hair_colour(rng, dark, age) * rng.uniform(0.85, 1.15), 0, 0.95),
-        iris=(IRISES[rng.integers(2)] if dark else _between(rng, IRISES)) * rng.uniform(0.85, 1.1),
+        iris=(IRIS_COLOURS[rng.integers(2)] if dark else _interpolate(rng, IRIS_COLOURS)) * rng.uniform(0.85, 1.1),
         lips=np.clip(skin * (0.93, 0.72, 0.72) + (0.02, -0.02, 0.0), 0.05, 1),
-        hair_style=HAIR_STYLES[rng.choice(len(HAIR_STYLES), p=MENS_STYLES if masculine else WOMENS_STYLES)],
+        hair_style=HAIR_STYLES[rng.choice(len(HAIR_STYLES), p=MENS_STYLE_SHARES if masculine else WOMENS_STYLE_SHARES)],
         parting=rng.uniform(-0.55, 0.55),
         volume=rng.uniform(0.05, 0.22),
         hairline=rng.normal(-0.86, 0.06),
@@ -113,8 +115,8 @@ def draw_person(rng):
     )
 
 
-def draw_pose(rng):
-    """A random Pose, near enough to the front that face detectors find it."""
+def draw_pose(rng: np.random.Generator) -> Pose:
+    """Draw a random Pose, frontal enough for face detectors."""
     return Pose(
         centre=np.array([128, 114]) + np.clip(rng.normal(0, (7, 5)), -16, 16),
         scale=rng.uniform(54, 70),
@@ -128,8 +130,14 @@ def draw_pose(rng):
     )
 
 
-def moving(rng, pose, frames):
-    """The poses of a clip: `pose` drifting and turning smoothly, with a blink where chance wants one."""
+def animate_pose(rng: np.random.Generator, pose: Pose, frames: int) -> list[Pose]:
+    """Draw the poses of a clip: `pose` drifts and turns smoothly, and may blink.
+
+    Args:
+        rng: a NumPy generator.
+        pose: the mean Pose.
+        frames: number of pictures, 25 a second.
+    """
     time = np.arange(frames) / 25  # seconds
 
     def sway(size):
@@ -156,11 +164,11 @@ def moving(rng, pose, frames):
 
 def _hair_colour(rng, dark, age):
     if dark:
-        return HAIRS[rng.integers(2)]
-    return _between(rng, HAIRS[:6] if age < 0.65 else HAIRS[1:])
+        return HAIR_COLOURS[rng.integers(2)]
+    return _interpolate(rng, HAIR_COLOURS[:6] if age < 0.65 else HAIR_COLOURS[1:])
 
 
-def _between(rng, colours):
-    place = rng.uniform(0, len(colours) - 1)
-    low = int(place)
-    return colours[low] + (place - low) * (colours[low + 1] - colours[low])
+def _interpolate(rng, colours):
+    position = rng.uniform(0, len(colours) - 1)
+    low = int(position)
+    return colours[low] + (position - low) * (colours[low + 1] - colours[low])

@@ -1,4 +1,4 @@
-"""What is around a head: the light, the background, the clothes; and the whole picture put together."""
+"""What surrounds a head: light, background and clothes; and the complete picture."""
 
 from dataclasses import dataclass
 
@@ -6,18 +6,18 @@ import cv2
 import numpy as np
 
 from data_prep.drawing.canvas import SIZE, Canvas, curve, noise
-from data_prep.drawing.face import paint_ears, paint_face, paint_glasses, skin_of
-from data_prep.drawing.hair import paint_back_hair, paint_hair, strands_of
+from data_prep.drawing.face import paint_ears, paint_face, paint_glasses, skin_texture
+from data_prep.drawing.hair import hair_texture, paint_back_hair, paint_hair
 from data_prep.drawing.head import Head
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A place: everything in a picture but the person."""
+    """Everything in a picture except the person."""
 
     lamp: np.ndarray  # unit vector towards the main light
     key: np.ndarray  # RGB of the main light
-    fill: np.ndarray  # RGB of the light from everywhere
+    fill: np.ndarray  # RGB of the ambient light
     shine: float
     background: np.ndarray  # float32 (SIZE, SIZE, 3)
     cloth: np.ndarray  # float32 (SIZE, SIZE, 3)
@@ -26,7 +26,7 @@ class Scene:
 
 
 def draw_scene(rng):
-    """A random Scene."""
+    """Draw a random Scene."""
     lamp = np.array([rng.normal(0, 0.55), rng.uniform(-0.75, 0.0), 1.0])
     strength, warmth = rng.uniform(0.6, 0.95), rng.normal(0, 0.035) * np.array((1, 0.1, -1))
     return Scene(
@@ -42,16 +42,16 @@ def draw_scene(rng):
 
 
 def render(person, pose, scene):
-    """The clean picture of a person in a scene, float32 (SIZE, SIZE, 3), RGB in [0, 1]: no camera yet."""
+    """Return the clean picture of a person in a scene, float32 (SIZE, SIZE, 3), RGB in [0, 1], without a camera."""
     return paint_head(scene.background.copy(), person, pose, scene, body=True)
 
 
 def paint_head(picture, person, pose, scene, body=False):
-    """Paint a person's head over a picture, which is changed; with `body`, all else that shows of the person too."""
+    """Paint a person's head over a picture, which is changed; with `body`, also neck, shoulders, ears and back hair."""
     head = Head(person, pose)
     diffuse, gloss = head.shade(scene.lamp)
     canvas = Canvas(picture, (scene.fill + scene.key * diffuse[..., None]).astype(np.float32))
-    skin, strands = skin_of(head), strands_of(head)
+    skin, strands = skin_texture(head), hair_texture(head)
     if body:
         paint_back_hair(canvas, head, strands)
         _paint_body(canvas, head, scene, skin)
@@ -63,13 +63,13 @@ def paint_head(picture, person, pose, scene, body=False):
 
 
 def _paint_body(canvas, head, scene, skin):
-    """Neck, shoulders and clothes; the chin's shadow on the neck."""
+    """Paint neck, shoulders and clothes, and the shadow of the chin on the neck."""
     p, pose, scale = head.person, head.pose, head.pose.scale
     root = pose.centre + np.array((0.25 * pose.yaw, 1.35)) * scale
     neck = 0.68 * p.jaw
     base = 1.05
 
-    def there(points):
+    def to_canvas(points):
         return curve(np.array(points) * scale + root, closed=True)
 
     sides = [
@@ -79,15 +79,15 @@ def _paint_body(canvas, head, scene, skin):
         (scene.shoulders * 0.75, 0.95),
         (scene.shoulders * 1.2, 2.2),
     ]
-    canvas.fill(there(sides + [(-x, y) for x, y in sides[::-1]]), skin * 0.9, softness=0.6)
+    canvas.fill(to_canvas(sides + [(-x, y) for x, y in sides[::-1]]), skin * 0.9, softness=0.6)
     shadow = [(neck, -0.2), (neck * 0.95, 0.4), (0.3, 0.62), (-0.3, 0.62), (-neck * 0.95, 0.4), (-neck, -0.2)]
-    canvas.fill(there(shadow), p.skin * (0.4, 0.32, 0.3), 0.55, 0.12 * scale)
-    open_ = {
+    canvas.fill(to_canvas(shadow), p.skin * (0.4, 0.32, 0.3), 0.55, 0.12 * scale)
+    neckline = {
         "crew": [(0.35, base - 0.14)],
         "shirt": [(0.2, base + 0.2)],
         "vee": [(0.3, base + 0.15), (0.03, base + 0.75)],
     }[scene.collar]
-    top = [(neck * 1.12, 0.52)] + open_
+    top = [(neck * 1.12, 0.52)] + neckline
     collar = top + [(-x, y) for x, y in top[::-1]]
     wide = [
         (-neck * 1.5, 0.62),
@@ -96,7 +96,7 @@ def _paint_body(canvas, head, scene, skin):
         (-scene.shoulders * 1.2, 3.2),
     ]
     cloth = collar + wide + [(-x, y) for x, y in wide[::-1]]
-    canvas.fill(there(cloth), scene.cloth, softness=0.5)
+    canvas.fill(to_canvas(cloth), scene.cloth, softness=0.5)
     canvas.stroke(curve(np.array(collar) * scale + root), 0.09 * scale, scene.cloth * 0.7, 0.8, 0.6)
     if scene.collar == "shirt":
         for side in (-1, 1):
@@ -111,7 +111,7 @@ def _paint_body(canvas, head, scene, skin):
 
 
 def _background(rng):
-    """A wall, a bokeh of lights, leaves, or shelves: out of focus as portraits' backgrounds are."""
+    """Draw a wall, a bokeh of lights, leaves, or shelves, out of focus as in portraits."""
     kind = rng.choice(["wall", "blobs", "leaves", "lines"], p=(0.35, 0.25, 0.2, 0.2))
     low, high = rng.uniform(0.1, 0.85, 3), rng.uniform(0.1, 0.85, 3)
     grey = rng.uniform(0.4, 0.95)
@@ -134,13 +134,13 @@ def _background(rng):
 
 
 def _cloth(rng):
-    """Fabric: a colour, sometimes striped or checked, with folds and a weave."""
+    """Draw fabric: a colour, sometimes striped or checked, with folds and a weave."""
     colour, other = rng.uniform(0.08, 0.8, 3), rng.uniform(0.08, 0.8, 3)
     grey = rng.uniform(0.3, 0.95)
     colour = grey * colour.mean() + (1 - grey) * colour
-    place = np.arange(SIZE)
+    position = np.arange(SIZE)
     period = rng.uniform(6, 22)
-    stripe = (np.sin(2 * np.pi * place / period) > rng.uniform(-0.3, 0.6)).astype(np.float32)
+    stripe = (np.sin(2 * np.pi * position / period) > rng.uniform(-0.3, 0.6)).astype(np.float32)
     kind = rng.choice(["plain", "across", "down", "checked"], p=(0.6, 0.16, 0.1, 0.14))
     share = {
         "plain": np.zeros((SIZE, SIZE), np.float32),

@@ -1,30 +1,42 @@
-"""The embedded data: drawn faces, real and faked, in the layout on disk of MesoNet's public face set.
+"""The embedded images: drawn faces, real and faked, in the tree of MesoNet's public face set.
 
-Every image comes from its own random stream, np.random.SeedSequence([seed, family, index]), so that the bytes depend
-neither on how many are drawn nor on how many processes draw them.
+Each image has its own random stream, np.random.SeedSequence([seed, family, index]), so that its bytes depend neither on
+the number of images nor on the number of processes.
 """
 
-import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, cpu_count, delayed
+from tqdm import tqdm
 
 from common.errors import UserError
-from common.files import write_bytes, write_csv, write_json
+from common.files import atomic_folder, cache_folder, file_lock, write_bytes, write_csv, write_json
 from common.labels import FAKE, REAL, WORDS
+from data_prep.drawing.canvas import SIZE
+from data_prep.drawing.clip import draw_clip
 
 FAMILIES = ("swap", "deconv", "resample")
 VERSION = 1  # of the drawing code: another version draws other pictures
-CACHE = "DEEPFAKE_REPRODUCTIONS_CACHE"  # environment variable: a folder to use instead of the user's cache
-FOLDERS = {REAL: "real", FAKE: "df"}  # MesoNet's names
-TRAINING_SHARE = 12356 / 19504  # of MesoNet's face set lies in train_test, the rest in validation
+FOLDERS = {REAL: "real", FAKE: "df"}  # names in MesoNet's set
+TRAINING_SHARE = 12356 / 19504  # share of MesoNet's face set in train_test; the rest is in validation
 COLUMNS = ("path", "label", "source", "video", "identity", "original", "frame")
+CACHE_TIMEOUT_SECONDS = 3600  # for another process that draws or prepares the same data
 
 
-def parse_source(text):
-    """Read `family[:count[:seed[:frames]]]` into (family, count, seed, frames); UserError if it is anything else."""
+def parse_source(text: str) -> tuple[str, int, int, int]:
+    """Read `family[:count[:seed[:frames]]]`.
+
+    Returns:
+        (family, count, seed, frames); the defaults are 500 images, seed 0 and 1 frame.
+
+    Raises:
+        UserError: if the text is anything else.
+    """
     family, *numbers = text.split(":")
     if len(numbers) > 3 or not all(number.isdecimal() for number in numbers):
         raise UserError(f"expected FAMILY[:COUNT[:SEED[:FRAMES]]], e.g. swap:500:0:1, got {text!r}")
@@ -33,54 +45,60 @@ def parse_source(text):
     return family, count, seed, frames
 
 
-def cached_tree(family, count, seed=0, frames=1):
-    """The folder of `draw_tree` in the user's cache, drawn if it is not there yet. Returns a Path."""
+def cached_tree(family: str, count: int, seed: int = 0, frames: int = 1) -> Path:
+    """Return the folder of `draw_tree` in the user's cache; it is drawn on the first call."""
     _check(family, count, seed, frames)
     name = f"{family}-{count}-seed{seed}-frames{frames}-v{VERSION}"
-    return cached(name, lambda folder: draw_tree(folder, family, count, seed, frames))
+    return cached_folder(name, lambda folder: draw_tree(folder, family, count, seed, frames))
 
 
-def cached(name, draw):
-    """The folder `name` in the user's cache, made by `draw(folder)` if it is not there yet. Returns a Path.
+def cached_folder(name: str, draw: Callable[[Path], None]) -> Path:
+    """Return a folder in the user's cache, which is either complete or absent.
 
-    A tree is whole or absent, and two processes do not draw it twice.
+    Args:
+        name: of the folder.
+        draw: called with a path to fill if there is no folder of that name. Another process that wants the same folder
+            waits for it.
+
+    Raises:
+        UserError: if another process has not finished it after CACHE_TIMEOUT_SECONDS.
     """
-    from filelock import FileLock
-
-    cache = cache_folder()
-    folder = cache / name
+    folder = cache_folder() / name
     if folder.is_dir():
         return folder
-    cache.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache / f"{name}.lock"):
+    with file_lock(folder.with_name(f"{name}.lock"), f"the cached folder {folder}", CACHE_TIMEOUT_SECONDS):
         if not folder.is_dir():
-            partial = cache / f".{name}.partial"
+            partial = folder.with_name(f".{name}.partial")
             shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
+            partial.mkdir()
             try:
-                draw(partial)
-                partial.rename(folder)
+                with atomic_folder(folder, partial) as temporary:
+                    draw(temporary)
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
     return folder
 
 
-def cache_folder():
-    """The user's cache; the environment variable DEEPFAKE_REPRODUCTIONS_CACHE names another folder."""
-    import platformdirs
-
-    return Path(os.environ.get(CACHE) or platformdirs.user_cache_path("deepfake-reproductions"))
-
-
-def draw_tree(folder, family, count, seed=0, frames=1, workers=None):
-    """Draw `count` real and `count` fake images of a family (clips of `frames` images, if that is above 1).
+def draw_tree(
+    folder: str | Path, family: str, count: int, seed: int = 0, frames: int = 1, workers: int | None = None
+) -> None:
+    """Draw real and fake images, or clips.
 
     Writes folder/{train_test,validation}/{df,real}/*.jpg, folder/metadata.csv (COLUMNS) and folder/SYNTHETIC.json. With
-    one frame each image is a scene of its own, and a fake's underlying face is in no real image. With more, fake clip i
-    is made from real clip i and lies beside it. `workers` processes draw; None: one for each CPU.
-    """
-    from joblib import Parallel, cpu_count, delayed
-    from tqdm import tqdm
+    one frame each image is a scene of its own, and the face under a fake is in no real image. With more frames, fake
+    clip i is made from real clip i and stored beside it.
 
+    Args:
+        folder: created if needed.
+        family: how the fakes are made, one of FAMILIES.
+        count: number of real images, or clips, and of fake ones.
+        seed: other seeds draw other persons.
+        frames: images of a clip; 1 draws single images.
+        workers: number of processes; None: one for each CPU.
+
+    Raises:
+        UserError: for an unknown family or a number out of range.
+    """
     _check(family, count, seed, frames)
     folder = Path(folder)
     for split in ("train_test", "validation"):
@@ -88,34 +106,32 @@ def draw_tree(folder, family, count, seed=0, frames=1, workers=None):
             (folder / split / name).mkdir(parents=True, exist_ok=True)
     tasks = [(index, label) for index in range(count) for label in (REAL, FAKE)]
     draw = delayed(_draw_clip)
-    rows = []
+    rows: list[dict[str, Any]] = []
     parallel = Parallel(n_jobs=workers or cpu_count(), return_as="generator")
     clips = parallel(draw(folder, family, count, seed, frames, index, label) for index, label in tasks)
-    for clip in tqdm(
-        clips, total=len(tasks), desc=f"drawing {family}", unit="clip" if frames > 1 else "face", disable=None
-    ):
+    unit = "clip" if frames > 1 else "face"
+    for clip in tqdm(clips, total=len(tasks), desc=f"drawing {family}", unit=unit, disable=None):
         rows += clip
     write_csv(pd.DataFrame(rows, columns=COLUMNS).sort_values("path"), folder / "metadata.csv")
-    facts = {"family": family, "count": count, "seed": seed, "frames": frames, "size": 256, "version": VERSION}
+    facts = {"family": family, "count": count, "seed": seed, "frames": frames, "size": SIZE, "version": VERSION}
     write_json(facts, folder / "SYNTHETIC.json")
 
 
 def _draw_clip(folder, family, count, seed, frames, index, label):
-    """Draw one clip, or one image, into the tree; returns its rows of metadata.csv."""
-    from data_prep.drawing.clip import draw_clip
-
+    """Draw one clip, or one image, into the tree; return its rows of metadata.csv."""
     split = "train_test" if index < round(count * TRAINING_SHARE) else "validation"
     prefix = "df" if label == FAKE else "real"
-    made_from = 2 * index + (label == FAKE and frames == 1)  # a fake clip is made from the real clip of its number
-    ours = 2 * index + (label == FAKE)
-    number = FAMILIES.index(family)
-    scene_seed, _ = np.random.SeedSequence([seed, number, made_from]).spawn(2)
-    _, process_seed = np.random.SeedSequence([seed, number, ours]).spawn(2)
-    person = f"{family}-{seed}-{made_from}"
+    own_number = 2 * index + (label == FAKE)
+    scene_number = 2 * index + (label == FAKE and frames == 1)  # a fake clip shares the scene of its original
+    family_number = FAMILIES.index(family)
+    scene_seed, _ = np.random.SeedSequence([seed, family_number, scene_number]).spawn(2)
+    _, process_seed = np.random.SeedSequence([seed, family_number, own_number]).spawn(2)
+    person = f"{family}-{seed}-{scene_number}"
+    swapped = label == FAKE and family == "swap"
     row = {
         "label": WORDS[label],
         "source": f"synthetic-{family}" if label == FAKE else "synthetic-real",
-        "identity": f"{person};{family}-{seed}-{ours}-source" if label == FAKE and family == "swap" else person,
+        "identity": f"{person};{family}-{seed}-{own_number}-source" if swapped else person,
         "video": f"clips/{prefix}{index:05d}" if frames > 1 else "",
         "original": f"clips/real{index:05d}" if frames > 1 and label == FAKE else "",
     }

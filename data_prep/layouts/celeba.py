@@ -1,26 +1,29 @@
 """CelebA (Liu et al. 2015, 10.1109/ICCV.2015.425): its aligned faces, or the 100k cut of them on Kaggle.
 
-list_eval_partition.txt (or .csv) and identity_CelebA.txt, anywhere below SRC, give split and identity by the file's
-name; without them these stay empty. Where the same pictures lie there in several versions, the aligned ones count.
+list_eval_partition.txt (or .csv) and identity_CelebA.txt, anywhere below SRC, give split and identity by the name of
+the file; without them both stay empty. If SRC holds several versions of the images, the aligned ones are used.
 """
 
+from pathlib import Path
+
 from common.errors import UserError
-from data_prep.layouts import Item
-from data_prep.layouts.tree import image_paths, named_paths, read_text, refuse_folder, without_suffix
+from data_prep.layouts.item import Item
+from data_prep.layouts.tree import image_paths, paths_by_name, read_text, refuse_class_folder, strip_suffix
 
 FOLDERS = ("img_align_celeba", "img_align_celeba_png", "img_celeba", "100k")
 PARTITION, IDENTITY = "list_eval_partition", "identity_CelebA"
 SPLITS = {"0": "train", "1": "val", "2": "test"}
 
 
-def find(src):
+def find(src: Path) -> list[Item]:
+    """Return one version of the images as real, with split and identity by the lists; UserError if one is damaged."""
     paths = image_paths(src)
-    refuse_folder("fake", src, paths, "celeba")
-    splits, people = _read_list(src, PARTITION), _read_list(src, IDENTITY)
-    return [_item(path, splits, people) for path in _one_version(paths)]
+    refuse_class_folder("fake", src, paths, "celeba")
+    splits, persons = _read_list(src, PARTITION), _read_list(src, IDENTITY)
+    return [_item(path, splits, persons) for path in _choose_version(paths)]
 
 
-def _one_version(paths):
+def _choose_version(paths):
     for folder in FOLDERS:
         version = [path for path in paths if folder in path.split("/")[:-1]]
         if version:
@@ -28,21 +31,21 @@ def _one_version(paths):
     return paths
 
 
-def _item(path, splits, people):
-    name = without_suffix(path.rpartition("/")[2])
+def _item(path, splits, persons):
+    name = strip_suffix(path.rpartition("/")[2])
     split = "" if splits is None else SPLITS.get(splits.get(name), "")
-    person = "" if people is None else people.get(name, "")
+    person = "" if persons is None else persons.get(name, "")
     problem = ""
     if splits is not None and not split:
         problem = f"unknown split: {splits[name]} in {PARTITION}" if name in splits else f"not listed: {PARTITION}"
-    elif people is not None and not person:
+    elif persons is not None and not person:
         problem = f"not listed: {IDENTITY}"
     return Item(path, "real", "celeba", identity=person, split=split, problem=problem)
 
 
 def _read_list(src, stem):
-    """{image's name without suffix: the second column} of a list below `src`, or None where there is none."""
-    path = next(iter(named_paths(src, f"{stem}.txt", f"{stem}.csv")), None)
+    """Return {name of an image without suffix: the second column} of a list below `src`, None if there is no list."""
+    path = next(iter(paths_by_name(src, f"{stem}.txt", f"{stem}.csv")), None)
     if path is None:
         return None
     rows = {}
@@ -52,5 +55,5 @@ def _read_list(src, stem):
             continue
         if len(columns) != 2:
             raise UserError(f"{src / path}: expected an image and a number in line {number}, got {line[:80]!r}")
-        rows[without_suffix(columns[0])] = columns[1]
+        rows[strip_suffix(columns[0])] = columns[1]
     return rows

@@ -1,26 +1,29 @@
 """MesoNet's face set (Afchar et al. 2018, 10.1109/WIFS.2018.8630761): train_test/{df,real} and validation/{df,real}.
 
-A folder that holds df/ and real/ itself is read too, without splits. `forged` may stand for df. The set's own
-validation pictures serve as its test set, as in its paper. Sources: Deepfakes for df (the set's forgeries are made with
-the program of that name), forged for forged, unless --source names the method, such as Face2Face; internet for real,
-whose pictures were collected there. The names of the files tell no video.
+A folder that holds df/ and real/ itself is read too, without splits. `forged` may replace df. The validation images of
+the set are `test`, as in its paper. Sources: Deepfakes for df (made with the program of that name), forged for forged
+unless --source names the method, e.g. Face2Face, and internet for real, which were collected there. The file names do
+not identify videos.
 """
 
-from data_prep.layouts import Item
-from data_prep.layouts.tree import image_paths, refuse_folder
+from pathlib import Path
+
+from data_prep.layouts.item import Item
+from data_prep.layouts.tree import image_paths, refuse_class_folder
 
 SPLITS = {"train_test": "train", "validation": "test"}
 CLASSES = {"df": ("fake", "Deepfakes"), "forged": ("fake", "forged"), "real": ("real", "internet")}
 
 
-def find(src):
+def find(src: Path) -> list[Item]:
+    """Return the images in folders of a class; other images are left out."""
     items, paths = [], image_paths(src)
-    refuse_folder("fake", src, paths, "mesonet")
+    refuse_class_folder("fake", src, paths, "mesonet")
     for path in paths:
         first, *rest = path.lower().split("/")[:-1] or [""]
         split = SPLITS.get(first, "")
-        word = rest[0] if split and rest else first
-        if word in CLASSES:
-            label, source = CLASSES[word]
+        folder = rest[0] if split and rest else first
+        if folder in CLASSES:
+            label, source = CLASSES[folder]
             items.append(Item(path, label, source, split=split))
     return items

@@ -1,4 +1,4 @@
-"""What the data sets hold when they are whole, by their publishers, and what of it was found.
+"""The published sizes of the data sets, and what of them is missing in a raw folder.
 
 Sources: FFHQ's README (github.com/NVlabs/ffhq-dataset); Liu et al. 2015 for CelebA, the name of Kaggle's cut for its
 100,000; the READMEs of Celeb-DF v1 and v2 (github.com/yuezunli/celeb-deepfakeforensics), v1's parts from its first
@@ -8,14 +8,18 @@ version; Dolhansky et al. 2020 (arXiv:2006.07397) for DFDC's training videos; th
 
 import re
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 
+from data_prep.layouts.item import Item
 from data_prep.layouts.tree import is_video
 
+FFHQ = 70_000
+CELEBA, CELEBA_CUT = 202_599, 100_000
 CELEBDF = {
     "v1": {"Celeb-real": 158, "YouTube-real": 250, "Celeb-synthesis": 795},
     "v2": {"Celeb-real": 590, "YouTube-real": 300, "Celeb-synthesis": 5639},
 }
-CELEBDF_V2_TESTS = 518
+CELEBDF_V2_TEST_VIDEOS = 518
 DFDC, DFDC_PARTS = {"real": 19_154, "fake": 100_000}, 50
 FACEFORENSICS = {"youtube": 1000, "Deepfakes": 1000, "Face2Face": 1000, "FaceSwap": 1000, "NeuralTextures": 1000}
 FACEFORENSICS_SPLITS = {"train": 720, "val": 140, "test": 140}  # of the originals
@@ -27,53 +31,65 @@ KAGGLE = {
 }
 
 
-def completeness(layout, items):
-    """Say what of the published data set is not among the usable Items: a list of lines, empty if it is whole.
+def compare_with_published(layout: str, items: Sequence[Item]) -> list[str]:
+    """Describe how the usable Items differ from the published data set.
 
-    Empty too where nothing is published about such a tree. Videos are counted once, whatever the number of frames.
+    Args:
+        layout: a key of LAYOUTS.
+        items: all Items of a raw folder. A video is counted once, whatever its number of frames.
+
+    Returns:
+        One line for each part that is incomplete, absent or too large; empty if nothing is missing or if nothing is
+        published about such a tree.
     """
     usable = [item for item in items if not item.problem]
-    describe = _DESCRIBED.get(layout)
-    if not usable or describe is None:
+    expect = _EXPECTATIONS.get(layout)
+    if not usable or expect is None:
         return []
-    published, part_of, notes = describe(usable, items)
-    found = defaultdict(set)
+    published, part_of, notes = expect(usable, items)
+    names = defaultdict(set)
     for item in usable:
-        found[part_of(item)].add(item.video or item.path)
+        names[part_of(item)].add(item.video or item.path)
     unit = "videos" if usable[0].video else "images"
-    return _differences(published, {part: len(names) for part, names in found.items()}, unit) + notes
+    return _differences(published, {part: len(found) for part, found in names.items()}, unit) + notes
 
 
 def _differences(published, found, unit):
     lines = []
     for part, number in published.items():
-        have = found.get(part, 0)
-        if 0 < have < number:
-            lines.append(f"{part}: {have} of {number} {unit} ({number - have} missing)")
-        elif have > number:
-            lines.append(f"{part}: {have} {unit}, but {number} are published")
+        present = found.get(part, 0)
+        if 0 < present < number:
+            lines.append(f"{part}: {present} of {number} {unit} ({number - present} missing)")
+        elif present > number:
+            lines.append(f"{part}: {present} {unit}, but {number} are published")
     absent = [f"{part} ({number})" for part, number in published.items() if part not in found]
-    return lines + [f"none of the {unit} of {', '.join(absent)}"] * bool(absent)
+    if absent:
+        lines.append(f"none of the {unit} of {', '.join(absent)}")
+    return lines
+
+
+# Each function below takes the usable Items and all Items, and returns the published counts {part: number}, a function
+# that names the part of an Item, and lines on what else is missing.
 
 
 def _ffhq(usable, items):
-    return {"ffhq": 70_000}, lambda item: item.source, []
+    return {"ffhq": FFHQ}, lambda item: item.source, []
 
 
 def _stylegan(usable, items):
-    return (KAGGLE if usable[0].split else {}), _by_split_and_source, []
+    return (KAGGLE if usable[0].split else {}), lambda item: f"{item.split} {item.source}", []
 
 
 def _celeba(usable, items):
     cut = any("100k" in item.path.split("/") for item in usable)
-    return {"celeba": 100_000 if cut else 202_599}, lambda item: item.source, []
+    return {"celeba": CELEBA_CUT if cut else CELEBA}, lambda item: item.source, []
 
 
 def _celebdf(usable, items):
-    tests = {item.video or item.path for item in items if item.split == "test"}
-    version = "v1" if 0 < len(tests) < CELEBDF_V2_TESTS else "v2"
-    known = all(item.source in CELEBDF[version] for item in usable)  # a tree of real/ and fake/ does not tell the parts
-    name = f"of Celeb-DF {version}" + ("" if tests else " (assumed, there is no test list)")
+    test_videos = {item.video or item.path for item in items if item.split == "test"}
+    version = "v1" if 0 < len(test_videos) < CELEBDF_V2_TEST_VIDEOS else "v2"
+    known = all(item.source in CELEBDF[version] for item in usable)  # folders real/ and fake/ do not name the parts
+    name = f"of Celeb-DF {version}" + ("" if test_videos else " (assumed, there is no test list)")
     published = {f"{part} {name}": number for part, number in CELEBDF[version].items()} if known else {}
     return published, lambda item: f"{item.source} {name}", []
 
@@ -90,18 +106,18 @@ def _dfdc(usable, items):
 
 def _faceforensics(usable, items):
     compressions = sorted({_compression(item) for item in usable})
-    present = {item.source for item in usable}
-    parts = FACEFORENSICS | {name: number for name, number in FACEFORENSICS_EXTRA.items() if name in present}
+    sources = {item.source for item in usable}
+    parts = FACEFORENSICS | {name: number for name, number in FACEFORENSICS_EXTRA.items() if name in sources}
     published = {f"{name} {level}": number for level in compressions for name, number in parts.items()}
     notes = []
     if len(compressions) > 1:
-        together = " and ".join(compressions)
-        notes.append(f"{together} of the same clips, all taken: for one of them move the others' folders out of SRC")
+        names = " and ".join(compressions)
+        notes.append(f"{names} of the same clips, all taken: for one of them move the others' folders out of SRC")
     return published, lambda item: f"{item.source} {_compression(item)}", notes + _official_splits(usable)
 
 
 def _official_splits(usable):
-    """What of the official splits is not as published, where there is one."""
+    """Return lines on how the official splits differ from the published ones; empty without splits."""
     clips = {item.video: item for item in usable if item.source not in ("actors", "DeepFakeDetection")}.values()
     counts = Counter(clip.split for clip in clips)
     if set(counts) <= {""}:
@@ -127,11 +143,7 @@ def _mesonet(usable, items):
     return (MESONET if usable[0].split else {}), lambda item: f"{item.split} {item.label}", []
 
 
-def _by_split_and_source(item):
-    return f"{item.split} {item.source}"
-
-
-_DESCRIBED = {
+_EXPECTATIONS = {
     "ffhq": _ffhq,
     "stylegan": _stylegan,
     "celeba": _celeba,

@@ -1,108 +1,129 @@
-"""What lies below a raw folder: no link is followed, nothing outside is read, and what is refused is named."""
+"""The files below a raw folder: links are not followed, nothing outside is read, and every refused file is named."""
 
 import os
 import re
-from pathlib import Path, PureWindowsPath
+from collections.abc import Iterable
+from pathlib import Path
 
 from common.data.decoding import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from common.errors import UserError
 
 MEDIA_SUFFIXES = IMAGE_SUFFIXES + VIDEO_SUFFIXES
-UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # cannot stand in a line of a manifest in UTF-8
-UNREADABLE = "unreadable name: expected UTF-8 without line ends, rename it"
-UNREAD_SUFFIXES = (
+UNSTORABLE_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # a line of UTF-8 text cannot hold them
+UNSTORABLE_NAME = "unreadable name: expected UTF-8 without line ends, rename it"
+UNSUPPORTED_SUFFIXES = (
     *(".gif", ".tif", ".tiff", ".avif", ".heic", ".jfif", ".jp2", ".ppm", ".pgm", ".tga"),
     *(".wmv", ".flv", ".3gp", ".ogv", ".mts"),
 )
 
 
-def image_paths(src, hidden=False):
-    """Every image below `src` by its suffix: sorted paths relative to it, with `/`.
+def image_paths(src: str | Path) -> list[str]:
+    """Return the images below `src` by their suffix: sorted paths relative to it, with `/`.
 
-    Links are not followed. Hidden files and folders are left out, or with `hidden` only hidden files are returned.
+    Links are not followed; hidden files and folders are left out.
     """
-    return [path for path in _regular(src, hidden) if path.lower().endswith(IMAGE_SUFFIXES)]
+    return [path for path in _regular_files(src) if path.lower().endswith(IMAGE_SUFFIXES)]
 
 
-def media_paths(src):
-    """Every image and video below `src` by its suffix, as image_paths gives them."""
-    return [path for path in _regular(src) if path.lower().endswith(MEDIA_SUFFIXES)]
+def media_paths(src: str | Path) -> list[str]:
+    """Return the images and videos below `src` by their suffix, as image_paths does."""
+    return [path for path in _regular_files(src) if path.lower().endswith(MEDIA_SUFFIXES)]
 
 
-def named_paths(src, *names):
-    """Every file below `src` that has one of the names, in capitals or not, as image_paths gives them."""
+def paths_by_name(src: str | Path, *names: str) -> list[str]:
+    """Return the files below `src` that have one of the names in any case, as image_paths does."""
     wanted = {name.lower() for name in names}
-    return [path for path in _regular(src) if path.rpartition("/")[2].lower() in wanted]
+    return [path for path in _regular_files(src) if path.rpartition("/")[2].lower() in wanted]
 
 
-def refused_paths(src):
-    """{path: reason} of what no layout may take: links, special files, unreadable folders, formats nobody reads."""
-    reasons = {path: reason or _unread(path) for path, reason in _walk(src) if not _is_hidden(path)}
+def refused_paths(src: str | Path) -> dict[str, str]:
+    """Return {path: reason} of the files that no layout may use.
+
+    These are links, special files, folders that cannot be listed, unsupported formats, and names that a manifest
+    cannot store.
+    """
+    reasons = {path: reason or _unsupported_format(path) for path, reason in _walk(src) if not _is_hidden(path)}
     return {path: reason for path, reason in sorted(reasons.items()) if reason}
 
 
-def is_video(path):
-    """True if the path, a str, has a video's suffix."""
+def is_video(path: str) -> bool:
+    """Return True if the path has the suffix of a video."""
     return path.lower().endswith(VIDEO_SUFFIXES)
 
 
-def without_suffix(path):
-    """The path, a str, without its last suffix."""
+def strip_suffix(path: str) -> str:
+    """Return the path without its last suffix."""
     return path[: len(path) - len(os.path.splitext(path)[1])]
 
 
-def frame_index(path):
-    """The number at the end of an image's name as text, without leading zeros; empty where there is none."""
-    number = re.search(r"\d+$", without_suffix(path))
+def frame_index(path: str) -> str:
+    """Return the number at the end of an image's name, without leading zeros; empty if there is none."""
+    number = re.search(r"\d+$", strip_suffix(path))
     return str(int(number[0])) if number else ""
 
 
-def leaves_folder(name):
-    """True if a name found in somebody's list leads out of the folder it is relative to, on any system."""
-    path = PureWindowsPath(name)
-    return bool(path.drive or path.root or ".." in path.parts)
+def read_text(path: str | Path) -> str:
+    """Return the text of a list that came with the data.
 
-
-def read_text(path):
-    """The text of a list that came with the data; UserError if it cannot be read as UTF-8."""
+    Raises:
+        UserError: if it cannot be read as UTF-8.
+    """
     try:
         return Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not a readable text file ({error}): get it anew") from error
+        raise UserError(f"{path} is not a readable text file ({error}): get it again") from error
 
 
-def refuse_folder(word, src, paths, layout):
-    """Raise UserError if an image lies in a folder of this name: the layout would mistake it, or leave it out."""
-    wrong = next((path for path in paths if word in path.lower().split("/")[:-1]), None)
-    if wrong:
+def refuse_class_folder(name: str, src: Path, paths: Iterable[str], layout: str) -> None:
+    """Refuse a tree with images of a class that the layout does not know.
+
+    Args:
+        name: the folder of that class, `real` or `fake`.
+        src: the raw folder, for the message.
+        paths: the images found in it.
+        layout: the layout's name, for the message.
+
+    Raises:
+        UserError: if one of the paths has a folder of that name.
+    """
+    example = next((path for path in paths if name in path.lower().split("/")[:-1]), None)
+    if example:
         raise UserError(
-            f"layout {layout} does not fit, {src} has a folder {word}/ ({wrong}): "
+            f"layout {layout} does not fit, {src} has a folder {name}/ ({example}): "
             f"use the layout folders for a tree of real/ and fake/, stylegan for Kaggle's 140k real and fake faces"
         )
 
 
-def refuse_twins(clips):
-    """Raise UserError if pairs (clip, place) name a clip in two places: as a video and as frames, or in two copies."""
-    first, twins = {}, {}
+def refuse_duplicate_clips(clips: Iterable[tuple[object, str]]) -> None:
+    """Refuse a clip that is stored twice: as a video and as frames, or in two copies.
+
+    Args:
+        clips: pairs (what identifies the clip, its video file or its folder of frames).
+
+    Raises:
+        UserError: if one clip is stored in two places.
+    """
+    places: dict[object, str] = {}
+    duplicates = {}
     for clip, place in clips:
-        if first.setdefault(clip, place) != place:
-            twins[clip] = place
-    for clip, place in twins.items():
+        if places.setdefault(clip, place) != place:
+            duplicates[clip] = place
+    for clip, place in duplicates.items():
         raise UserError(
-            f"{len(twins)} clips lie there twice, e.g. {first[clip]} and {place}: keep one of the two below SRC, or "
-            f"rename one if they are two clips"
+            f"{len(duplicates)} clips are stored twice, e.g. {places[clip]} and {place}: keep one of the two below "
+            f"SRC, or rename one if they are different clips"
         )
 
 
-def _regular(src, hidden=False):
-    return sorted(path for path, reason in _walk(src) if not reason and _is_hidden(path) == hidden)
+def _regular_files(src):
+    return sorted(path for path, reason in _walk(src) if not reason and not _is_hidden(path))
 
 
 def _walk(src):
-    """Pairs (path, reason): every file and link below `src` except in hidden folders, the reason if it is refused."""
-    real, waiting = os.path.realpath(src), [""]
-    while waiting:
-        folder = waiting.pop()
+    """Yield (path, reason) of every file and link below `src` outside hidden folders; the reason if it is refused."""
+    root, folders = os.path.realpath(src), [""]
+    while folders:
+        folder = folders.pop()
         try:
             with os.scandir(os.path.join(src, folder)) as listing:
                 entries = list(listing)
@@ -111,17 +132,17 @@ def _walk(src):
             continue
         for entry in entries:
             path = folder + entry.name
-            if UNWRITABLE.search(entry.name):
-                yield folder + repr(entry.name)[1:-1], UNREADABLE
+            if UNSTORABLE_CHARACTERS.search(entry.name):
+                yield folder + repr(entry.name)[1:-1], UNSTORABLE_NAME
             elif entry.is_symlink():
-                yield path, _link(entry.path, real)
+                yield path, _describe_link(entry.path, root)
             elif entry.is_dir(follow_symlinks=False):
-                waiting += [] if entry.name.startswith(".") else [path + "/"]
-            else:  # a pipe would keep its reader waiting for ever
+                folders += [] if entry.name.startswith(".") else [path + "/"]
+            else:  # opening a pipe would block for ever
                 yield path, "" if entry.is_file(follow_symlinks=False) else "not a regular file"
 
 
-def _link(path, root):
+def _describe_link(path, root):
     target = os.path.realpath(path)
     inside = target == root or target.startswith(root + os.sep)
     return f"symbolic link: {'not followed, its target counts by itself' if inside else 'it leads out of SRC'}"
@@ -131,6 +152,6 @@ def _is_hidden(path):
     return path.rpartition("/")[2].startswith(".")
 
 
-def _unread(path):
+def _unsupported_format(path):
     suffix = os.path.splitext(path)[1].lower()
-    return f"unsupported format: {suffix[1:]}" if suffix in UNREAD_SUFFIXES else ""
+    return f"unsupported format: {suffix[1:]}" if suffix in UNSUPPORTED_SUFFIXES else ""

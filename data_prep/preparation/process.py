@@ -1,25 +1,34 @@
-"""What happens to one raw image or video, in whatever process: gate, frames, faces, crop, copy or encode."""
+"""What happens to one raw image or video in a worker: check, read, crop, then copy or encode."""
 
 import hashlib
 import itertools
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from common.data.decoding import Unreadable, check_image, read_image
 from common.data.videos import read_clip
-from common.files import sha256
+from common.files import atomic_folder, atomic_path, sha256
 from data_prep.layouts.tree import is_video
-from data_prep.preparation.partial import partial_file, partial_folder
-from data_prep.preparation.pieces import cut, encode, keep_to, named
+from data_prep.preparation.crops import encode, extract_crops, limit_threads, name_crops
+from data_prep.preparation.recipe import Recipe
 
 NO_FACE, NO_FACE_IN_FRAME, NO_FACE_IN_VIDEO = NO_FACES = ("no face", "no face in a frame", "no face in any frame")
-BATCH = 8  # frames in memory at a time, and for the detector at once: 50 MB in 1080p
+FRAME_BATCH = 8  # frames in memory and given to the detector at once: 50 MB in 1080p
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """The raw folder, the prepared one, the folder of half-written files in it, and the threads that a worker has."""
+class WorkFolders:
+    """The folders of a run, and the threads that each of its workers may use.
+
+    Args:
+        src: the raw folder.
+        dst: the prepared folder.
+        partial: a folder in `dst` for half-written files. It belongs to one run, which removes it at its end, with all
+            that a killed process left there.
+        threads: as in limit_threads.
+    """
 
     src: Path
     dst: Path
@@ -29,9 +38,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A raw file, where it shall go (both relative, with `/`), and its fingerprint by size and time.
+    """A raw file to process.
 
-    The target is without the suffix of the image; a video's is the folder of its frames.
+    Args:
+        path: the raw file, relative to the raw folder, with `/`.
+        target: the image to write without its suffix, or the folder of a video's frames; relative to the prepared one.
+        stamp: size and modification time of the raw file.
     """
 
     path: str
@@ -40,51 +52,59 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a raw file: pairs (path, sha256) of the images written, or the reason why there are none.
+class FileResult:
+    """What became of a raw file. The journal stores the fields under these names.
 
-    Of a video also the frame of each image, and the frames without a face.
+    Args:
+        path, stamp: as in Task.
+        images: pairs (path, sha256) of the images written.
+        reason: why there are none.
+        frames: for a video, the frame index of each image.
+        faceless: for a video, the indices of the frames without a face.
     """
 
     path: str
     stamp: str
-    images: tuple = ()
+    images: tuple[tuple[str, str], ...] = ()
     reason: str = ""
-    frames: tuple = ()
-    faceless: tuple = ()
+    frames: tuple[int, ...] = ()
+    faceless: tuple[int, ...] = ()
 
 
-def work(place, recipe, tasks):
-    """Do the tasks one after the other and return their Outcomes; an unusable file is an outcome, not an error."""
-    return [_work(place, recipe, task) for task in tasks]
+def process_files(folders: WorkFolders, recipe: Recipe, tasks: Sequence[Task]) -> list[FileResult]:
+    """Process raw files one after the other.
+
+    Returns:
+        A FileResult for each task; an unusable file is a result with a reason, not an error.
+    """
+    return [_process_file(folders, recipe, task) for task in tasks]
 
 
-def _work(place, recipe, task):
+def _process_file(folders, recipe, task):
+    source = folders.src / task.path
     try:
         if is_video(task.path):
-            keep_to(place.threads)
-            return read_clip(place.src / task.path, recipe.sampling, lambda frames: _video(place, recipe, task, frames))
-        return _image(place, recipe, task)
+            limit_threads(folders.threads)
+            return read_clip(source, recipe.sampling, lambda frames: _process_video(folders, recipe, task, frames))
+        if recipe.copies:
+            return FileResult(task.path, task.stamp, (_copy(source, folders, task.target),))
+        return _process_image(folders, recipe, task)
     except Unreadable as error:
-        return Outcome(task.path, task.stamp, reason=str(error))
+        return FileResult(task.path, task.stamp, reason=str(error))
 
 
-def _image(place, recipe, task):
-    source = place.src / task.path
-    if recipe.copies:
-        images = [_copy(source, place, task.target)]
-    else:
-        pieces = cut([read_image(source)], recipe, place.threads)[0]
-        images = []
-        for name, piece in named(pieces, task.target, recipe):
-            with partial_file(place.partial, place.dst / name) as temporary:
-                images.append((name, _write(piece, temporary, recipe.jpeg)))
-    return Outcome(task.path, task.stamp, tuple(images), "" if images else NO_FACE)
+def _process_image(folders, recipe, task):
+    crops = extract_crops([read_image(folders.src / task.path)], recipe, folders.threads)[0]
+    images = []
+    for name, image in name_crops(crops, task.target, recipe):
+        with atomic_path(folders.dst / name, folders.partial) as temporary:
+            images.append((name, _write(image, temporary, recipe.jpeg)))
+    return FileResult(task.path, task.stamp, tuple(images), "" if images else NO_FACE)
 
 
-def _copy(source, place, target):
+def _copy(source, folders, target):
     check_image(source)
-    with partial_file(place.partial, place.dst / target) as temporary:
+    with atomic_path(folders.dst / target, folders.partial) as temporary:
         shutil.copyfile(source, temporary)
         digest = sha256(temporary)
         if digest != sha256(source):
@@ -92,20 +112,20 @@ def _copy(source, place, target):
     return target, digest
 
 
-def _video(place, recipe, task, frames):
-    """The Outcome of a clip; `frames` iterates over (index, image)."""
+def _process_video(folders, recipe, task, frames):
+    """Process a clip; `frames` iterates over pairs (index, image)."""
     rows, faceless = [], []
-    with partial_folder(place.partial, place.dst / task.target) as folder:
-        while batch := list(itertools.islice(frames, BATCH)):
+    with atomic_folder(folders.dst / task.target, folders.partial) as folder:
+        while batch := list(itertools.islice(frames, FRAME_BATCH)):
             indices, images = zip(*batch, strict=True)
-            for index, pieces in zip(indices, cut(images, recipe, place.threads), strict=True):
-                for name, piece in named(pieces, f"frame_{index:06d}", recipe):
-                    rows.append((f"{task.target}/{name}", _write(piece, folder / name, recipe.jpeg), index))
-                faceless += [] if pieces else [index]
-    if not rows:
-        return Outcome(task.path, task.stamp, reason=f"{NO_FACE_IN_VIDEO}: {len(faceless)} looked at")
+            for index, crops in zip(indices, extract_crops(images, recipe, folders.threads), strict=True):
+                for name, image in name_crops(crops, f"frame_{index:06d}", recipe):
+                    rows.append((f"{task.target}/{name}", _write(image, folder / name, recipe.jpeg), index))
+                faceless += [] if crops else [index]
+        if not rows:
+            raise Unreadable(f"{NO_FACE_IN_VIDEO}: {len(faceless)} looked at")  # and no folder is put in place
     images = tuple((path, digest) for path, digest, _ in rows)
-    return Outcome(task.path, task.stamp, images, "", tuple(index for *_, index in rows), tuple(faceless))
+    return FileResult(task.path, task.stamp, images, "", tuple(index for *_, index in rows), tuple(faceless))
 
 
 def _write(image, path, jpeg):

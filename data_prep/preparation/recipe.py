@@ -12,7 +12,7 @@ VIDEO_FLAGS = ("frames_per_video", "every", "first")
 
 @dataclass(frozen=True)
 class Recipe:
-    """Faces, size and encoding of the images, and the frames to take of a video; fields as the flags of data_prep."""
+    """Faces, size and encoding of the images, and the frames to take of a video; fields as in PrepareOptions."""
 
     faces: str = "none"
     size: int | None = None
@@ -24,13 +24,20 @@ class Recipe:
     every: int | None = None
     first: int | None = None
 
-    def check(self, videos=True):
-        """Raise UserError for values out of range, or flags that say nothing: without another, or without `videos`."""
+    def check(self, videos: bool = True) -> None:
+        """Check the values.
+
+        Args:
+            videos: True if the raw folder has videos.
+
+        Raises:
+            UserError: if a value is out of range, or a flag has no effect without another flag or without videos.
+        """
         check_crop(self.size, self.margin)
         if self.jpeg is not None and not 1 <= self.jpeg <= 100:
             raise UserError(f"--jpeg: expected a quality of 1 to 100, got {self.jpeg}")
-        useless = {"--margin": self.margin, "--min-confidence": self.min_confidence, "--pick": self.pick != "best"}
-        given = [flag for flag, value in useless.items() if value not in (0, None, False)]
+        face_flags = {"--margin": self.margin, "--min-confidence": self.min_confidence, "--pick": self.pick != "best"}
+        given = [flag for flag, value in face_flags.items() if value not in (0, None, False)]
         if self.faces == "none" and given:
             raise UserError(f"{given[0]} is about faces: expected --faces haar or --faces mtcnn with it")
         if self.faces == "mtcnn" and self.min_confidence is not None and not 0 <= self.min_confidence <= 1:
@@ -45,29 +52,31 @@ class Recipe:
             if number < 1:
                 raise UserError(f"{flag}: expected at least 1, got {number}")
         if len(given) > 1:
-            raise UserError(f"expected one way to choose frames, got {' and '.join(given)}: leave all but one out")
+            raise UserError(f"expected one way to choose frames, got {' and '.join(given)}: give only one of them")
         if given and not videos:
-            raise UserError(f"{next(iter(given))} is about videos, and there is none in SRC: leave it out")
+            raise UserError(f"{next(iter(given))} is about videos, and SRC has none: leave it out")
 
     @property
-    def copies(self):
-        """True if the bytes of an image are left as they are; frames of a video are always encoded."""
+    def copies(self) -> bool:
+        """True if the bytes of an image are kept; frames of a video are always encoded."""
         return self.faces == "none" and self.size is None and self.jpeg is None
 
     @property
-    def suffix(self):
-        """The suffix of what is encoded anew."""
+    def suffix(self) -> str:
+        """The suffix of the images that are encoded."""
         return ".png" if self.jpeg is None else ".jpg"
 
     @property
-    def sampling(self):
-        """The frames to take of a video: FRAMES_PER_VIDEO evenly spaced, unless a flag says otherwise."""
+    def sampling(self) -> Sampling:
+        """The frames to take of a video: FRAMES_PER_VIDEO evenly spaced, unless a flag chooses others."""
         if self.every or self.first:
             return Sampling(every=self.every, first=self.first)
         return Sampling(count=self.frames_per_video or FRAMES_PER_VIDEO)
 
-    def flags(self, videos):
-        """The values for prep.json; what is about videos only where there are any."""
+    def flags(self, videos: bool) -> dict[str, object]:
+        """Return the values for prep.json; those about videos only if the raw folder has videos."""
         values = asdict(self)
-        chosen = {name: values.pop(name) for name in VIDEO_FLAGS}
-        return values | (chosen | {"frames_per_video": self.sampling.count} if videos else {})
+        video_values = {name: values.pop(name) for name in VIDEO_FLAGS}
+        if videos:
+            values |= video_values | {"frames_per_video": self.sampling.count}
+        return values

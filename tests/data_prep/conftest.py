@@ -1,4 +1,4 @@
-"""A tiny raw data set."""
+"""Small raw data sets."""
 
 import numpy as np
 import pytest
@@ -12,13 +12,13 @@ def _save_noise(path, seed, shape=(20, 30, 3)):
 
 @pytest.fixture
 def save_noise():
-    """The function that writes a picture of noise: (path, seed)."""
+    """Return a function (path, seed) that writes an image of noise."""
     return _save_noise
 
 
 @pytest.fixture
 def raw(tmp_path):
-    """A raw folder with ten pictures of noise a class; the fakes are frames of one clip."""
+    """A raw folder with ten images of noise per class; the fakes are frames of one clip."""
     for number in range(10):
         _save_noise(tmp_path / "raw" / "real" / f"{number}.jpg", number)
         _save_noise(tmp_path / "raw" / "fake" / "clip" / f"{number}.png", 100 + number)
@@ -27,7 +27,7 @@ def raw(tmp_path):
 
 @pytest.fixture
 def tree(tmp_path):
-    """A function that makes empty files (layouts look at names alone) and {name: text} files; it returns their root."""
+    """Return a function that writes empty files and {name: text} files and returns their root; layouts use names only."""
 
     def make(*paths, texts=()):
         for path in paths:
@@ -43,14 +43,14 @@ def tree(tmp_path):
 
 @pytest.fixture
 def kaggle_140k(tree):
-    """Kaggle's 140k real and fake faces: a face a folder."""
+    """Kaggle's 140k real and fake faces with one face in each folder."""
     splits = ("train", "valid", "test")
     return tree(*(f"real_vs_fake/real-vs-fake/{split}/{word}/1.jpg" for split in splits for word in ("real", "fake")))
 
 
 @pytest.fixture
 def celeba(tree):
-    """CelebA as its authors lay it out, with a face for each split."""
+    """CelebA in its authors' folders, with a face for each split."""
     return tree(
         *(f"Img/img_align_celeba/{number:06}.jpg" for number in (1, 2, 3)),
         texts={
@@ -62,7 +62,7 @@ def celeba(tree):
 
 @pytest.fixture
 def celebdf(tree):
-    """Celeb-DF with two celebrities, swapped both ways, and a stranger; one video of each class is for testing."""
+    """Celeb-DF with two celebrities, swapped both ways, and another person; one video of each class is for testing."""
     return tree(
         *("Celeb-real/id0_0000.mp4", "Celeb-real/id1_0007.mp4", "YouTube-real/00000.mp4"),
         *("Celeb-synthesis/id0_id1_0000.mp4", "Celeb-synthesis/id1_id0_0007.mp4"),
@@ -75,7 +75,7 @@ def celebdf(tree):
 
 @pytest.fixture
 def dfdc(tree):
-    """DFDC with two parts: a real video with two fakes, and one of which the fake alone was downloaded."""
+    """DFDC with two parts: a real video with two fakes, and a fake whose original was not downloaded."""
     first = (
         '{"a.mp4": {"label": "REAL", "split": "train"},'
         ' "b.mp4": {"label": "FAKE", "split": "train", "original": "a.mp4"},'
@@ -91,7 +91,7 @@ def dfdc(tree):
 
 @pytest.fixture
 def faceforensics(tree):
-    """FaceForensics++ with two pairs under two methods in c23, the first in c40 too, and DeepFakeDetection's scene."""
+    """FaceForensics++: two pairs with two methods in c23, the first also in c40, and a scene of DeepFakeDetection."""
     originals = [f"original_sequences/youtube/c23/videos/{name}.mp4" for name in ("000", "003", "071", "054")]
     swaps = [
         f"manipulated_sequences/{method}/c23/videos/{name}.mp4"

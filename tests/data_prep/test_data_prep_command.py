@@ -9,20 +9,20 @@ def test_the_summary_names_counts_reasons_contradictions_and_the_next_step(raw, 
     (raw / "real" / "text.png").write_text("hello")
     (raw / "real" / "copy.png").write_bytes((raw / "fake" / "clip" / "0.png").read_bytes())
     main(["folders", str(raw), str(tmp_path / "out"), "--workers", "1"])
-    said = capsys.readouterr().out
-    assert "prepared 21 images" in said and "10 fake" in said and "11 real" in said
-    assert "1 not an image" in said and "skipped.csv" in said
-    assert "real and fake: 1, e.g. fake/clip/0.png (fake) and real/copy.png (real)" in said
-    assert f"--data NAME={tmp_path / 'out'}" in said
+    printed = capsys.readouterr().out
+    assert "prepared 21 images" in printed and "10 fake" in printed and "11 real" in printed
+    assert "1 not an image" in printed and "skipped.csv" in printed
+    assert "real and fake: 1, e.g. fake/clip/0.png (fake) and real/copy.png (real)" in printed
+    assert f"--data NAME={tmp_path / 'out'}" in printed
 
 
-def test_one_class_is_prepared_and_said(raw, tmp_path, capsys):
+def test_one_class_is_prepared_and_reported(raw, tmp_path, capsys):
     main(["folders", str(raw / "fake" / ".."), str(tmp_path / "both"), "--workers", "1"])
     assert "only" not in capsys.readouterr().out
     (raw / "real").rename(tmp_path / "away")
     main(["folders", str(raw), str(tmp_path / "out"), "--workers", "1"])
-    said = capsys.readouterr().out
-    assert "only fake images" in said and "next:" not in said
+    printed = capsys.readouterr().out
+    assert "only fake images" in printed and "next:" not in printed
 
 
 def test_the_next_step_can_be_pasted_into_a_shell(raw, tmp_path, capsys):
@@ -47,12 +47,13 @@ def test_the_command_ends_with_two_and_one_line_on_a_mistake(tmp_path):
 def test_help_and_haar_do_not_load_tensorflow(raw, tmp_path):
     code = (
         "import sys, contextlib\n"
+        "from common.errors import UserError\n"
         "from data_prep.__main__ import main\n"
         "with contextlib.suppress(SystemExit): main(['--help'])\n"
         f"flags = ['folders', {str(raw)!r}, {str(tmp_path / 'out')!r}, '--faces', 'haar', '--workers', '1']\n"
-        "with contextlib.suppress(Exception): main(flags)\n"
-        "from data_prep import pieces\n"
-        "assert pieces._detector.cache_info().currsize == 1\n"
+        "with contextlib.suppress(UserError): main(flags)\n"
+        "from data_prep.preparation.crops import detector_of_thread\n"
+        "assert detector_of_thread.cache_info().currsize == 1\n"
         "heavy = {'tensorflow', 'keras', 'matplotlib', 'sklearn'} & set(sys.modules)\n"
         "sys.exit(f'loaded {heavy}' if heavy else 0)"
     )

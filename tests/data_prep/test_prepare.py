@@ -14,8 +14,9 @@ from common.data.manifest import NAME, read_manifest
 from common.errors import UserError
 from common.files import sha256
 from data_prep.drawing.trees import draw_tree
-from data_prep.preparation import process as work
-from data_prep.prepare import PrepareOptions, prepare
+from data_prep.options import PrepareOptions
+from data_prep.preparation.process import process_files
+from data_prep.prepare import prepare
 
 
 @pytest.fixture(scope="module")
@@ -26,15 +27,15 @@ def portraits(tmp_path_factory):
 
 
 @pytest.fixture
-def worked(monkeypatch):
-    """The raw paths that were worked on, as they come; in this process."""
+def processed(monkeypatch):
+    """The raw paths that were processed, in order, in this process."""
     paths = []
 
-    def spy(place, recipe, tasks):
+    def spy(folders, recipe, tasks):
         paths.extend(task.path for task in tasks)
-        return work.work(place, recipe, tasks)
+        return process_files(folders, recipe, tasks)
 
-    monkeypatch.setattr(module, "work", spy)
+    monkeypatch.setattr(module, "process_files", spy)
     return paths
 
 
@@ -46,7 +47,7 @@ def skipped(dst):
     return pd.read_csv(dst / "skipped.csv", dtype=str).set_index("path")["reason"].to_dict()
 
 
-def test_without_flags_every_byte_is_copied(raw, tmp_path):
+def test_without_flags_all_bytes_are_copied(raw, tmp_path):
     images = prepare("folders", raw, tmp_path / "out", options(source="stylegan"))
     assert list(images["path"]) == sorted(str(path.relative_to(raw)) for path in raw.rglob("*.*g"))
     for row in images.itertuples():
@@ -59,7 +60,7 @@ def test_without_flags_every_byte_is_copied(raw, tmp_path):
     assert skipped(tmp_path / "out") == {}
 
 
-def test_prep_json_says_how_and_names_no_place_of_this_machine(raw, tmp_path):
+def test_prep_json_tells_the_flags_and_no_path_of_this_machine(raw, tmp_path):
     prepare("folders", raw, tmp_path / "out", options(size=8))
     text = (tmp_path / "out" / "prep.json").read_text()
     found = json.loads(text)
@@ -94,7 +95,7 @@ def test_size_gives_png_of_that_size(raw, tmp_path):
     assert images.set_index("path")["sha256"]["real/3.png"] == sha256(tmp_path / "out" / "real" / "3.png")
 
 
-def test_jpeg_encodes_all_alike(raw, tmp_path):
+def test_jpeg_encodes_all_images_alike(raw, tmp_path):
     images = prepare("folders", raw, tmp_path / "out", options(jpeg=80))
     tables = set()
     for path in images["path"]:
@@ -104,14 +105,14 @@ def test_jpeg_encodes_all_alike(raw, tmp_path):
     assert len(tables) == 1
 
 
-def test_pictures_of_one_name_and_two_suffixes_do_not_meet(raw, tmp_path, save_noise):
+def test_images_with_one_name_and_two_suffixes_do_not_collide(raw, tmp_path, save_noise):
     save_noise(raw / "real" / "3.png", 77)
     images = prepare("folders", raw, tmp_path / "out", options(size=8))
     assert len(images) == 21
     assert {"real/3.jpg.png", "real/3.png.png", "real/4.png"} <= set(images["path"])
 
 
-def test_faces_are_cropped_and_pictures_without_one_are_skipped_without_an_error(portraits, tmp_path):
+def test_faces_are_cropped_and_images_without_one_are_skipped_without_an_error(portraits, tmp_path):
     for number in range(6):
         Image.new("RGB", (200, 200), (90, 90, number)).save(portraits / "train_test" / "real" / f"blank{number}.png")
     dst = tmp_path / "out"
@@ -125,8 +126,8 @@ def test_faces_are_cropped_and_pictures_without_one_are_skipped_without_an_error
     assert found["synthetic"]["family"] == "swap"
 
 
-def test_all_faces_of_a_picture_get_a_row_each(portraits, tmp_path):
-    """Two drawn people side by side are two faces; the crops of one alone are those of pick best."""
+def test_all_faces_of_an_image_get_a_row_each(portraits, tmp_path):
+    """Two drawn persons side by side are two faces."""
     drawn = sorted((portraits / "train_test").rglob("*0.jpg"))[:2]
     pair = np.concatenate([read_image(path) for path in drawn], axis=1)
     (tmp_path / "raw" / "real").mkdir(parents=True)
@@ -154,7 +155,7 @@ def test_bad_files_are_skipped_counted_and_named(raw, tmp_path):
 
 
 def bomb():
-    """A PNG of 389 KB that says it is 20000 pixels square, and is."""
+    """Return a PNG of 389 KB with 20000 x 20000 pixels."""
     header = struct.pack(">IIBBBBB", 20000, 20000, 8, 0, 0, 0, 0)
     chunks = {b"IHDR": header, b"IDAT": zlib.compress(bytes(20000 * 20001)), b"IEND": b""}
     return b"\x89PNG\r\n\x1a\n" + b"".join(
@@ -163,19 +164,19 @@ def bomb():
     )
 
 
-def test_too_many_bad_files_are_an_error_and_nothing_looks_finished(raw, tmp_path, worked):
+def test_too_many_bad_files_are_an_error_and_the_folder_is_not_finished(raw, tmp_path, processed):
     for number in range(3):
         (raw / "real" / f"bad{number}.png").write_text("hello")
     dst = tmp_path / "out"
     with pytest.raises(UserError, match=r"3 of 23 files .* --max-unreadable 0.05 allows: real/bad0.png: not an image"):
         prepare("folders", raw, dst, options())
     assert not (dst / NAME).exists() and not (dst / "prep.json").exists() and len(skipped(dst)) == 3
-    worked.clear()
+    processed.clear()
     assert len(prepare("folders", raw, dst, options(max_unreadable=0.2))) == 20
-    assert worked == []
+    assert processed == []
 
 
-def test_a_finished_folder_that_new_files_spoil_looks_finished_no_more(raw, tmp_path):
+def test_a_finished_folder_with_new_bad_files_is_no_longer_finished(raw, tmp_path):
     prepare("folders", raw, tmp_path / "out", options())
     for number in range(3):
         (raw / "real" / f"bad{number}.png").write_text("hello")
@@ -190,25 +191,25 @@ def test_nothing_usable_is_an_error(raw, tmp_path):
     assert not (tmp_path / "out" / NAME).exists()
 
 
-def test_a_second_run_does_only_what_is_new_changed_or_lost(raw, tmp_path, worked, save_noise):
+def test_a_second_run_does_only_what_is_new_changed_or_lost(raw, tmp_path, processed, save_noise):
     dst = tmp_path / "out"
     first = prepare("folders", raw, dst, options(size=8))
-    assert len(worked) == 20
+    assert len(processed) == 20
     written = (dst / NAME).read_bytes()
-    worked.clear()
+    processed.clear()
     assert prepare("folders", raw, dst, options(size=8)).equals(first)
-    assert worked == [] and (dst / NAME).read_bytes() == written
+    assert processed == [] and (dst / NAME).read_bytes() == written
     save_noise(raw / "real" / "new.jpg", 500)
     save_noise(raw / "real" / "3.jpg", 501)
     os.utime(raw / "real" / "3.jpg", ns=(1, 1))
     (dst / "fake" / "clip" / "5.png").unlink()
     second = prepare("folders", raw, dst, options(size=8))
-    assert sorted(worked) == ["fake/clip/5.png", "real/3.jpg", "real/new.jpg"]
+    assert sorted(processed) == ["fake/clip/5.png", "real/3.jpg", "real/new.jpg"]
     both = first.merge(second, on="path", how="outer")
     assert set(both["path"][both["sha256_x"] != both["sha256_y"]]) == {"real/3.png", "real/new.png"}
 
 
-def test_a_file_that_was_mended_is_taken_on_the_next_run(raw, tmp_path, save_noise):
+def test_a_repaired_file_is_used_by_the_next_run(raw, tmp_path, save_noise):
     (raw / "real" / "bad.jpg").write_bytes(b"")
     assert len(prepare("folders", raw, tmp_path / "out", options())) == 20
     save_noise(raw / "real" / "bad.jpg", 7)
@@ -216,18 +217,18 @@ def test_a_file_that_was_mended_is_taken_on_the_next_run(raw, tmp_path, save_noi
     assert skipped(tmp_path / "out") == {}
 
 
-def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(raw, tmp_path, monkeypatch, worked):
-    """Stopped in the third chunk, with half a line in the journal and half a picture on disk."""
+def test_a_stopped_run_resumes_and_ends_like_an_uninterrupted_one(raw, tmp_path, monkeypatch, processed):
+    """Stopped in the third chunk, with half a line in the journal and half an image on disk."""
     calls = []
 
-    def dies(*arguments):
+    def stop(*arguments):
         calls.append(1)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return work.work(*arguments)
+        return process_files(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "work", dies)
+        patch.setattr(module, "process_files", stop)
         with pytest.raises(KeyboardInterrupt):
             prepare("folders", raw, tmp_path / "out", options(size=8))
     assert not (tmp_path / "out" / NAME).exists()
@@ -236,10 +237,10 @@ def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(raw, tmp_path, monk
     (tmp_path / "out" / ".partial").mkdir()
     (tmp_path / "out" / ".partial" / "abc.png").write_bytes(b"half")
     resumed = prepare("folders", raw, tmp_path / "out", options(size=8))
-    assert len(worked) == 20 - 2 * module.CHUNK
+    assert len(processed) == 20 - 2 * module.CHUNK_SIZE
     assert not (tmp_path / "out" / ".partial").exists()
-    worked.clear()
-    assert prepare("folders", raw, tmp_path / "out", options(size=8)).equals(resumed) and worked == []
+    processed.clear()
+    assert prepare("folders", raw, tmp_path / "out", options(size=8)).equals(resumed) and processed == []
     assert resumed.equals(prepare("folders", raw, tmp_path / "whole", options(size=8)))
 
 
@@ -250,16 +251,16 @@ def test_workers_change_nothing(raw, tmp_path):
 
 def test_other_flags_another_layout_and_vanished_files_need_another_folder(raw, tmp_path):
     prepare("folders", raw, tmp_path / "out", options(size=8))
-    with pytest.raises(UserError, match="begun with --size 8, not with --size 16: use another DST"):
+    with pytest.raises(UserError, match="started with --size 8, not with --size 16: use another DST"):
         prepare("folders", raw, tmp_path / "out", options(size=16))
     (raw / "fake").rename(raw / "df")
-    with pytest.raises(UserError, match="begun with the layout folders, not with the layout mesonet"):
+    with pytest.raises(UserError, match="started with the layout folders, not with the layout mesonet"):
         prepare("mesonet", raw, tmp_path / "out", options(size=8))
     with pytest.raises(UserError, match="the images of 10 files that .* no longer has, e.g. fake/clip/0.png"):
         prepare("folders", raw, tmp_path / "out", options(size=8))
 
 
-def test_a_folder_with_other_files_is_left_alone(raw, tmp_path):
+def test_a_folder_with_other_files_is_refused_and_not_changed(raw, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("mine")
     with pytest.raises(UserError, match="holds other files"):
@@ -270,10 +271,10 @@ def test_a_folder_with_other_files_is_left_alone(raw, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"raw", "out"}
 
 
-def test_a_prepared_folder_is_no_raw_data(raw, tmp_path):
+def test_a_prepared_folder_is_refused_as_raw_data(raw, tmp_path):
     src, dst = tmp_path / "out", tmp_path / "again"
     prepare("folders", raw, src, options())
-    for name in ("", NAME, ".progress.jsonl"):  # each of what is left tells
+    for name in ("", NAME, ".progress.jsonl"):  # the files that are left are enough to recognise it
         (src / name).unlink() if name else None
         with pytest.raises(UserError, match="expected raw data as SRC, got .*out, which data_prep made"):
             prepare("folders", src, dst, options())
@@ -282,19 +283,19 @@ def test_a_prepared_folder_is_no_raw_data(raw, tmp_path):
     assert len(prepare("folders", src, dst, options())) == 20
 
 
-def test_a_damaged_line_of_the_journal_is_work_undone(raw, tmp_path, worked):
+def test_the_file_of_a_damaged_journal_line_is_processed_again(raw, tmp_path, processed):
     first = prepare("folders", raw, tmp_path / "out", options())
     journal = tmp_path / "out" / ".progress.jsonl"
     lines = journal.read_bytes().splitlines(True)
     bad = [b"\x00\xff\n", b"[1]\n", b'{"path": "real/1.jpg"}\n', b'{"images": [3]}\n', b"\n"]
     journal.write_bytes(b"".join(lines[:1] + bad + lines[len(bad) + 1 :]))
-    worked.clear()
+    processed.clear()
     assert prepare("folders", raw, tmp_path / "out", options()).equals(first)
-    assert worked and sorted(worked) == sorted(json.loads(line)["path"] for line in lines[1 : len(bad) + 1])
+    assert processed and sorted(processed) == sorted(json.loads(line)["path"] for line in lines[1 : len(bad) + 1])
 
 
 @pytest.mark.parametrize("first", [b"", b"rubbish\n", b'{"layout": "folders"}\n', b"3\n"])
-def test_a_journal_without_its_first_line_is_one_clear_sentence(raw, tmp_path, first):
+def test_a_journal_without_its_first_line_is_refused(raw, tmp_path, first):
     prepare("folders", raw, tmp_path / "out", options())
     (tmp_path / "out" / ".progress.jsonl").write_bytes(first)
     with pytest.raises(UserError, match="progress.jsonl is damaged: its first line does not say"):
@@ -302,11 +303,11 @@ def test_a_journal_without_its_first_line_is_one_clear_sentence(raw, tmp_path, f
     assert (tmp_path / "out" / ".progress.jsonl").read_bytes() == first
 
 
-def test_other_faces_are_named_by_their_flag(raw, tmp_path):
+def test_other_flags_are_named(raw, tmp_path):
     prepare("folders", raw, tmp_path / "out", options())
-    with pytest.raises(UserError, match="was begun with --faces none, not with --faces haar"):
+    with pytest.raises(UserError, match="was started with --faces none, not with --faces haar"):
         prepare("folders", raw, tmp_path / "out", options(faces="haar"))
-    with pytest.raises(UserError, match="was begun without --size, not with --size 8"):
+    with pytest.raises(UserError, match="was started without --size, not with --size 8"):
         prepare("folders", raw, tmp_path / "out", options(size=8))
 
 
@@ -337,8 +338,8 @@ def test_impossible_flags_are_refused_before_anything_is_written(raw, tmp_path, 
     assert not (tmp_path / "out").exists()
 
 
-def test_what_cannot_be_written_is_the_users_to_mend(raw, tmp_path):
-    (tmp_path / "file").write_text("in the way")
+def test_folders_that_cannot_be_used_are_a_mistake_of_the_user(raw, tmp_path):
+    (tmp_path / "file").write_text("a file")
     with pytest.raises(UserError, match="got the file"):
         prepare("folders", raw, tmp_path / "file", options())
     with pytest.raises(UserError, match="as SRC; got the file"):

@@ -1,4 +1,4 @@
-"""Videos through data_prep: a layout of the test's own gives them, as the layouts of the video data sets do."""
+"""Videos through data_prep; the test replaces `find`, so that it decides what the layout finds."""
 
 import cv2
 import numpy as np
@@ -12,14 +12,15 @@ from common.data.videos import read_frames
 from common.errors import UserError
 from common.faces.detection import Face
 from common.files import sha256
-from data_prep.layouts import Item
-from data_prep.preparation import pieces
-from data_prep.prepare import PrepareOptions, prepare
+from data_prep.layouts.item import Item
+from data_prep.options import PrepareOptions
+from data_prep.preparation import crops
+from data_prep.prepare import prepare
 from data_prep.verify import verify
 
 
 def write_video(path, frames, start=0, size=(64, 48)):
-    """A lossless clip in which frame i is grey start + 2 i."""
+    """Write a lossless clip in which frame i is grey start + 2 i."""
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"FFV1"), 25, size)
     for index in range(frames):
@@ -30,9 +31,7 @@ def write_video(path, frames, start=0, size=(64, 48)):
 
 @pytest.fixture
 def clips(tmp_path, monkeypatch):
-    """A raw folder with a real clip of 40 frames and the fake of 30 that was made from it; what ends in .avi is found.
-
-    Real is what lies in real/."""
+    """A raw folder with a real clip of 40 frames in real/, and a fake of 30 frames that was made from it."""
     write_video(tmp_path / "raw" / "real" / "id0.avi", 40)
     write_video(tmp_path / "raw" / "fake" / "id0_id1.avi", 30, start=100)
 
@@ -58,7 +57,7 @@ def skipped(dst):
     return list(pd.read_csv(dst / "skipped.csv", dtype=str).itertuples(index=False, name=None))
 
 
-def test_frames_are_spaced_evenly_over_the_whole_clip_and_carry_the_columns_of_their_item(clips, tmp_path):
+def test_frames_are_evenly_spaced_over_the_clip_and_have_the_columns_of_their_item(clips, tmp_path):
     """40 frames in 4 parts of 10: 5, 15, 25, 35; 30 in parts of 7.5: 3.75, 11.25, 18.75, 26.25."""
     dst = tmp_path / "out"
     images = prepare("any", clips, dst, options(frames_per_video=4))
@@ -77,11 +76,11 @@ def test_frames_are_spaced_evenly_over_the_whole_clip_and_carry_the_columns_of_t
     assert verify(dst) == []
 
 
-def test_ten_frames_are_the_default_and_prep_json_says_so(clips, tmp_path):
+def test_ten_frames_are_the_default_and_stored_in_prep_json(clips, tmp_path):
     images = prepare("any", clips, tmp_path / "out", options())
     assert list(images["frame"][images["label"] == "real"]) == [str(frame) for frame in range(2, 40, 4)]
     assert '"frames_per_video": 10' in (tmp_path / "out" / "prep.json").read_text()
-    with pytest.raises(UserError, match="begun with --frames-per-video 10, not without"):
+    with pytest.raises(UserError, match="started with --frames-per-video 10, not without"):
         prepare("any", clips, tmp_path / "out", options(every=5))
 
 
@@ -97,7 +96,7 @@ def test_the_other_ways_to_choose_frames(clips, tmp_path, flags, real):
 
 
 @pytest.mark.parametrize(
-    ("flags", "words"),
+    ("flags", "message"),
     [
         ({"every": 2, "first": 3}, "one way to choose frames, got --every and --first"),
         ({"frames_per_video": 2, "first": 3}, "got --frames-per-video and --first"),
@@ -105,18 +104,18 @@ def test_the_other_ways_to_choose_frames(clips, tmp_path, flags, real):
         ({"first": -1}, "--first: expected at least 1, got -1"),
     ],
 )
-def test_impossible_choices_of_frames_are_refused(clips, tmp_path, flags, words):
-    with pytest.raises(UserError, match=words):
+def test_impossible_choices_of_frames_are_refused(clips, tmp_path, flags, message):
+    with pytest.raises(UserError, match=message):
         prepare("any", clips, tmp_path / "out", options(**flags))
 
 
 def test_a_choice_of_frames_without_a_video_is_refused(raw, tmp_path):
-    with pytest.raises(UserError, match="--every is about videos, and there is none in SRC"):
+    with pytest.raises(UserError, match="--every is about videos, and SRC has none"):
         prepare("folders", raw, tmp_path / "out", options(every=5))
 
 
 class TestDetector:
-    """Finds a face where the picture is brighter than 40, two where it is brighter than 140."""
+    """Finds one face if the image is brighter than 40, two if it is brighter than 140."""
 
     __test__ = False
 
@@ -135,12 +134,12 @@ class TestDetector:
 @pytest.fixture
 def detector(monkeypatch):
     detector = TestDetector()
-    monkeypatch.setattr(pieces, "_detector", lambda *_: detector)
+    monkeypatch.setattr(crops, "detector_of_thread", lambda *_: detector)
     return detector
 
 
-def test_frames_without_a_face_and_videos_without_one_are_named_and_no_error(clips, detector, tmp_path):
-    """Of frames 0, 6, .., 36, whose grey is twice their number, 24 and later have a face; the dark clip has none."""
+def test_frames_and_videos_without_a_face_are_named_and_are_no_error(clips, detector, tmp_path):
+    """Of frames 0, 6, .., 36, whose grey is twice their index, 24 and later have a face; the dark clip has none."""
     write_video(clips / "real" / "dark.avi", 15)
     images = prepare("any", clips, tmp_path / "out", options(faces="haar", size=8, every=6))
     assert list(images["frame"][images["label"] == "real"]) == ["24", "30", "36"]
@@ -188,7 +187,7 @@ def test_hostile_videos_are_skipped_with_a_reason(clips, tmp_path):
     }
 
 
-def test_a_clip_keeps_its_suffix_where_its_folder_is_taken(clips, tmp_path, save_noise):
+def test_a_clip_keeps_its_suffix_if_its_folder_exists(clips, tmp_path, save_noise):
     save_noise(clips / "real" / "id0" / "frame_000002.png", 0)
     write_video(clips / "real" / "twin.avi", 4)
     write_video(clips / "real" / "twin.mkv", 4)
@@ -216,7 +215,7 @@ def test_a_lost_frame_is_made_again(clips, tmp_path):
     assert verify(tmp_path / "out") == []
 
 
-def test_frames_equal_those_that_predict_sees(clips, tmp_path):
+def test_frames_equal_those_that_predict_reads(clips, tmp_path):
     images = prepare("any", clips, tmp_path / "out", options(frames_per_video=3)).query("label == 'real'")
     for path, (_, frame) in zip(images["path"], read_frames(clips / "real" / "id0.avi", 3), strict=True):
         np.testing.assert_array_equal(read_image(tmp_path / "out" / path), frame)

@@ -6,7 +6,8 @@ from common.data.manifest import NAME, read_manifest, write_manifest
 from common.errors import UserError
 from common.files import sha256
 from data_prep.__main__ import main
-from data_prep.prepare import PrepareOptions, prepare
+from data_prep.options import PrepareOptions
+from data_prep.prepare import prepare
 from data_prep.verify import verify
 
 ALTERED = "manifest.csv: not as data_prep wrote it: its sha256 is not the one in prep.json"
@@ -29,7 +30,7 @@ def test_a_fresh_folder_is_sound(prepared, capsys):
     assert "sound: 8 images" in capsys.readouterr().out
 
 
-def test_every_kind_of_damage_is_named_and_ends_with_one(prepared, capsys):
+def test_each_kind_of_damage_is_named_and_the_exit_code_is_1(prepared, capsys):
     (prepared / "real" / "0.png").unlink()
     (prepared / "real" / "1.png").write_bytes((prepared / "real" / "2.png").read_bytes())
     (prepared / "fake" / "10.png").write_bytes((prepared / "fake" / "10.png").read_bytes()[:200])
@@ -45,7 +46,7 @@ def test_every_kind_of_damage_is_named_and_ends_with_one(prepared, capsys):
     assert lines[4].startswith(f"4 problems in {prepared}")
 
 
-def test_a_mended_folder_is_sound_again(prepared):
+def test_a_repaired_folder_is_sound_again(prepared):
     (prepared / "real" / "0.png").write_bytes(b"damaged")
     assert len(verify(prepared)) == 1
     (prepared / "real" / "0.png").unlink()
@@ -60,15 +61,15 @@ def test_labels_that_contradict_each_other_are_named(prepared):
     images.loc[images["path"] == "real/0.png", "sha256"] = sha256(prepared / "fake" / "11.png")
     write_manifest(images, prepared)
     assert verify(prepared) == [
-        "fake/11.png: the same picture is labelled both real and fake, here fake",
-        "real/0.png: the same picture is labelled both real and fake, here real",
+        "fake/11.png: the same image is labelled both real and fake, here fake",
+        "real/0.png: the same image is labelled both real and fake, here real",
         "fake/10.png: frames of the video clip are labelled both real and fake, here fake",
         "real/3.png: frames of the video clip are labelled both real and fake, here real",
         ALTERED,
     ]
 
 
-def test_counts_are_held_against_prep_json(prepared):
+def test_counts_are_compared_with_prep_json(prepared):
     images = read_manifest(prepared)
     write_manifest(images[images["path"] != "real/0.png"], prepared)
     (prepared / "real" / "0.png").unlink()
@@ -85,15 +86,15 @@ def test_counts_are_held_against_prep_json(prepared):
     assert verify(prepared) == ["prep.json: no such file"]
 
 
-def test_a_label_that_is_none_is_a_problem_found_not_a_users_mistake(prepared, capsys):
+def test_an_unknown_label_is_a_problem_and_not_a_mistake_of_the_user(prepared, capsys):
     manifest = prepared / NAME
     manifest.write_text(manifest.read_text().replace("real/0.png,real", "real/0.png,genuine"))
     assert main(["verify", str(prepared)]) == 1
-    said = capsys.readouterr().out
-    assert "label is not" in said and "run the same data_prep command again" in said
+    printed = capsys.readouterr().out
+    assert "label is not" in printed and "run the same data_prep command again" in printed
 
 
-def test_labels_that_changed_places_are_found_and_mended_by_the_same_command(prepared):
+def test_exchanged_labels_are_found_and_the_same_command_repairs_them(prepared):
     images = read_manifest(prepared)
     images["label"] = images["label"].map({"real": "fake", "fake": "real"})
     write_manifest(images, prepared)
@@ -102,7 +103,7 @@ def test_labels_that_changed_places_are_found_and_mended_by_the_same_command(pre
     assert verify(prepared) == []
 
 
-def test_a_text_file_with_the_right_sha256_is_still_no_image(prepared):
+def test_a_text_file_with_the_right_sha256_is_not_an_image(prepared):
     (prepared / "real" / "3.png").write_text("hello")
     images = read_manifest(prepared)
     images.loc[images["path"] == "real/3.png", "sha256"] = sha256(prepared / "real" / "3.png")

@@ -9,11 +9,12 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from common.errors import UserError
+from common.files import CACHE_VARIABLE
 from common.labels import to_numbers
-from data_prep.drawing import trees as synthetic
+from data_prep.drawing import trees as trees_module
 from data_prep.drawing.canvas import SIZE
 from data_prep.drawing.fakes import draw_fake, inner_face
-from data_prep.drawing.person import draw_person, draw_pose, moving
+from data_prep.drawing.person import animate_pose, draw_person, draw_pose
 from data_prep.drawing.scene import draw_scene, render
 from data_prep.drawing.trees import FAMILIES, cached_tree, draw_tree, parse_source
 
@@ -56,7 +57,7 @@ def clips(tmp_path_factory):
 def test_layout_counts_and_metadata(trees):
     for family, folder in trees.items():
         images = read(folder)
-        assert list(images.columns) == list(synthetic.COLUMNS)
+        assert list(images.columns) == list(trees_module.COLUMNS)
         assert sorted(images["path"]) == sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.jpg"))
         splits = images.groupby([images["path"].str.split("/").str[0], "label"]).size().to_dict()
         train = round(COUNT * 12356 / 19504)
@@ -73,13 +74,13 @@ def test_layout_counts_and_metadata(trees):
         assert images.loc[~fake, "path"].str.fullmatch(r"(train_test|validation)/real/real\d{5}\.jpg").all()
         assert (images[["video", "original", "frame"]] == "").all(axis=None)
         assert json.loads((folder / "SYNTHETIC.json").read_text()) == {
-            "family": family, "count": COUNT, "seed": 0, "frames": 1, "size": 256, "version": synthetic.VERSION,
+            "family": family, "count": COUNT, "seed": 0, "frames": 1, "size": 256, "version": trees_module.VERSION,
         }  # fmt: skip
 
 
-def test_every_single_image_shows_people_of_its_own(trees):
-    people = [person for folder in trees.values() for cell in read(folder)["identity"] for person in cell.split(";")]
-    assert len(people) == len(set(people)) == COUNT * (2 + 2 + 2) + COUNT  # a swap's fake shows two
+def test_each_single_image_shows_other_persons(trees):
+    persons = [person for folder in trees.values() for cell in read(folder)["identity"] for person in cell.split(";")]
+    assert len(persons) == len(set(persons)) == COUNT * (2 + 2 + 2) + COUNT  # a swap's fake shows two
 
 
 def test_images_are_colour_jpegs_of_256_pixels_and_all_differ(trees):
@@ -93,7 +94,7 @@ def test_images_are_colour_jpegs_of_256_pixels_and_all_differ(trees):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_same_bytes_for_the_same_seed_whatever_the_number_of_workers(tmp_path, family):
+def test_the_same_seed_gives_the_same_bytes_with_any_number_of_workers(tmp_path, family):
     for name, workers, seed in (("one", 1, 5), ("two", 2, 5), ("other", 2, 6)):
         draw_tree(tmp_path / name, family, 3, seed=seed, workers=workers)
     one, two, other = (bytes_of(tmp_path / name) for name in ("one", "two", "other"))
@@ -117,16 +118,16 @@ def test_families_do_not_share_their_real_images(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
-def test_no_single_figure_gives_the_label_away(large_trees, family):
+def test_no_simple_statistic_reveals_the_label(large_trees, family):
     """File size, brightness, mean of each channel, contrast, sharpness: AUC between 0.35 and 0.65 on 500 + 500."""
     images = read(large_trees[family])
     labels = to_numbers(images["label"])
-    figures = pd.DataFrame([_figures(large_trees[family] / path) for path in images["path"]])
-    areas = {name: roc_auc_score(labels, figures[name]) for name in figures}
+    statistics = pd.DataFrame([_statistics(large_trees[family] / path) for path in images["path"]])
+    areas = {name: roc_auc_score(labels, statistics[name]) for name in statistics}
     assert {name: area for name, area in areas.items() if not 0.35 <= area <= 0.65} == {}
 
 
-def _figures(path):
+def _statistics(path):
     image = cv2.imread(str(path))
     grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
     blue, green, red = image.reshape(-1, 3).mean(axis=0)
@@ -143,7 +144,7 @@ def _figures(path):
 
 
 def _quantisation(data):
-    """Sum of the first JPEG quantisation table, which the quality setting scales."""
+    """Return the sum of the first JPEG quantisation table, which the quality setting scales."""
     start = data.index(b"\xff\xdb") + 5
     return sum(data[start : start + 64])
 
@@ -184,8 +185,8 @@ def test_clips(clips):
     assert targets.to_dict() == owners.to_dict()
 
 
-def test_a_fake_clip_is_its_original_outside_the_face(clips):
-    """The two share background and camera: their corners differ by the sensor's noise only, their faces by more."""
+def test_a_fake_clip_equals_its_original_outside_the_face(clips):
+    """Both share background and camera: the upper edge differs by sensor noise only, the face by more."""
     for clip in range(4):
         for frame in range(6):
             name = f"{clip:05d}_{frame:03d}.jpg"
@@ -196,10 +197,10 @@ def test_a_fake_clip_is_its_original_outside_the_face(clips):
 
 @pytest.fixture(scope="module")
 def swapped_clip():
-    """A clip's clean pictures with their swaps: the pasted face alone, without a camera."""
+    """Clean pictures of a clip and their swaps, without a camera."""
     rng = np.random.default_rng(11)
     person, scene = draw_person(rng), draw_scene(rng)
-    poses = moving(rng, draw_pose(rng), 30)
+    poses = animate_pose(rng, draw_pose(rng), 30)
     fake = draw_fake("swap", rng)
     pictures = [render(person, pose, scene) for pose in poses]
     swaps = [fake(picture, person, pose, scene) for picture, pose in zip(pictures, poses, strict=True)]
@@ -235,7 +236,7 @@ def test_a_swap_changes_the_inner_face_only_and_keeps_its_colours(swapped_clip):
 
 
 @pytest.mark.parametrize("family", ["deconv", "resample"])
-def test_a_decoder_draws_the_same_picture_anew(family):
+def test_a_decoder_keeps_the_picture(family):
     rng = np.random.default_rng(2)
     picture = render(draw_person(rng), draw_pose(rng), draw_scene(rng))
     again = draw_fake(family, rng)(picture, None, None, None)
@@ -245,16 +246,16 @@ def test_a_decoder_draws_the_same_picture_anew(family):
     assert np.abs(again.mean(axis=(0, 1)) - picture.mean(axis=(0, 1))).max() < 0.01
 
 
-def test_cached_tree_draws_once_and_leaves_nothing_half_written(tmp_path, monkeypatch):
-    monkeypatch.setenv(synthetic.CACHE, str(tmp_path))
+def test_cached_tree_draws_once_and_leaves_no_partial_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     calls = []
-    original = synthetic.draw_tree
+    original = trees_module.draw_tree
 
     def counting(folder, *rest, **options):
         calls.append(folder)
         original(folder, *rest, **options)
 
-    monkeypatch.setattr(synthetic, "draw_tree", counting)
+    monkeypatch.setattr(trees_module, "draw_tree", counting)
     folder = cached_tree("swap", 2, seed=4)
     assert folder == cached_tree("swap", 2, seed=4) and len(calls) == 1
     assert isinstance(folder, Path) and len(list(folder.rglob("*.jpg"))) == 4
@@ -265,23 +266,21 @@ def test_cached_tree_draws_once_and_leaves_nothing_half_written(tmp_path, monkey
     assert not [name for name in os.listdir(tmp_path) if name.endswith(".partial")]
 
 
-def test_a_killed_drawing_is_no_tree_and_is_drawn_again(tmp_path, monkeypatch):
-    monkeypatch.setenv(synthetic.CACHE, str(tmp_path))
-    original = synthetic.draw_tree
+def test_a_killed_drawing_leaves_no_tree_and_is_drawn_again(tmp_path, monkeypatch):
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    original = trees_module.draw_tree
 
     def killed(folder, *rest, **options):
-        folder.mkdir(parents=True)
         (folder / "leftover.jpg").touch()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(synthetic, "draw_tree", killed)
+    monkeypatch.setattr(trees_module, "draw_tree", killed)
     with pytest.raises(KeyboardInterrupt):
         cached_tree("resample", 1)
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
-    next(tmp_path.glob("*.lock")).with_name(
-        f".resample-1-seed0-frames1-v{synthetic.VERSION}.partial"
-    ).mkdir()  # of a process killed outright
-    monkeypatch.setattr(synthetic, "draw_tree", original)
+    partial = tmp_path / f".resample-1-seed0-frames1-v{trees_module.VERSION}.partial" / "tree"
+    partial.mkdir(parents=True)  # as a process leaves it that is killed by SIGKILL
+    monkeypatch.setattr(trees_module, "draw_tree", original)
     assert not list(cached_tree("resample", 1).rglob("leftover.jpg"))
 
 

@@ -1,4 +1,4 @@
-"""The embedded videos: real files in Celeb-DF's layout, read back by data_prep's own way."""
+"""The embedded videos: files in the tree of Celeb-DF, read back by data_prep."""
 
 import json
 
@@ -9,15 +9,16 @@ import pytest
 from common.data.videos import read_frames
 from common.errors import UserError
 from data_prep.drawing.videos import FAMILY, draw_videos
-from data_prep.layouts import find
-from data_prep.prepare import PrepareOptions, prepare
+from data_prep.layouts.registry import find
+from data_prep.options import PrepareOptions
+from data_prep.prepare import prepare
 
 FRAMES = 3
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
-    """Five persons: two pairs, and one who takes the face before it."""
+    """Five persons: two pairs, and one who takes the face of the person before."""
     folder = tmp_path_factory.mktemp("videos") / "tree"
     draw_videos(folder, 5, FRAMES, seed=4, workers=1)
     return folder
@@ -27,7 +28,7 @@ def frames(path):
     return np.stack([frame for _, frame in read_frames(path, FRAMES)]).astype(float)
 
 
-def test_names_tell_target_and_source_and_every_swap_has_its_original(tree):
+def test_names_tell_target_and_source_and_each_swap_has_its_original(tree):
     names = {path.relative_to(tree).as_posix() for path in tree.rglob("*.mp4")}
     swaps = ("id0_id1", "id1_id0", "id2_id3", "id3_id2", "id4_id3")
     assert names == {f"Celeb-real/id{person}_0000.mp4" for person in range(5)} | {
@@ -40,7 +41,7 @@ def test_names_tell_target_and_source_and_every_swap_has_its_original(tree):
     assert json.loads((tree / "SYNTHETIC.json").read_text())["family"] == FAMILY
 
 
-def test_videos_are_whole_and_move(tree):
+def test_videos_are_complete_and_move(tree):
     for path in tree.rglob("*.mp4"):
         pictures = frames(path)
         assert pictures.shape == (FRAMES, 256, 256, 3)
@@ -57,7 +58,7 @@ def test_a_swap_is_its_original_with_another_face(tree):
         assert np.abs(frames(swap) - frames(other)).mean() > 2 * apart.mean()
 
 
-def test_the_same_seed_draws_the_same_videos_whoever_draws(tree, tmp_path):
+def test_the_same_seed_draws_the_same_videos_with_any_number_of_workers(tree, tmp_path):
     draw_videos(tmp_path / "again", 5, FRAMES, seed=4, workers=2)
     for path in tree.rglob("*.mp4"):
         np.testing.assert_array_equal(frames(path), frames(tmp_path / "again" / path.relative_to(tree)))

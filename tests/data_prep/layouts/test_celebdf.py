@@ -1,14 +1,15 @@
 import pytest
 
 from common.errors import UserError
-from data_prep.layouts import Item, find
+from data_prep.layouts.item import Item
+from data_prep.layouts.registry import find
 
 
 def video(path, label, **fields):
     return Item(path, label, path.split("/")[0], video=path.removesuffix(".mp4"), **fields)
 
 
-def test_videos_with_people_originals_and_the_test_list(celebdf):
+def test_videos_with_persons_originals_and_the_test_list(celebdf):
     assert find("celebdf", celebdf) == [
         video("Celeb-real/id0_0000.mp4", "real", identity="id0", split="train"),
         video("Celeb-real/id1_0007.mp4", "real", identity="id1", split="test"),
@@ -54,9 +55,9 @@ def test_folders_of_frames_are_the_same_clips(tree):
     ]
 
 
-@pytest.mark.parametrize("there", [True, False])
-def test_fakes_find_their_original_behind_a_folder_of_videos(tree, there):
-    reals = ["Celeb-real/videos/id0_0000.mp4"] * there
+@pytest.mark.parametrize("present", [True, False])
+def test_fakes_find_their_original_in_a_folder_of_videos(tree, present):
+    reals = ["Celeb-real/videos/id0_0000.mp4"] * present
     found = find("celebdf", tree("Celeb-synthesis/videos/id0_id1_0000.mp4", "Youtube-real/videos/00000.mp4", *reals))
     fake = next(item for item in found if item.label == "fake")
     assert (fake.video, fake.original) == ("Celeb-synthesis/videos/id0_id1_0000", "Celeb-real/videos/id0_0000")
@@ -72,11 +73,11 @@ def test_a_tree_of_real_and_fake_clips(tree):
 
 def test_a_clip_as_video_and_as_frames_is_refused(celebdf, tree):
     tree("Celeb-real/frames/id0_0000/1.png")
-    with pytest.raises(UserError, match="1 clips lie there twice, e.g. Celeb-real/.*: keep one"):
+    with pytest.raises(UserError, match="1 clips are stored twice, e.g. Celeb-real/.*: keep one"):
         find("celebdf", celebdf)
 
 
-def test_contradictions_are_named_and_nothing_is_guessed(celebdf, tree):
+def test_contradictions_are_named_and_not_guessed(celebdf, tree):
     tree("Celeb-synthesis/holiday.mp4")
     (celebdf / "List_of_testing_videos.txt").write_text(
         "0 Celeb-real/id0_0000.mp4\n"

@@ -3,7 +3,8 @@ import json
 import pytest
 
 from common.errors import UserError
-from data_prep.layouts import Item, find
+from data_prep.layouts.item import Item
+from data_prep.layouts.registry import find
 
 TABLE = "videoname,original_width,label,original\nb.mp4,186,FAKE,a.mp4\na.mp4,186,REAL,\n"
 
@@ -43,7 +44,7 @@ def test_an_original_is_found_in_another_part(tree):
     assert find("dfdc", src)[1].original == "part_0/a"
 
 
-def test_what_lists_and_disk_do_not_share_is_named(dfdc, tree):
+def test_differences_between_lists_and_disk_are_named(dfdc, tree):
     (dfdc / "dfdc_train_part_0" / "c.mp4").unlink()
     tree("dfdc_train_part_0/extra.mp4", "dfdc_train_part_7/alone.mp4")
     rows = {
@@ -65,18 +66,18 @@ def test_what_lists_and_disk_do_not_share_is_named(dfdc, tree):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
-        ("", "is damaged, it is no JSON"),
-        ('{"a.mp4": ', "is damaged, it is no JSON"),
-        ("[" * 100_000, "is damaged, it is no JSON"),
-        ('["a.mp4"]', "as DFDC has it"),
-        ('{"a.mp4": "REAL"}', "as DFDC has it"),
+        ("", "is damaged, it is not JSON"),
+        ('{"a.mp4": ', "is damaged, it is not JSON"),
+        ("[" * 100_000, "is damaged, it is not JSON"),
+        ('["a.mp4"]', "as in DFDC"),
+        ('{"a.mp4": "REAL"}', "as in DFDC"),
     ],
 )
-def test_damaged_metadata_is_refused(dfdc, text, words):
+def test_damaged_metadata_is_refused(dfdc, text, message):
     (dfdc / "dfdc_train_part_0" / "metadata.json").write_text(text)
-    with pytest.raises(UserError, match=f"dfdc_train_part_0/metadata.json.*{words}"):
+    with pytest.raises(UserError, match=f"dfdc_train_part_0/metadata.json.*{message}"):
         find("dfdc", dfdc)
 
 
@@ -106,7 +107,7 @@ def test_metadata_that_contradicts_itself_is_named(dfdc):
     }
 
 
-def test_listed_names_that_no_manifest_can_hold_are_named(dfdc):
+def test_listed_names_that_a_manifest_cannot_store_are_named(dfdc):
     text = '{"a.mp4": {"label": "REAL"}, "b.mp4": {"label": "FAKE", "original": "\\ud800.mp4"}, "x\\ud800": {}}'
     (dfdc / "dfdc_train_part_0" / "metadata.json").write_text(text)
     problems = {item.path: item.problem for item in find("dfdc", dfdc)}
@@ -115,7 +116,7 @@ def test_listed_names_that_no_manifest_can_hold_are_named(dfdc):
 
 
 @pytest.mark.parametrize("name", ["id0_0000.mp4", "id0_0000/1.jpg"])
-def test_another_sets_tree_is_named(tree, name):
+def test_the_layout_of_another_data_set_is_named(tree, name):
     with pytest.raises(UserError, match="no metadata.* to tell real from fake.* the layout celebdf would find 1 of"):
         find("dfdc", tree(f"Celeb-real/{name}"))
 
@@ -139,7 +140,7 @@ def test_rows_without_a_crop_and_crops_without_a_row_are_named(tree):
 
 
 @pytest.mark.parametrize(
-    ("files", "table", "words"),
+    ("files", "table", "message"),
     [
         (["a.jpg"], None, "there is no metadata.csv in SRC"),
         (["a.jpg"], "videoname,label\na.mp4,REAL\n", "missing: original"),
@@ -147,10 +148,10 @@ def test_rows_without_a_crop_and_crops_without_a_row_are_named(tree):
         (["a.jpg"], TABLE + "a.mp4,1,FAKE,b.mp4\n", "videoname is listed twice in 1 rows, first in row 4"),
         (["a.jpg"], '"', "not a readable CSV"),
         (["x/a.jpg", "y/a.png"], TABLE, "one crop a video, got x/a.jpg and y/a.png"),
-        (["c.jpg"], TABLE, "finds no image .* b.jpg is of no use: missing: listed in metadata.csv"),
-        (["part_0/a.mp4"], None, "part_0/a.mp4 is of no use: not listed: there is no metadata.json to tell"),
+        (["c.jpg"], TABLE, "finds no image .* b.jpg cannot be used: missing: listed in metadata.csv"),
+        (["part_0/a.mp4"], None, "part_0/a.mp4 cannot be used: not listed: there is no metadata.json to tell"),
     ],
 )
-def test_crops_that_cannot_be_told_apart_are_refused(tree, files, table, words):
-    with pytest.raises(UserError, match=words):
+def test_crops_without_a_valid_table_are_refused(tree, files, table, message):
+    with pytest.raises(UserError, match=message):
         find("dfdc", tree(*files, texts={} if table is None else {"metadata.csv": table}))

@@ -1,7 +1,7 @@
 import pytest
 
 from common.errors import UserError
-from data_prep.layouts import find, passed_over
+from data_prep.layouts.registry import find, ignored_files
 
 YOUTUBE = "original_sequences/youtube"
 
@@ -14,7 +14,7 @@ def found(faceforensics):
 def test_everything_but_the_masks_is_found(found, faceforensics):
     assert len(found) == 16
     assert not any(item.problem for item in found.values())
-    assert passed_over(faceforensics, found.values()) == {"manipulated_sequences": 1}
+    assert ignored_files(faceforensics, found.values()) == {"manipulated_sequences": 1}
     assert {item.source: item.label for item in found.values()} == {
         **{"youtube": "real", "actors": "real"},
         **{"Deepfakes": "fake", "Face2Face": "fake", "DeepFakeDetection": "fake"},
@@ -28,14 +28,14 @@ def test_clips_of_one_name_under_two_methods_are_two_videos_with_one_original(fo
     assert found[one.original].identity == "071"
 
 
-def test_compressions_are_videos_of_their_own_that_hang_together(found):
+def test_compressions_are_separate_videos_linked_by_their_original(found):
     both = f"{YOUTUBE}/c23/videos/000;{YOUTUBE}/c40/videos/000"
     for compression in ("c23", "c40"):
         assert found[f"manipulated_sequences/Deepfakes/{compression}/videos/000_003"].original == both
         assert found[f"{YOUTUBE}/{compression}/videos/000"].identity == "000"
 
 
-def test_official_pairs_put_both_directions_and_both_originals_on_one_side(found):
+def test_both_directions_and_both_originals_of_an_official_pair_are_in_one_split(found):
     splits = {}
     for item in found.values():
         splits.setdefault(item.split, set()).add(item.video.rpartition("/")[2])
@@ -46,7 +46,7 @@ def test_official_pairs_put_both_directions_and_both_originals_on_one_side(found
     }
 
 
-def test_deepfakedetection_knows_its_scene(found):
+def test_deepfakedetection_swaps_have_their_scene_as_original(found):
     swap = found["manipulated_sequences/DeepFakeDetection/c23/videos/01_02__kitchen_pan__YVGY8LOK"]
     assert (swap.identity, swap.original) == (
         "actor01;actor02",
@@ -55,21 +55,21 @@ def test_deepfakedetection_knows_its_scene(found):
     assert found[swap.original].identity == "actor01"
 
 
-def test_frames_in_a_root_of_their_own(tree):
+def test_frames_below_another_root(tree):
     src = tree("FF/manipulated_sequences/Face2Face/raw/images/000_003/0012.png")
     (item,) = find("faceforensics", src)
     assert item.video == "FF/manipulated_sequences/Face2Face/raw/images/000_003"
     assert (item.frame, item.original) == ("12", f"FF/{YOUTUBE}/raw/images/000")
 
 
-def test_split_files_may_lie_in_src_and_be_incomplete(tree):
+def test_split_files_may_be_in_src_and_incomplete(tree):
     src = tree(
         f"{YOUTUBE}/c23/videos/000.mp4", f"{YOUTUBE}/c23/videos/001.mp4", texts={"test.json": '[["000", "003"]]'}
     )
     assert [(item.split, item.problem) for item in find("faceforensics", src)] == [("test", ""), ("", "")]
 
 
-def test_what_contradicts_the_split_files_is_named(faceforensics, tree):
+def test_contradictions_to_the_split_files_are_named(faceforensics, tree):
     tree(
         f"{YOUTUBE}/c23/videos/555.mp4",
         "manipulated_sequences/Deepfakes/c23/videos/000_071.mp4",
@@ -93,12 +93,12 @@ def test_what_contradicts_the_split_files_is_named(faceforensics, tree):
 
 def test_a_clip_as_video_and_as_frames_is_refused(faceforensics, tree):
     tree(f"{YOUTUBE}/c23/frames/000/0.png", f"{YOUTUBE}/c23/frames/003/0.png")
-    with pytest.raises(UserError, match="2 clips lie there twice"):
+    with pytest.raises(UserError, match="2 clips are stored twice"):
         find("faceforensics", faceforensics)
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"train": 1}', '["071", "054"]', '[["071"]]', "[[1, 2]]", "[" * 100_000])
 def test_a_split_file_of_another_form_is_refused(faceforensics, text):
     (faceforensics / "splits" / "train.json").write_text(text)
-    with pytest.raises(UserError, match="splits/train.json: expected FaceForensics\\+\\+'s list of pairs"):
+    with pytest.raises(UserError, match="splits/train.json: expected the pairs of FaceForensics\\+\\+"):
         find("faceforensics", faceforensics)

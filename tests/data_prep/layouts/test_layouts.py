@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.data.manifest import leaves_folder
 from common.errors import UserError
 from data_prep.drawing.trees import draw_tree
-from data_prep.layouts import LAYOUTS, Item, find, image_paths, passed_over
-from data_prep.layouts.tree import leaves_folder
+from data_prep.layouts.item import Item
+from data_prep.layouts.registry import LAYOUTS, find, ignored_files
 
 
 def test_folders_at_any_depth_in_any_case(tree):
@@ -58,14 +59,13 @@ def test_a_video_file_in_real_or_fake_is_a_video_like_a_folder_of_frames(tree):
 )
 @pytest.mark.parametrize("twin", ["000.MP4", "000.avi", "000/1.jpg"])
 def test_one_clip_as_two_files_is_refused(tree, layout, folder, twin):
-    with pytest.raises(UserError, match="1 clips lie there twice, e.g. .*: keep one of the two below SRC, or rename"):
+    with pytest.raises(UserError, match="1 clips are stored twice, e.g. .*: keep one of the two below SRC, or rename"):
         find(layout, tree(f"{folder}/000.mp4", f"{folder}/{twin}"))
 
 
 def test_hidden_files_are_left_out(tree):
     src = tree("real/1.jpg", "real/.2.jpg", ".trash/real/3.jpg", "real/.4.gif")
     assert [item.path for item in find("folders", src)] == ["real/1.jpg"]
-    assert image_paths(src, hidden=True) == ["real/.2.jpg"]
 
 
 def test_links_are_named_and_never_followed(tree, tmp_path_factory):
@@ -88,7 +88,7 @@ def test_links_are_named_and_never_followed(tree, tmp_path_factory):
     }
 
 
-def test_a_neighbour_whose_name_begins_like_src_is_outside(tmp_path):
+def test_a_folder_beside_src_with_the_same_prefix_is_outside(tmp_path):
     for folder in ("src/real", "src-private"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "src/real/1.jpg").touch()
@@ -96,16 +96,16 @@ def test_a_neighbour_whose_name_begins_like_src_is_outside(tmp_path):
     assert find("folders", tmp_path / "src")[1].problem == "symbolic link: it leads out of SRC"
 
 
-def test_a_tree_of_links_alone_says_so(tmp_path, tree):
+def test_a_tree_with_nothing_but_links_is_refused(tmp_path, tree):
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw" / "real").symlink_to(tree("elsewhere/1.jpg") / "elsewhere")
     with pytest.raises(UserError, match="1 refused, e.g. real \\(symbolic link: it leads out of SRC\\)"):
         find("folders", tmp_path / "raw")
 
 
-def test_what_is_not_read_is_named(tree):
+def test_unsupported_files_are_named(tree):
     src = tree("real/1.jpg", "real/2.gif", "covers/3.TIFF", "fake/4.wmv", "real/notes.txt")
-    os.mkfifo(src / "real" / "5.jpg")  # opening it would wait for ever
+    os.mkfifo(src / "real" / "5.jpg")  # opening it would block for ever
     assert {item.path: item.problem for item in find("folders", src) if item.problem} == {
         "real/2.gif": "unsupported format: gif",
         "covers/3.TIFF": "unsupported format: tiff",
@@ -130,12 +130,12 @@ def test_a_folder_that_cannot_be_listed_is_named(tree, monkeypatch):
     ]
 
 
-def test_what_a_layout_passes_over_is_counted(tree):
+def test_files_that_a_layout_ignores_are_counted(tree):
     src = tree("real/1.jpg", "Fakes/2.jpg", "Fakes/3.mp4", "4.png", "Fakes/5.gif")
-    assert passed_over(src, find("folders", src)) == {".": 1, "Fakes": 2}
+    assert ignored_files(src, find("folders", src)) == {".": 1, "Fakes": 2}
 
 
-def test_a_name_that_no_manifest_can_hold_is_skipped_and_named(tree):
+def test_a_name_that_a_manifest_cannot_store_is_skipped_and_named(tree):
     src = tree("real/1.jpg", "real/a\nb.jpg", "fake\r/2.jpg", "real/non\u00a0breaking.jpg", "real/caf\udce9.jpg")
     problem = "unreadable name: expected UTF-8 without line ends, rename it"
     assert {item.path: item.problem for item in find("folders", src)} == {
@@ -148,7 +148,7 @@ def test_a_name_that_no_manifest_can_hold_is_skipped_and_named(tree):
 
 
 @pytest.mark.parametrize(
-    ("files", "words"),
+    ("files", "message"),
     [
         ([], "It holds 0 images .* and 0 videos in no folders$"),
         (["clips/clip.mp4", "clip.avi"], "It holds 0 images .* and 2 videos in clips$"),
@@ -157,8 +157,8 @@ def test_a_name_that_no_manifest_can_hold_is_skipped_and_named(tree):
         (["Celeb-real/id0_0000.mp4"], "the layout celebdf would find 1 of them"),
     ],
 )
-def test_nothing_found_says_what_was_expected_and_what_there_is(tree, files, words):
-    with pytest.raises(UserError, match=f"Expected: any tree with folders real/ and fake/.*{words}"):
+def test_an_empty_search_names_what_was_expected_and_what_src_holds(tree, files, message):
+    with pytest.raises(UserError, match=f"Expected: any tree with folders real/ and fake/.*{message}"):
         find("folders", tree(*files))
 
 
@@ -169,7 +169,7 @@ def test_the_layout_that_would_fit_is_named(layout, request):
         find("folders", src)
 
 
-def test_mesonets_own_folders(tree):
+def test_mesonets_folders(tree):
     src = tree("train_test/df/1.jpg", "train_test/real/2.jpg", "validation/forged/3.jpg", "validation/real/4.jpg")
     tree("train_test/5.jpg", "weights/real/6.jpg")
     assert find("mesonet", src) == [
@@ -193,7 +193,7 @@ def test_mesonets_classes_without_splits(tree):
     ]
 
 
-def test_the_drawn_tree_is_read_by_its_own_layout_and_by_mesonets(tmp_path):
+def test_the_drawn_tree_is_read_by_synthetic_and_by_mesonet(tmp_path):
     draw_tree(tmp_path, "deconv", 3, frames=2, workers=1)
     rows = pd.read_csv(tmp_path / "metadata.csv", dtype=str, keep_default_na=False)
     found = find("synthetic", tmp_path)
@@ -204,13 +204,13 @@ def test_the_drawn_tree_is_read_by_its_own_layout_and_by_mesonets(tmp_path):
 
 
 @pytest.mark.parametrize("layout", sorted(set(LAYOUTS) - {"synthetic"}))
-def test_every_layout_has_its_module_and_explains_itself(layout, tmp_path):
+def test_each_layout_has_a_module_and_describes_itself(layout, tmp_path):
     with pytest.raises(UserError, match=f"layout {layout} finds no image"):
         find(layout, tmp_path)
 
 
 def test_layouts_start_without_heavy_libraries():
-    code = "import importlib, sys; from data_prep.layouts import LAYOUTS\n"
+    code = "import importlib, sys; from data_prep.layouts.registry import LAYOUTS\n"
     code += "for name in LAYOUTS: importlib.import_module(f'data_prep.layouts.{name}')\n"
     code += "assert not {'cv2', 'tensorflow', 'keras', 'sklearn'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -242,7 +242,7 @@ TEXTS = st.sampled_from(
 
 @given(st.dictionaries(st.tuples(st.lists(PARTS, max_size=5), NAMES).map(lambda p: "/".join((*p[0], p[1]))), TEXTS))
 @settings(deadline=None, max_examples=100)
-def test_any_tree_is_read_or_refused_in_words(files):
+def test_any_tree_is_read_or_refused_with_a_message(files):
     with tempfile.TemporaryDirectory() as folder:
         for name, text in files.items():
             path = Path(folder, name)

@@ -1,13 +1,14 @@
-"""FFHQ, StyleGAN, PGGAN and CelebA: every picture a face of its own."""
+"""FFHQ, StyleGAN, PGGAN and CelebA: each image is another face."""
 
 import pytest
 
 from common.errors import UserError
-from data_prep.layouts import Item, find
+from data_prep.layouts.item import Item
+from data_prep.layouts.registry import find
 
 
 @pytest.mark.parametrize("root", ["thumbnails128x128/", "images1024x1024/", ""])
-def test_ffhq_knows_its_training_and_validation_part(tree, root):
+def test_ffhq_is_split_into_its_training_and_validation_part(tree, root):
     src = tree(f"{root}00000/00000.png", f"{root}59000/59999.png", f"{root}60000/60000.png", "LICENSE.txt")
     tree("in-the-wild-images/00000/00000.png")
     assert [(item.path, item.label, item.source, item.split) for item in find("ffhq", src)] == [
@@ -24,7 +25,7 @@ def test_ffhq_flat_and_by_other_names(tree):
     ]
 
 
-def test_ffhq_in_two_sizes_is_the_same_faces_twice(tree):
+def test_ffhq_in_two_sizes_is_refused(tree):
     with pytest.raises(UserError, match="images1024x1024 and in thumbnails128x128: give one"):
         find("ffhq", tree("images1024x1024/00000/00000.png", "thumbnails128x128/00000/00000.png"))
 
@@ -56,7 +57,7 @@ def test_a_layout_of_one_class_refuses_a_tree_of_two(kaggle_140k, layout):
         find(layout, kaggle_140k)
 
 
-def test_stylegan_refuses_real_faces_it_does_not_know(tree):
+def test_stylegan_refuses_unknown_real_faces(tree):
     with pytest.raises(UserError, match=r"has a folder real/ \(Real/1\.jpg\)"):
         find("stylegan", tree("Real/1.jpg", "fake/2.jpg"))
 
@@ -70,7 +71,7 @@ def test_celeba_with_its_lists(celeba):
     ]
 
 
-def test_celeba_as_kaggle_has_it(tree):
+def test_celeba_as_on_kaggle(tree):
     src = tree(
         "img_align_celeba/img_align_celeba/000001.jpg",
         texts={"list_eval_partition.csv": "image_id,partition\n000001.jpg,2\n"},
@@ -91,14 +92,14 @@ def test_celeba_in_several_versions_counts_once(celeba, tree):
     ]
 
 
-def test_celebas_png_version_shares_the_lists(tree, celeba):
+def test_the_png_version_of_celeba_uses_the_same_lists(tree, celeba):
     for path in (celeba / "Img" / "img_align_celeba").iterdir():
         path.unlink()
     tree("Img/img_align_celeba_png/000001.png")
     assert [item.identity for item in find("celeba", celeba)] == ["2880"]
 
 
-def test_celeba_names_what_its_lists_do_not_know(celeba, tree):
+def test_images_that_the_lists_of_celeba_do_not_name_are_skipped(celeba, tree):
     tree("Img/img_align_celeba/999999.jpg", "Img/img_align_celeba/000004.jpg")
     (celeba / "Eval" / "list_eval_partition.txt").write_text(
         "000001.jpg 0\n000002.jpg 7\n000003.jpg 2\n000004.jpg 2\n\n"
@@ -119,7 +120,7 @@ def test_celeba_refuses_a_damaged_list(celeba, text):
         find("celeba", celeba)
 
 
-def test_celeba_refuses_a_list_that_is_no_text(celeba):
+def test_celeba_refuses_a_list_that_is_not_text(celeba):
     (celeba / "Anno" / "identity_CelebA.txt").write_bytes(b"\xff\xfe\xfa")
     with pytest.raises(UserError, match="not a readable text file"):
         find("celeba", celeba)

@@ -1,12 +1,13 @@
 import pytest
 
-from data_prep.layouts import Item, find
-from data_prep.layouts.published_counts import completeness
+from data_prep.layouts.item import Item
+from data_prep.layouts.published_counts import compare_with_published
+from data_prep.layouts.registry import find
 
 ASSUMED = "of Celeb-DF v2 (assumed, there is no test list)"
 
 
-def named(number, label, source, video=True, **fields):
+def items_of(number, label, source, video=True, **fields):
     return [
         Item(f"{source}/{i}.mp4", label, source, video=f"{source}/{i}" if video else "", **fields)
         for i in range(number)
@@ -14,27 +15,27 @@ def named(number, label, source, video=True, **fields):
 
 
 def celebdf(real, youtube, fake, **fields):
-    items = named(real, "real", "Celeb-real", **fields) + named(youtube, "real", "YouTube-real", **fields)
-    return items + named(fake, "fake", "Celeb-synthesis", **fields)
+    items = items_of(real, "real", "Celeb-real", **fields) + items_of(youtube, "real", "YouTube-real", **fields)
+    return items + items_of(fake, "fake", "Celeb-synthesis", **fields)
 
 
-def test_a_whole_set_needs_no_words():
-    assert completeness("celebdf", celebdf(590, 300, 5639)) == []
-    assert completeness("ffhq", named(70_000, "real", "ffhq", video=False)) == []
+def test_a_complete_set_gives_no_lines():
+    assert compare_with_published("celebdf", celebdf(590, 300, 5639)) == []
+    assert compare_with_published("ffhq", items_of(70_000, "real", "ffhq", video=False)) == []
 
 
-def test_what_is_missing_is_counted_in_videos_not_frames():
+def test_missing_videos_are_counted_not_frames():
     items = celebdf(590, 300, 5639)
     items = [item for item in items if item.source != "Celeb-real"] + [
         Item(f"Celeb-real/{clip}/{frame}.jpg", "real", "Celeb-real", video=f"Celeb-real/{clip}")
         for clip in range(12)
         for frame in range(100)
     ]
-    assert completeness("celebdf", items) == [f"Celeb-real {ASSUMED}: 12 of 590 videos (578 missing)"]
+    assert compare_with_published("celebdf", items) == [f"Celeb-real {ASSUMED}: 12 of 590 videos (578 missing)"]
 
 
-def test_a_missing_part_and_too_many_files_are_told():
-    assert completeness("celebdf", celebdf(591, 0, 5639)) == [
+def test_a_missing_part_and_too_many_files_are_reported():
+    assert compare_with_published("celebdf", celebdf(591, 0, 5639)) == [
         f"Celeb-real {ASSUMED}: 591 videos, but 590 are published",
         f"none of the videos of YouTube-real {ASSUMED} (300)",
     ]
@@ -42,29 +43,31 @@ def test_a_missing_part_and_too_many_files_are_told():
 
 def test_files_with_a_problem_do_not_count():
     items = celebdf(590, 300, 5638) + [Item("x.mp4", "fake", "Celeb-synthesis", problem="missing: listed")]
-    assert completeness("celebdf", items) == [f"Celeb-synthesis {ASSUMED}: 5638 of 5639 videos (1 missing)"]
+    assert compare_with_published("celebdf", items) == [f"Celeb-synthesis {ASSUMED}: 5638 of 5639 videos (1 missing)"]
 
 
-def test_celebdf_v1_is_known_by_its_shorter_test_list():
+def test_celebdf_v1_is_recognised_by_its_shorter_test_list():
     items = celebdf(158, 250, 795)
     tests = [Item(f"test/{i}.mp4", "real", "Celeb-real", split="test", problem="missing: listed") for i in range(100)]
-    assert completeness("celebdf", items + tests) == []
-    assert len(completeness("celebdf", items)) == 3
-    assert completeness("celebdf", items[1:] + tests) == ["Celeb-real of Celeb-DF v1: 157 of 158 videos (1 missing)"]
+    assert compare_with_published("celebdf", items + tests) == []
+    assert len(compare_with_published("celebdf", items)) == 3
+    assert compare_with_published("celebdf", items[1:] + tests) == [
+        "Celeb-real of Celeb-DF v1: 157 of 158 videos (1 missing)"
+    ]
 
 
-def test_a_tree_that_does_not_tell_the_parts_is_not_measured(tree):
-    assert completeness("celebdf", find("celebdf", tree("real/0/1.jpg", "fake/0/1.jpg"))) == []
+def test_a_tree_that_does_not_name_the_parts_is_not_compared(tree):
+    assert compare_with_published("celebdf", find("celebdf", tree("real/0/1.jpg", "fake/0/1.jpg"))) == []
 
 
-@pytest.mark.parametrize(("folder", "words"), [("img_align_celeba", "of 202599"), ("100k", "of 100000")])
-def test_celeba_and_its_cut(tree, folder, words):
-    (line,) = completeness("celeba", find("celeba", tree(f"{folder}/000001.jpg")))
-    assert words in line
+@pytest.mark.parametrize(("folder", "count"), [("img_align_celeba", "of 202599"), ("100k", "of 100000")])
+def test_celeba_and_its_cut(tree, folder, count):
+    (line,) = compare_with_published("celeba", find("celeba", tree(f"{folder}/000001.jpg")))
+    assert count in line
 
 
 def test_kaggles_140k_faces(kaggle_140k, tree):
-    lines = completeness("stylegan", find("stylegan", kaggle_140k))
+    lines = compare_with_published("stylegan", find("stylegan", kaggle_140k))
     assert "train ffhq: 1 of 50000 images (49999 missing)" in lines
     assert "val stylegan: 1 of 10000 images (9999 missing)" in lines
     assert len(lines) == 6
@@ -72,12 +75,16 @@ def test_kaggles_140k_faces(kaggle_140k, tree):
 
 def test_samples_have_no_published_number(tree):
     src = tree("1.png")
-    assert completeness("stylegan", find("stylegan", src)) == completeness("pggan", find("pggan", src)) == []
+    assert (
+        compare_with_published("stylegan", find("stylegan", src))
+        == compare_with_published("pggan", find("pggan", src))
+        == []
+    )
 
 
 def test_mesonets_four_folders(tree):
     src = tree("train_test/df/1.jpg", "train_test/real/2.jpg", "validation/df/3.jpg")
-    assert completeness("mesonet", find("mesonet", src)) == [
+    assert compare_with_published("mesonet", find("mesonet", src)) == [
         "train fake: 1 of 5111 images (5110 missing)",
         "train real: 1 of 7250 images (7249 missing)",
         "test fake: 1 of 2889 images (2888 missing)",
@@ -85,19 +92,19 @@ def test_mesonets_four_folders(tree):
     ]
 
 
-def test_dfdc_names_the_parts_that_are_not_there(dfdc, tree):
+def test_dfdc_names_the_missing_parts(dfdc, tree):
     tree(*(f"dfdc_train_part_{part}/x{part}.mp4" for part in range(3, 50)))
     tree(texts={f"dfdc_train_part_{p}/metadata.json": f'{{"x{p}.mp4": {{"label": "REAL"}}}}' for p in range(3, 50)})
-    assert completeness("dfdc", find("dfdc", dfdc)) == [
+    assert compare_with_published("dfdc", find("dfdc", dfdc)) == [
         "real: 48 of 19154 videos (19106 missing)",
         "fake: 3 of 100000 videos (99997 missing)",
         "1 of 50 folders dfdc_train_part_N are not there: 2",
     ]
-    assert len(completeness("dfdc", find("dfdc", dfdc / "dfdc_train_part_0"))) == 2
+    assert len(compare_with_published("dfdc", find("dfdc", dfdc / "dfdc_train_part_0"))) == 2
 
 
 def test_faceforensics_by_method_and_compression(faceforensics):
-    lines = completeness("faceforensics", find("faceforensics", faceforensics))
+    lines = compare_with_published("faceforensics", find("faceforensics", faceforensics))
     assert "Deepfakes c23: 4 of 1000 videos (996 missing)" in lines
     assert "Deepfakes c40: 1 of 1000 videos (999 missing)" in lines
     assert "actors c23: 1 of 363 videos (362 missing)" in lines
@@ -108,24 +115,24 @@ def test_faceforensics_by_method_and_compression(faceforensics):
 
 
 def test_faceforensics_without_one_of_its_split_files(faceforensics):
-    words = "without a split"
-    assert words not in "".join(completeness("faceforensics", find("faceforensics", faceforensics)))
+    text = "without a split"
+    assert text not in "".join(compare_with_published("faceforensics", find("faceforensics", faceforensics)))
     (faceforensics / "splits" / "test.json").unlink()
-    lines = completeness("faceforensics", find("faceforensics", faceforensics))
+    lines = compare_with_published("faceforensics", find("faceforensics", faceforensics))
     assert lines[-1] == "8 videos without a split: there is no val.json or test.json"  # the tree has no clip for val
     (faceforensics / "splits" / "val.json").unlink()
     (faceforensics / "splits" / "train.json").unlink()
-    assert words not in "".join(completeness("faceforensics", find("faceforensics", faceforensics)))
+    assert text not in "".join(compare_with_published("faceforensics", find("faceforensics", faceforensics)))
 
 
 @pytest.mark.parametrize(("val", "lines"), [(140, 0), (150, 1)])
-def test_faceforensics_official_splits_are_held_against_the_published_ones(val, lines):
+def test_faceforensics_official_splits_are_compared_with_the_published_ones(val, lines):
     folder = "original_sequences/youtube/c23/videos"
     splits = ["train"] * (860 - val) + ["val"] * val + ["test"] * 140
     items = [
         Item(f"{folder}/{i:03}.mp4", "real", "youtube", video=f"{folder}/{i:03}", split=split)
         for i, split in enumerate(splits)
     ]
-    found = [line for line in completeness("faceforensics", items) if "split files are not" in line]
+    found = [line for line in compare_with_published("faceforensics", items) if "split files are not" in line]
     assert len(found) == lines
     assert all("710 train (published: 720), 150 val (published: 140), 140 test" in line for line in found)
