@@ -1,18 +1,20 @@
 """Every hyperparameter of the paper, its value for each preset, and where it comes from."""
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
 from common.runs.options import RunOptions
+from common.runs.rules import Above, AtLeast, Distinct, Role
 
 PAPER = "facenet_embeddings"
 BASE, PROPOSED = "base_network", "random_forest"  # of Table II's two classifiers the one with the higher AUC
+BACKBONE = "xception"  # what --weights calls the network of phase I
 FACENET, STAND_IN = "facenet", "spectrum"
-# The legal NAMEs of --data, and the data_prep layout each usually comes in. All that are given are trained on together;
-# the trials that the paper runs on Celeb-DF alone take `celebdf` where it is given.
+# The legal NAMEs of --data, and the data_prep layout each usually comes in. All that are given are trained on together,
+# except that the trials that the paper runs on Celeb-DF alone use only `celebdf` if it is given.
 FIRST, SECOND = "celebdf", "celebdf_v2"
 LAYOUTS = {FIRST: "celebdf", SECOND: "celebdf"}
-FOLDED = ("frame", "video")  # the protocols that --folds can draw
+PROTOCOLS_WITH_FOLDS = ("frame", "video")
 # The notebook's other classifiers on the base network's output, then what the base network is measured against.
 OTHERS = ("logistic_regression", "k_neighbours", "perceptron", "decision_tree")
 ON_EMBEDDINGS, ON_UNTRAINED = "sgd_on_embeddings", "sgd_on_untrained"
@@ -22,7 +24,14 @@ TSNE_IMAGES = 512  # Figure 8 [code]
 
 @dataclass(frozen=True)
 class Trial:
-    """A training of phase I. frames: most of them, in training and validation together; both: on Celeb-DF and v2."""
+    """A training of phase I.
+
+    Args:
+        learning_rate: of Nadam.
+        epochs: the number of epochs.
+        frames: the most frames of training and validation together; None: all.
+        both: whether it uses Celeb-DF and Celeb-DF-v2, not Celeb-DF alone.
+    """
 
     learning_rate: float
     epochs: int
@@ -31,7 +40,7 @@ class Trial:
 
 
 XCEPTION = {
-    "trial1": Trial(0.1, 10, 10_000),  # Table I; that it is on 10k frames is said in Table III, of trial 2
+    "trial1": Trial(0.1, 10, 10_000),  # Table I; Table III gives the 10k frames, for trial 2
     "trial2": Trial(0.05, 10, 10_000),  # Table I, and Table III, row 1
     "trial3": Trial(0.01, 10, 10_000),  # Table I
     "xception_30k": Trial(0.05, 30, 30_000, both=True),  # Table III, row 3
@@ -44,62 +53,61 @@ TRIALS = XCEPTION | {LSTM: Trial(0.01, 30)}  # Table III, row 2
 class Config(RunOptions):
     """The flags of this paper; the defaults are the paper's."""
 
-    phase1: tuple[Literal["trial1", "trial2", "trial3", "xception_30k", "lstm"], ...] = tuple(TRIALS)
-    """Trainings of phase I: Xception with the settings of Table I (trial 2 is Table III's too), on 30,000 frames, and
-    the LSTM on the frames of a video (Table III). None of them: --phase1 without a word after it."""
+    phase1: Annotated[tuple[Literal[*TRIALS], ...], Distinct()] = tuple(TRIALS)
+    """Trainings of phase I: Xception with the settings of Table I (trial 2 is in Table III too), Xception on 30,000
+    frames, and the LSTM on the frames of a video (Table III). For none of them give --phase1 without a value."""
     phase1_protocols: Literal["first", "all"] = "all"
-    """Train phase I under every protocol, or under the first of the run alone."""
-    phase1_epochs: int | None = None
+    """Train phase I under every protocol, or only under the first of the run. Not in the paper; we chose."""
+    phase1_epochs: Annotated[int | None, AtLeast(0)] = None
     """Epochs of the trainings of phase I; none: Tables I and III, 10 or 30."""
-    phase1_frames: int | None = None
+    phase1_frames: Annotated[int | None, AtLeast(1)] = None
     """Most frames of each training of phase I; none: Table III, 10,000 or 30,000."""
-    phase1_batch_size: int = 64
-    """Frames in a step of phase I, or videos in one of the LSTM, over all devices. Tables I and III."""
-    phase1_size: int = 160
+    phase1_batch_size: Annotated[int, AtLeast(1)] = 64
+    """Frames in a step of phase I, or videos in a step of the LSTM, over all devices. Tables I and III."""
+    phase1_size: Annotated[int, AtLeast(71)] = 160
     """Height and width of Xception's input in pixels. Not stated; the size of phase II's faces."""
     augment: bool = True
     """Rotate, zoom, mirror and shift the training frames of phase I. Sec. VIII."""
-    lstm_units: int = 256
+    lstm_units: Annotated[int, AtLeast(1)] = 256
     """Width of the LSTM. Not stated; we chose."""
     embedder: Literal["auto", "facenet", "spectrum", "random_facenet"] = "auto"
-    """What turns a face into 512 numbers: facenet, or a stand-in that needs no weights: spectrum, the strengths of
-    8 x 8 cosine waves in parts of the face, or FaceNet's network with random weights. auto: facenet, and where its
-    weights cannot be had, spectrum; the preset paper stops instead."""
-    facenet_weights: str = "download"
-    """download, none, or FaceNet's weight file (20180402-114759-weights.h5 of keras-facenet)."""
-    image_size: int = 160
+    """What turns a face into 512 numbers. Sec. VIII: facenet. We added two stand-ins that need no weights: spectrum,
+    the strengths of 8 x 8 cosine waves in parts of the face, and FaceNet's network with random weights. auto: facenet,
+    and spectrum if its weights are not available; the preset paper stops instead."""
+    facenet_weights: Annotated[str, Role.WEIGHTS] = "download"
+    """download, none, or FaceNet's weight file. Authors' code: 20180402-114759-weights.h5 of keras-facenet."""
+    image_size: Annotated[int, AtLeast(75)] = 160
     """Height and width of the faces of phase II in pixels. Authors' code."""
-    embedding_batch: int = 64
-    """Faces that are embedded at a time; changes no number."""
-    epochs: int = 100
+    embedding_batch: Annotated[int, AtLeast(1)] = 64
+    """Faces in a step of the embedder; changes no result. We chose."""
+    epochs: Annotated[int, AtLeast(0)] = 100
     """Epochs of the base network. Sec. VIII."""
-    batch_size: int = 32
+    batch_size: Annotated[int, AtLeast(1)] = 32
     """Embeddings in a step of the base network, over all devices. Sec. VIII."""
-    learning_rate: float = 3e-4
+    learning_rate: Annotated[float, Above(0)] = 3e-4
     """Adam's, for the base network. Sec. VIII."""
-    margin: float = 1.0
+    margin: Annotated[float, AtLeast(0)] = 1.0
     """Of the semi-hard triplet loss. Authors' code."""
     dropouts: Literal[2, 3] = 3
-    """After how many of the three hidden layers a dropout of 0.1 stands. Authors' code; Sec. VIII says two."""
+    """How many of the three hidden layers, from the first on, have a dropout of 0.1. Authors' code; Sec. VIII: two."""
     keep: Literal["best", "last"] = "best"
-    """The epoch of the base network that is kept: the one that by the nearer class centroid sets the validation
-    images' classes furthest apart, or the last. Not stated; we chose."""
-    split: tuple[float, float, float] = (0.9, 0.0332, 0.0668)
-    """Shares of training, validation and test. Authors' code: 27,102 frames, and of 3,012 others 1,000 for
-    validation."""
-    folds: int | None = None
-    """Cross-validation in the place of --split, under the protocols frame and video: of so many parts each is the test
-    once and the validation once, and the predictions are pooled. For data with few videos."""
-    synthetic_videos: int = 60
-    """Videos per class of the embedded data."""
-    synthetic_frames: int = 8
-    """Frames of each of them."""
+    """The epoch of the base network that is kept. best: by the nearer class centroid, the classes of the validation
+    images are furthest apart. Not stated; we chose."""
+    split: Annotated[tuple[float, float, float], Above(0)] = (0.9, 0.0332, 0.0668)
+    """Shares of training, validation and test. Authors' code: 27,102 frames train; of 3,012 others 1,000 validate."""
+    folds: Annotated[int | None, AtLeast(3)] = None
+    """Cross-validation with this many folds instead of --split, under the protocols frame and video. Each part is the
+    test split once and the validation split once, and the predictions are pooled. For data with few videos. Not in the
+    paper; none."""
+    synthetic_videos: Annotated[int, AtLeast(2)] = 60
+    """Videos per class of the embedded data. We chose."""
+    synthetic_frames: Annotated[int, AtLeast(1)] = 8
+    """Frames of each of them. We chose."""
 
 
 PRESETS = {
     "paper": Config(),
-    "quick": replace(
-        Config(),
+    "quick": Config(
         preset="quick",
         phase1=("trial3", LSTM),
         phase1_protocols="first",
@@ -108,8 +116,7 @@ PRESETS = {
         phase1_size=80,
         split=(0.6, 0.15, 0.25),
     ),
-    "smoke": replace(
-        Config(),
+    "smoke": Config(
         preset="smoke",
         phase1=("trial3", LSTM),
         phase1_protocols="first",

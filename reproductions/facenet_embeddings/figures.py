@@ -1,16 +1,54 @@
 """Figures 7, 8 and 9 of the paper, drawn from a run's own predictions, histories and networks."""
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
 import pandas as pd
 
 from common.evaluation.evaluate import has_videos, to_videos
 from common.evaluation.figures import CURVES, history_figure, new_figure, roc_figure, save_figure, scatter_panel, tsne
 from common.labels import to_words
-from reproductions.facenet_embeddings.config import FACENET, TRIALS, TSNE_IMAGES
+from common.runs.folder import Run
+from common.training.initial_weights import stored_network
+from reproductions.facenet_embeddings.config import BASE, FACENET, TRIALS, TSNE_IMAGES
 from reproductions.facenet_embeddings.rows import TABLE_2
+from reproductions.facenet_embeddings.vectors import Vectors, vectors_by_split
+from reproductions.inputs import Split
+
+FEWEST = 3  # points that t-SNE can arrange
 
 
-def draw_phase1(histories, run):
-    """Figure 7: loss and accuracy of each training of phase I. histories: {training: table}."""
+def draw_figures(splits: Sequence[Split], embedder: str, embeddings: np.ndarray, run: Run) -> None:
+    """Write Figure 9 of each split, and Figures 7 and 8 of the first, into the run's figures/.
+
+    Args:
+        splits: with their predictions and histories.
+        embedder: the name of an Embedder.
+        embeddings: float32 (n, 512), of all images, by their index.
+        run: the run's folder, with the first split's base network if there is one.
+    """
+    first = splits[0]
+    draw_phase1(first.histories, run)
+    file = run.folder / "models" / f"{BASE}.keras"
+    if file.is_file():
+        images = next(iter(first.parts.values()))
+        vectors = vectors_by_split(images, embeddings[images.index])
+        title = "FaceNet" if embedder == FACENET else f"{embedder} (not FaceNet)"
+        path = run.path("figures", "figure_08_tsne.png")
+        draw_embeddings(vectors, stored_network(file, BASE), (title, first.protocol), path, first.seed)
+    for split in splits:
+        draw_roc(split.table(), split.protocol, run.path("figures", f"figure_09_roc{split.suffix}.png"))
+
+
+def draw_phase1(histories: Mapping[str, pd.DataFrame], run: Run) -> None:
+    """Draw Figure 7: loss and accuracy of each training of phase I.
+
+    Args:
+        histories: {training: one row an epoch}, of all trainings of a split.
+        run: the run's folder.
+    """
     chosen = {name: history for name, history in histories.items() if name.partition(",")[0] in TRIALS}
     if chosen:
         for quantity in ("loss", "accuracy"):
@@ -18,29 +56,54 @@ def draw_phase1(histories, run):
             history_figure(chosen, quantity, run.path("figures", f"figure_07_{quantity}.png"), title)
 
 
-def draw_roc(predictions, protocol, run, suffix):
-    """Figure 9: the ROC curves of SGD and random forest, of videos where the images name them; none without them."""
+def draw_embeddings(
+    vectors: Mapping[str, Vectors], base: keras.Model, subject: tuple[str, str], path: Path, seed: int
+) -> Path | None:  # fmt: skip
+    """Draw Figure 8: t-SNE of at most 512 training images before and after the base network.
+
+    Below it, not in the paper, are test images.
+
+    Args:
+        vectors: {split: Vectors}. A split with too few images is left out.
+        base: the trained base network.
+        subject: (what made the embeddings, protocol).
+        path: the PNG to write.
+        seed: of the choice of images and of t-SNE.
+
+    Returns:
+        The path; None if no split has enough images.
+    """
+    embedder, protocol = subject
+    shown = [split for split in ("train", "test") if len(vectors[split].labels) >= FEWEST]
+    if not shown:
+        return None
+    figure, axes = new_figure(len(shown), 2, 4.4, 4.0, f"Figure 8: embeddings by t-SNE, protocol {protocol}")
+    for row, split in zip(axes, shown, strict=True):
+        sample = vectors[split].sample(TSNE_IMAGES, seed)
+        words = {"train": "training", "test": "test"}[split]
+        for axis, stage, values in zip(
+            row, (embedder, "after triplet training"), (sample.values, sample.embed(base)), strict=True
+        ):
+            kinds, colours = to_words(sample.labels), {"real": CURVES[0], "fake": CURVES[1]}
+            scatter_panel(axis, tsne(values, seed), kinds, colours, f"{stage}, {len(values)} {words} images")
+    axes[0, 0].legend(fontsize=8, frameon=False, markerscale=2)
+    return save_figure(figure, path)
+
+
+def draw_roc(predictions: pd.DataFrame, protocol: str, path: Path) -> Path | None:
+    """Draw Figure 9: the ROC curves of SGD and random forest, of videos if the images name them.
+
+    Args:
+        predictions: the columns of predictions.csv, of one protocol and one seed.
+        protocol: for the title.
+        path: the PNG to write.
+
+    Returns:
+        The path; None without test images of both classes.
+    """
     test = predictions[(predictions["split"] == "test") & predictions["model"].isin(TABLE_2)]
-    if test.empty:
+    if test["label"].nunique() < 2:
         return None
     level = "videos" if has_videos(test) else "frames"
     shown = [to_videos(table) if level == "videos" else table for _, table in test.groupby("model", sort=False)]
-    title = f"Figure 9: ROC of {level}, protocol {protocol}"
-    return roc_figure(pd.concat(shown), run.path("figures", f"figure_09_roc{suffix}.png"), title)
-
-
-def draw_embeddings(parts, trained, embedder, protocol, run, seed):
-    """Figure 8: t-SNE of at most 512 training images before and after the base network; below, ours, of test images.
-
-    parts: {split: phase2.Vectors}.
-    """
-    before = "FaceNet" if embedder == FACENET else f"{embedder} (not FaceNet)"
-    figure, axes = new_figure(2, 2, 4.4, 4.0, f"Figure 8: embeddings by t-SNE, protocol {protocol}")
-    for row, (split, words) in zip(axes, (("train", "training"), ("test", "test")), strict=True):
-        vectors = parts[split].some(TSNE_IMAGES, seed)
-        stages = ((before, vectors.values), ("after triplet training", vectors.through(trained.base)))
-        for axis, (stage, values) in zip(row, stages, strict=True):
-            kinds, colours = to_words(vectors.labels), {"real": CURVES[0], "fake": CURVES[1]}
-            scatter_panel(axis, tsne(values, seed), kinds, colours, f"{stage}, {len(values)} {words} images")
-    axes[0, 0].legend(fontsize=8, frameon=False, markerscale=2)
-    return save_figure(figure, run.path("figures", "figure_08_tsne.png"))
+    return roc_figure(pd.concat(shown), path, f"Figure 9: ROC of {level}, protocol {protocol}")

@@ -1,187 +1,223 @@
 """Phase II: the base network on frozen embeddings, trained by semi-hard triplets, and classifiers on its output."""
 
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
+import pandas as pd
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 from common.classifiers import NearestCentroid
-from common.data.pipeline import Preprocessing, epoch_order
-from common.detectors.store import Description, Detector
+from common.data.pipeline import Preprocessing
+from common.detectors.store import Description, Detector, load_classifier
 from common.errors import UserError
-from common.labels import to_numbers
+from common.labels import FAKE, REAL, to_numbers
 from common.losses import SemiHard
-from common.training.fit import JIT, Plan, best_epoch, fit, predict, started_from
+from common.training.fit import TrainingPlan
+from common.training.initial_weights import initial_weights_note, load_initial_weights
+from common.training.supervised import NOT_TRAINED, Training
 from reproductions.facenet_embeddings import model
-from reproductions.facenet_embeddings.config import BASE, ON_EMBEDDINGS, ON_UNTRAINED, PROPOSED
+from reproductions.facenet_embeddings.config import BASE, ON_EMBEDDINGS, ON_UNTRAINED, PROPOSED, Config
+from reproductions.facenet_embeddings.vectors import Vectors
+from reproductions.inputs import Split
 
-BATCH = 840  # embeddings in a step of prediction: any number of devices up to eight divides it
-MONITOR = "val_separation"
+log = logging.getLogger("deepfake")
+
 EMBEDDING, FEATURES = "face_embedding", "features"  # layers of the saved network
 
 
 @dataclass(frozen=True)
-class Vectors:
-    """Embeddings (n, 512) with their labels, int (n,), fake = 1."""
+class BaseNetworkResult:
+    """What phase II gives on one part.
 
-    values: np.ndarray
-    labels: np.ndarray
-
-    def training_batches(self, batch_size, seed, epoch):
-        """One epoch in a new order, full batches only: a tf.data.Dataset of ((B, 512), (B, 1) float32)."""
-        order = epoch_order(self.labels, batch_size, seed, epoch)
-        pairs = self.values[order], self.labels[order, None].astype(np.float32)
-        return tf.data.Dataset.from_tensor_slices(pairs).batch(batch_size, drop_remainder=True)
-
-    def some(self, most, seed):
-        """At most so many, drawn at random."""
-        chosen = np.random.default_rng(seed).permutation(len(self.labels))[:most]
-        return Vectors(self.values[chosen], self.labels[chosen])
-
-    def through(self, network):
-        """The network's output for all, (n, d)."""
-        count = len(self.labels)
-        surplus = -count % BATCH  # full batches, as tf.distribute needs them
-        values = np.concatenate([self.values, np.repeat(self.values[-1:], surplus, axis=0)])
-        return predict(network, tf.data.Dataset.from_tensor_slices(values).batch(BATCH), count)
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What phase II gave on one part: networks, fitted classifiers by name, history or None, notes."""
-
-    untrained: object
-    base: object
-    classifiers: dict
-    history: object
-    notes: list
-
-
-def vectors_of(images, embeddings):
-    """{split: Vectors} of images whose embeddings (n, 512) are in the same order."""
-    splits = images["split"].to_numpy()
-    labels = to_numbers(images["label"])
-    return {split: Vectors(embeddings[splits == split], labels[splits == split]) for split in ("train", "val", "test")}
-
-
-def train_base(parts, config, strategy, weights, state, seed):
-    """The base network untrained and trained: (untrained, trained, history or None, notes).
-
-    parts: of `vectors_of`; weights: a .keras file to start from, or None; state: where it can be gone on with.
+    Args:
+        untrained: the base network with its initial weights.
+        base: the same network, trained or started from a file.
+        classifiers: {name: fitted classifier}.
+        history: one row an epoch; None if it was not trained.
+        notes: what a reader of its numbers must know.
     """
-    keras.utils.set_random_seed(seed)
-    with strategy.scope():
+
+    untrained: keras.Model
+    base: keras.Model
+    classifiers: dict[str, Any]
+    history: pd.DataFrame | None
+    notes: list[str]
+
+
+def train(
+    parts: Mapping[str, Vectors], config: Config, weights: Path | None, training: Training
+) -> BaseNetworkResult:  # fmt: skip
+    """Train the base network on one part, and fit the classifiers on its output (Sec. VIII and IX).
+
+    Args:
+        parts: of `vectors.vectors_by_split`.
+        config: the run's config.
+        weights: a .keras file to start from, or None.
+        training: its devices, seed and folder.
+    """
+    untrained, base, history, notes = train_base(parts, config, weights, training)
+    if has_both_classes(parts["train"].labels):
+        classifiers = _fit_classifiers(untrained, base, parts["train"], training.seed)
+    else:
+        classifiers = {name: load_classifier(file) for name, file in stored_classifiers(weights).items()}
+        notes.append("classifiers as stored beside its file")
+        log.info("%s: skipped, no training images of both classes to fit it on", ON_UNTRAINED)
+    return BaseNetworkResult(untrained, base, classifiers, history, notes)
+
+
+def train_base(
+    parts: Mapping[str, Vectors], config: Config, weights: Path | None, training: Training
+) -> tuple[keras.Model, keras.Model, pd.DataFrame | None, list[str]]:
+    """Train the base network by semi-hard triplets. The arguments are those of `train`.
+
+    Returns:
+        (untrained network, trained network, history or None, notes).
+    """
+    with training.scope():
         untrained = model.base_network(dropouts=config.dropouts)
         base = keras.models.clone_model(untrained)
         base.set_weights(untrained.get_weights())
         notes = []
         if weights:
-            _start(base, weights)
-            notes.append(started_from(weights))
+            load_initial_weights(base, weights, f"--weights {BASE}")
+            notes.append(initial_weights_note(weights))
         if not config.epochs:
-            return untrained, base, None, [*notes, "not trained by this run"]
-        base.compile(
-            keras.optimizers.Adam(config.learning_rate), loss=SemiHard(config.margin), jit_compile=JIT[config.jit]
-        )
+            return untrained, base, None, [*notes, NOT_TRAINED]
+        training.compile(base, keras.optimizers.Adam(config.learning_rate), SemiHard(config.margin))
     train, batch_size = parts["train"], config.batch_size
-
-    def validate(network):
-        classifier = NearestCentroid().fit(train.through(network), train.labels)
-        margins = classifier.decision_function(parts["val"].through(network))
-        return {
-            "val_accuracy": accuracy_score(parts["val"].labels, margins >= 0),
-            "val_auc": roc_auc_score(parts["val"].labels, margins),
-            "val_separation": separation(parts["val"].labels, margins),
-        }
-
-    plan = Plan(config.epochs, MONITOR if config.keep == "best" else "epoch")  # the number of the epoch: the last
-    history = fit(
-        base, lambda epoch: train.training_batches(batch_size, seed, epoch), validate, plan, state, seed,
-        callbacks(config, state),
-    )  # fmt: skip
-    if config.keep == "best":
-        notes.append(f"epoch {best_epoch(history, plan.monitor)} of {len(history)} by {plan.monitor}")
-    return untrained, base, history, notes
+    best = config.keep == "best"
+    history, training_notes = training.fit(
+        base,
+        lambda epoch: train.training_batches(batch_size, training.seed, epoch),
+        _validate(train, parts["val"]),
+        TrainingPlan(config.epochs, "val_separation" if best else "epoch"),  # the largest number of an epoch: the last
+    )
+    return untrained, base, history, notes + (training_notes if best else [])
 
 
-def separation(labels, margins):
-    """How far the classes' mean margins (n,) are apart, in standard deviations within the classes: d'.
+def separation(labels: np.ndarray, margins: np.ndarray) -> float:
+    """Return how far the classes' mean margins are apart, in standard deviations within the classes: d'.
 
-    An AUC says the same until it is 1, which it is early where there are few videos, or frames of one on both sides.
+    An AUC is 1 for any larger distance, which it reaches early with few videos, or with frames of one on both sides.
+
+    Args:
+        labels: int (n,), fake = 1.
+        margins: (n,), larger for fakes.
     """
-    fake, real = margins[labels == 1], margins[labels == 0]
+    fake, real = margins[labels == FAKE], margins[labels == REAL]
     spread = np.sqrt((fake.var() + real.var()) / 2)
     return float((fake.mean() - real.mean()) / max(spread, 1e-12))
 
 
-def train(parts, config, strategy, weights, state, seed):
-    """Base network and classifiers on one part: Trained. The arguments are those of `train_base`."""
-    untrained, base, history, notes = train_base(parts, config, strategy, weights, state, seed)
-    labels, embedded = parts["train"].labels, parts["train"].through(base)
-    fitted = {name: each.fit(embedded, labels) for name, each in model.classifiers(seed).items()}
-    for name, values in ((ON_EMBEDDINGS, parts["train"].values), (ON_UNTRAINED, parts["train"].through(untrained))):
-        fitted[name] = model.classifiers(seed)["sgd"].fit(values, labels)
-    return Trained(untrained, base, fitted, history, notes)
-
-
-def scores(trained, vectors):
-    """{classifier: scores (n,) in [0, 1]} of Vectors."""
-    outputs = {ON_EMBEDDINGS: vectors.values, ON_UNTRAINED: vectors.through(trained.untrained)}
-    embedded = vectors.through(trained.base)
+def scores(result: BaseNetworkResult, vectors: Vectors) -> dict[str, np.ndarray]:
+    """Return {classifier: scores (n,) in [0, 1]}."""
+    outputs = {ON_EMBEDDINGS: vectors.values, ON_UNTRAINED: vectors.embed(result.untrained)}
+    features = vectors.embed(result.base)
     return {
-        name: Detector(Description(name, "", {}, _head(each)), None, each).score_outputs(outputs.get(name, embedded))
-        for name, each in trained.classifiers.items()
+        name: Detector(Description(name, {}, _head(classifier)), None, classifier).score_outputs(
+            outputs.get(name, features)
+        )
+        for name, classifier in result.classifiers.items()
     }
 
 
-def saved_detectors(trained, embedder, config, faces, suffix):
-    """The detectors that predict can use, from pixels on, the one that brings the network's file along first.
+def as_detectors(result: BaseNetworkResult, embedder: keras.Model, config: Config) -> list[Detector]:
+    """Return the detectors from pixels on, for predict; first the one whose network all share.
 
-    Embedder and base network lie in one file; a classifier of the 512 numbers takes the output of the embedder there.
+    Embedder and base network are in one file; a classifier of the 512 numbers takes the output of the embedder there.
+
+    Args:
+        result: of `train`.
+        embedder: the frozen network of an Embedder.
+        config: the run's config.
     """
     image = keras.Input((config.image_size, config.image_size, 3), name="image")
-    base = keras.Model.from_config(trained.base.get_config())  # without the loss, which predict does not know
-    base.set_weights(trained.base.get_weights())
-    # Identity layers: of a network within a network, a layer's output cannot be asked for by name.
-    embedding = keras.layers.Identity(name=EMBEDDING)(embedder.network(image))
-    network = keras.Model(image, keras.layers.Identity(name=FEATURES)(base(embedding)), name="faces_to_features")
+    base = keras.Model.from_config(result.base.get_config())  # without the loss, which predict does not know
+    base.set_weights(result.base.get_weights())
+    # Identity layers: an inner network's layer output cannot be requested by name. In float32: it must round nothing.
+    embedding = keras.layers.Identity(name=EMBEDDING, dtype="float32")(embedder(image))
+    features = keras.layers.Identity(name=FEATURES, dtype="float32")(base(embedding))
+    network = keras.Model(image, features, name="faces_to_features")
     return [
         Detector(
             Description(
-                name=name + suffix,
-                network=f"{BASE}{suffix}.keras",
-                preprocessing=asdict(Preprocessing(config.image_size, scale=1.0)),
-                head=_head(trained.classifiers[name]),
+                name,
+                asdict(Preprocessing(config.image_size, scale=1.0)),
+                head=_head(result.classifiers[name]),
                 features={PROPOSED: "", ON_EMBEDDINGS: EMBEDDING}.get(name, FEATURES),
-                classifier=f"{name}{suffix}.skops",
-                faces=faces,
                 proposed=name == PROPOSED,
+                network=BASE,
             ),
             network,
-            trained.classifiers[name],
+            result.classifiers[name],
         )
-        for name in sorted(trained.classifiers, key=lambda name: name != PROPOSED)
+        for name in sorted(result.classifiers, key=lambda name: name != PROPOSED)
         if name != ON_UNTRAINED
     ]
 
 
-def callbacks(config, state):
-    return [keras.callbacks.TensorBoard(state.parents[1] / "tensorboard" / state.name)] if config.tensorboard else []
+def stored_classifiers(weights: Path | None) -> dict[str, Path]:
+    """Return {name: .skops file} of the classifiers beside a run's base network; empty if PROPOSED is not among them.
+
+    Args:
+        weights: models/base_network<suffix>.keras of a run, another file, or None.
+    """
+    if weights is None or not weights.stem.startswith(BASE):
+        return {}
+    suffix = weights.stem.removeprefix(BASE)
+    names = (*model.classifiers(seed=0), ON_EMBEDDINGS)
+    files = {name: weights.with_name(f"{name}{suffix}.skops") for name in names}
+    return {name: file for name, file in files.items() if file.is_file() and files[PROPOSED].is_file()}
+
+
+def require_classifiers(splits: Sequence[Split], weights: Path | None) -> None:
+    """Check that phase II without training has classifiers: some to fit, or those of the run that `weights` are from.
+
+    Raises:
+        UserError: if a part has no training images of both classes, and no classifiers are stored beside the file.
+    """
+    parts = [images for split in splits for images in split.parts.values()]
+    fitted = all(has_both_classes(to_numbers(part.loc[part["split"] == "train", "label"])) for part in parts)
+    if not fitted and not stored_classifiers(weights):
+        raise UserError(
+            f"--weights {BASE}={weights}: its classifiers need training images of both classes, or {PROPOSED}.skops "
+            "beside that file: give data of both classes, or RUN/models/base_network.keras of a run"
+        )
+
+
+def has_both_classes(labels: np.ndarray) -> bool:
+    """Return whether labels, int (n,), have fakes and reals."""
+    return set(labels) == {FAKE, REAL}
+
+
+def _validate(train, validation):
+    """Return a function of the base network that measures the nearer class centroid on the validation embeddings."""
+
+    def validate(network):
+        classifier = NearestCentroid().fit(train.embed(network), train.labels)
+        margins = classifier.decision_function(validation.embed(network))
+        return {
+            "val_accuracy": accuracy_score(validation.labels, margins >= 0),
+            "val_auc": roc_auc_score(validation.labels, margins),
+            "val_separation": separation(validation.labels, margins),
+        }
+
+    return validate
+
+
+def _fit_classifiers(untrained, base, train, seed):
+    """Return the notebook's classifiers on the base network's output, and SGD on two outputs before it."""
+    features = train.embed(base)
+    fitted = {name: each.fit(features, train.labels) for name, each in model.classifiers(seed).items()}
+    for name, values in ((ON_EMBEDDINGS, train.values), (ON_UNTRAINED, train.embed(untrained))):
+        fitted[name] = model.classifiers(seed)["sgd"].fit(values, train.labels)
+    return fitted
 
 
 def _head(classifier):
     return "probability" if hasattr(classifier, "predict_proba") else "margin"
-
-
-def _start(base, file):
-    """Give the base network the weights of a run's file, which may hold it behind an embedder."""
-    try:
-        stored = keras.models.load_model(file, compile=False)
-        if any(layer.name == base.name for layer in stored.layers):
-            stored = stored.get_layer(base.name)
-        base.set_weights(stored.get_weights())
-    except (ValueError, OSError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"--weights {BASE}={file}: expected {BASE}.keras of a run: {reason}") from error

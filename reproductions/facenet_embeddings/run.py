@@ -12,119 +12,84 @@ NAMEs of --data: celebdf (Celeb-DF), celebdf_v2. Expected with the paper's data 
 `identity`, which do not.
 """
 
-import logging
-
-import pandas as pd
-
-from common.conditions import PARTIAL_DATA
-from common.errors import UserError
-from common.files import sha256
+from common.cli import RESUME_HINT, run_main
+from common.data.datasets import merge, open_dataset, read_data
 from common.runs.options import read_config, read_weights
+from common.tensorflow_import import import_tensorflow
+from data_prep.embedded import embedded_videos
 from reproductions.facenet_embeddings.config import (
+    BACKBONE,
     BASE,
     FIRST,
     LAYOUTS,
-    LSTM,
     PAPER,
     PAPER_FRAMES,
     PRESETS,
-    PROPOSED,
-    TRIALS,
     XCEPTION,
 )
-
-log = logging.getLogger("deepfake")
+from reproductions.facenet_embeddings.folds import draw_splits
+from reproductions.facenet_embeddings.trials import has_phase1, trial_batches
+from reproductions.inputs import (
+    Batch,
+    RunData,
+    partial_data,
+    require_classes,
+    require_weights,
+    resolve_imagenet_weights,
+)
 
 
 def main(argv=None):
     config = read_config(PRESETS, argv, prog=f"python reproductions/{PAPER}/run.py", description=__doc__)
-    weights = read_weights(config.weights, (BASE, "xception"))
-    if not config.epochs and BASE not in weights and not ("xception" in weights and set(config.phase1) & set(XCEPTION)):
-        raise UserError(f"--epochs 0 trains nothing: give --weights {BASE}=FILE, or xception=FILE")
-    from common.data.datasets import merge
-    from common.runs import folder as runs
-    from common.training import distribution
-    from reproductions import experiment
-    from reproductions.facenet_embeddings.splitting import parts_of, protocols_of
-    from results import compare
-
+    trials = [trial for trial in XCEPTION if trial in config.phase1]
+    weights = read_weights(config.weights, (BASE, BACKBONE))
+    require_weights(config, weights, (BASE, BACKBONE) if trials else (BASE,))
     datasets = load_data(config)
     images = merge(datasets, config.near_duplicates)
-    splits = {
-        (protocol, seed): parts_of(images, protocol, config, seed)
-        for seed in config.seeds
-        for protocol in protocols_of(images, config)
-    }
-    needed = set(config.phase1) & set(TRIALS) and config.epochs and "xception" not in weights
-    imagenet = experiment.imagenet_start("xception", config, "Xception") if needed else ("none", [])
-    strategy = distribution.set_up(config.strategy, config.precision, config.deterministic)
-    from reproductions.facenet_embeddings.embeddings import embed, find_embedder, make_embedder
+    require_classes(images, config, "data of both classes")
+    data = RunData(datasets, tuple(images["dataset"].unique()), draw_splits(images, config))
+    fewest = min(split.count("train") for split in data.splits)
+    batches = [Batch("--batch-size", config.batch_size, fewest), *trial_batches(data.splits, config, data.roles)]
+    pretrained = trials and config.epochs and BACKBONE not in weights
+    imagenet = resolve_imagenet_weights("xception", config, "Xception") if pretrained else ("none", [])
 
-    for batch_size in (config.batch_size, config.phase1_batch_size):
-        distribution.check_batch(batch_size, strategy)
-    chosen, file = find_embedder(config)
-    embedder = make_embedder(chosen, file, config.image_size)
-    fingerprints = {each.name: each.fingerprint for each in datasets}
-    fingerprints |= {f"weights of {name}": sha256(path) for name, path in weights.items()}
-    run = runs.open_run(PAPER, config, fingerprints | {"embedder": embedder.identity}, distribution.describe_devices())
+    import_tensorflow()
+    from reproductions.facenet_embeddings import figures, method, phase2, rows
+    from reproductions.facenet_embeddings.embeddings import embed, find_embedder
+    from reproductions.session import Session
 
-    from common.data.pipeline import explain_damaged_images
-    from reproductions.facenet_embeddings.stages import Setting, both_phases
-
-    config.results.mkdir(parents=True, exist_ok=True)
-    with explain_damaged_images():
-        embeddings = pd.Series(list(embed(images, embedder, config.image_size, config.embedding_batch)), images.index)
-        roles = {data.role: data.name for data in datasets}
-        faces = experiment.prepared_faces(datasets)
-        setting = Setting(config, run, strategy, weights, imagenet, embedder, embeddings, roles, faces)
-        outcomes = []
-        for key, (parts, remarks) in splits.items():
-            outcomes.append((both_phases(setting, *key, parts, first=not outcomes), remarks))
-    experiment.write_tables([outcome for outcome, _ in outcomes], run)
-    publish(setting, outcomes)
-    run.finish()
-    compare.write_and_print_comparison([PAPER], config.results, run.name)
-    print(f"rows: {config.results / PAPER}.csv; figures: {run.folder / 'figures'}")
-    print(f"score a picture or a video: python -m common.predict {run.folder} FILE")
+    if BASE in weights and not config.epochs:
+        phase2.require_classifiers(data.splits, weights[BASE])
+    embedder = find_embedder(config)
+    fingerprints = {"embedder": embedder.identity}
+    session = Session(PAPER, PRESETS, config, weights, data, batches if config.epochs else (), fingerprints)
+    data.log_missing(LAYOUTS)
+    embeddings = embed(images, embedder, config.embedding_batch)
+    for split in session.splits():
+        for fold in split.parts:
+            for _ in session.models([BASE]):  # Sec. VIII, phase II: triplets on FaceNet's embeddings
+                method.run_phase2(session, split, fold, embedder, embeddings)
+            if has_phase1(split, data.splits, config):  # Sec. VIII, phase I: Xception and the LSTM
+                method.run_phase1(session, split, fold, imagenet)
+    published = session.publish(
+        lambda split: rows.all_rows(split, config, data.roles),
+        partial_data(config, data.training_images(), PAPER_FRAMES, "frames"),
+    )
+    tables = list(zip(data.splits, published, strict=True))
+    for seed in config.seeds:
+        protocols = {split.protocol: table for split, table in tables if split.seed == seed}
+        print(f"\nseed {seed}", *rows.summary(protocols), sep="\n  ", flush=True)
+    figures.draw_figures(data.splits, embedder.name, embeddings, session.run)
+    session.finish()
 
 
 def load_data(config):
-    """The data sets of --data, or the embedded videos in their place."""
-    from common.data.datasets import open_dataset, read_data
-    from data_prep.embedded import embedded_videos
-
+    """Return the data sets of --data, or the embedded videos if there are none."""
     if config.data:
         return read_data(config.data, LAYOUTS, config.limit)
     folder = embedded_videos(config.synthetic_videos, config.synthetic_frames, size=160, margin=40)
     return [open_dataset(FIRST, folder, limit=config.limit)]
 
 
-def publish(setting, outcomes):
-    """Our rows beside the published ones, into RESULTS/facenet_embeddings.csv; the protocols side by side."""
-    from reproductions import experiment
-    from reproductions.facenet_embeddings import rows
-    from reproductions.facenet_embeddings.stages import settings_used
-
-    config, by_seed = setting.config, {}
-    for outcome, remarks in outcomes:
-        datasets = {model: setting.dataset_of(model) for table in outcome.predictions for model in table["model"]}
-        found = [rows.result_rows(pd.concat(outcome.predictions), datasets, outcome.seed)]
-        by_seed.setdefault(outcome.seed, {})[outcome.protocol] = found[0]
-        for model in (PROPOSED, LSTM, *XCEPTION):
-            if model in outcome.notes and config.epochs:
-                values = settings_used(model, outcome, setting)
-                found.append(rows.setting_rows(model, values, setting.dataset_of(model)))
-        found = pd.concat([table for table in found if len(table)], ignore_index=True)
-        notes = [*(flag.strip() for flag in experiment.changed_flags(config, PRESETS)), *remarks]
-        number = len(setting.embeddings)
-        if config.data and number < 0.99 * PAPER_FRAMES:  # a few frames without a face are not another data set
-            notes.append(f"{PARTIAL_DATA}: {number} of the {PAPER_FRAMES} frames of the authors' code")
-        experiment.publish(PAPER, outcome, found, notes, config, PRESETS, setting.run)
-    for seed, tables in by_seed.items():
-        print(f"\nseed {seed}", *rows.summary(tables), sep="\n  ", flush=True)
-
-
 if __name__ == "__main__":
-    from common.cli import RESUME_HINT, run_main
-
     run_main(main, RESUME_HINT)
