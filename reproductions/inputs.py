@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
@@ -111,16 +112,22 @@ class Batch:
     size: int
     images: int
     subject: str = "the training split"
+    fake_share: float | None = None
 
     def check(self) -> None:
-        """Raise UserError if there are fewer images than a batch has."""
+        """Raise UserError if there are fewer images than a batch has, or --fake-share leaves a class out of it."""
         if self.images < self.size:
             raise UserError(f"{self.flag} {self.size}: {self.subject} has only {self.images} images; lower it")
+        if self.fake_share is not None and not 0 < round(self.fake_share * self.size) < self.size:
+            raise UserError(
+                f"--fake-share {self.fake_share:g}: expected both classes in each batch of {self.size}, got "
+                f"{round(self.fake_share * self.size)} fakes; choose a share that leaves at least one image to each"
+            )
 
 
 def load_data(
-    config: RunOptions, layouts: Mapping[str, str], families: Mapping[str, tuple[str, float]], frames: int = 1,
-    **preparation: object,
+    config: Any, layouts: Mapping[str, str], families: Mapping[str, tuple[str, float]], frames: int = 1,
+    **preparation: Any,
 ) -> list[DataSet]:  # fmt: skip
     """Return the data sets of --data, or the embedded ones if there are none.
 
@@ -190,25 +197,20 @@ def partial_data(
     return [f"{PARTIAL_DATA}: {count} of the paper's {published} {unit}"]
 
 
-def draw_splits(datasets: list[DataSet], trained: tuple[str, ...], config: RunOptions) -> list[Split]:
+def draw_splits(datasets: list[DataSet], trained: tuple[str, ...], config: Any) -> list[Split]:
     """Return a Split for each protocol and seed, by common.splits.protocols."""
     images = merge(datasets, config.near_duplicates)
     protocols = default_protocols(images[images["dataset"].isin(trained)], config)
     return [draw_split(images, trained, config, protocol, seed) for protocol in protocols for seed in config.seeds]
 
 
-def default_protocols(images: pd.DataFrame, config: RunOptions) -> list[str]:
+def default_protocols(images: pd.DataFrame, config: Any) -> list[str]:
     """Return the requested protocols, or all that `images` can be split by for every seed.
 
     With --epochs 0 and images that no protocol can split (one class, a handful, none) it is the requested ones, or
     `frame`: everything is test.
     """
-    try:
-        return choose_protocols(images, config.protocol, config.seeds, config.split)
-    except UserError:
-        if config.epochs:
-            raise
-        return list(config.protocol) or ["frame"]
+    return choose_protocols(images, config.protocol, config.seeds, config.split, training=config.epochs > 0)
 
 
 def draw_protocol(images: pd.DataFrame, protocol: str, seed: int, fractions) -> tuple[pd.Series, str]:
@@ -219,7 +221,9 @@ def draw_protocol(images: pd.DataFrame, protocol: str, seed: int, fractions) -> 
 
 
 def draw_split(
-    images: pd.DataFrame, trained: tuple[str, ...], config: RunOptions, protocol: str, seed: int,
+    images: pd.DataFrame,
+    trained: tuple[str, ...],
+    config: Any, protocol: str, seed: int,
     draw: Draw = draw_protocol,
 ) -> Split:  # fmt: skip
     """Split what is trained on; the unseen data sets are test.

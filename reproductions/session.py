@@ -4,10 +4,11 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from common.data.pipeline import Images, Preprocessing, explain_damaged_images
+from common.data.pipeline import Images, Preprocessing
 from common.detectors import store
 from common.detectors.store import Detector
 from common.evaluation.predictions import prediction_table
@@ -43,7 +44,7 @@ class Session:
         self,
         paper: str,
         presets: Mapping[str, RunOptions],
-        config: RunOptions,
+        config: Any,
         weights: Mapping[str, Path],
         data: RunData,
         batches: Iterable[Batch] = (),
@@ -63,10 +64,17 @@ class Session:
 
     def splits(self) -> Iterator[Split]:
         """Yield each protocol and seed. The first keeps the models' plain names."""
-        with explain_damaged_images():
-            for number, split in enumerate(self.data.splits):
-                split.suffix = f"-{split.protocol}-seed{split.seed}" if number else ""
-                yield split
+        for number, split in enumerate(self.data.splits):
+            split.suffix = f"-{split.protocol}-seed{split.seed}" if number else ""
+            yield split
+
+    def splits_by_seed(self) -> Iterator[list[Split]]:
+        """Yield the protocols of each seed together, which share one training. The first seed keeps the plain names."""
+        for number, seed in enumerate(dict.fromkeys(split.seed for split in self.data.splits)):
+            splits = [split for split in self.data.splits if split.seed == seed]
+            for split in splits:
+                split.suffix = f"-seed{seed}" if number else ""
+            yield splits
 
     def models(self, names: Iterable[str]) -> Iterator[str]:
         """Yield the models that are trained, or that have weights if nothing is trained."""
@@ -108,18 +116,20 @@ class Session:
         if scored is None:
             images = split.parts[part]
             scored = images[images["split"] != "train"]
-        self.save(split, detector)
+        self.save(split, detector, part)
         self.record(split, detector.description.model, scored, self.score(detector, scored), history, notes)
 
-    def save(self, split: Split, detector: Detector) -> None:
+    def save(self, split: Split, detector: Detector, part: str = "") -> None:
         """Write a detector into the run's models/, with protocol, seed and training data in its description."""
         fingerprints = self.data.fingerprints
+        names = detector.description.trained_on or self.data.trained
         description = replace(
             detector.description,
             faces=self.faces,
             protocol=split.protocol,
             seed=split.seed,
-            trained_on={name: fingerprints[name] for name in self.data.trained} if self.config.epochs else {},
+            part=part,
+            trained_on={name: fingerprints[name] for name in names} if self.config.epochs else {},
         ).placed(split.suffix, detector.classifier is not None)
         store.save(replace(detector, description=description), self.run.folder / "models")
 

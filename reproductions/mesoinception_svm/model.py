@@ -37,7 +37,7 @@ def mesoinception4(image_size=256, synchronized=False):
     image = keras.Input((image_size, image_size, 3), name="image")
     x = image
     for branches in MODULES:
-        x = _inception(x, *branches)
+        x = inception_module(x, *branches)
         x = FusedBatchNormalization(synchronized=synchronized)(x)
         x = layers.MaxPooling2D(2, padding="same")(x)  # (B, 128 | 64, same, 11 | 12)
     x = _convolution(x, 16, 5, 2, synchronized)  # (B, 32, 32, 16)
@@ -101,7 +101,7 @@ def _convolution(x, filters, kernel, pool, synchronized):
     return layers.MaxPooling2D(pool, padding="same")(x)
 
 
-def _inception(x, a, b, c, d):
+def inception_module(x, a, b, c, d):
     """Four branches side by side: 1x1, and 3x3 with dilation 1, 2 and 3 behind a 1x1; every convolution with ReLU."""
     towers = [layers.Conv2D(a, 1, padding="same", activation="relu")(x)]
     for filters, dilation in ((b, 1), (c, 2), (d, 3)):

@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +29,22 @@ def command(cache):
         return done
 
     return run
+
+
+@pytest.fixture(scope="session")
+def assert_drawn():
+    """A function that checks the PNG files of a folder: each has a size, a background, and drawn content."""
+
+    def check(folder):
+        files = sorted(folder.glob("*.png"))
+        assert files
+        for file in files:
+            pixels = np.asarray(Image.open(file).convert("L"), int)
+            assert min(pixels.shape) >= 100, file
+            drawn = (pixels < 230).mean()
+            assert 0.005 < drawn < 0.995 and len(np.unique(pixels)) > 20, f"{file} is blank"
+
+    return check
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +73,7 @@ def rows(smoke, read_rows):
 
 @pytest.fixture
 def refused(tmp_path, command):
-    """A function that runs a command line and expects exit code 2, a last line with `message`, and no run begun."""
+    """A function that runs a command line and expects exit code 2, a last line with `message`, and no run folder."""
 
     def check(message, *words):
         done = command(tmp_path, *words, expect=2)

@@ -1,14 +1,18 @@
 import h5py
 import keras
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from common.data.datasets import read_data
+from common.data.pipeline import Images
 from common.errors import UserError
 from common.runs.options import read_weights
-from reproductions.mesoinception_svm import model, train
+from common.training.distribution import set_up
+from common.training.initial_weights import load_initial_weights
+from common.training.supervised import Training
+from reproductions.mesoinception_svm import method, model
 from reproductions.mesoinception_svm.activation import maximise_activation
 from reproductions.mesoinception_svm.augmentation import choose_augmentation
 from reproductions.mesoinception_svm.config import NETWORKS, PRESETS
@@ -39,7 +43,7 @@ def test_every_stage_of_mesoinception4_has_its_shape():
 def test_a_module_is_four_branches_by_hand():
     """One module on a 5x5 picture against plain loops: 1x1, and 1x1 then 3x3 of dilation 1, 2, 3, all with ReLU."""
     image = keras.Input((5, 5, 3))
-    network = keras.Model(image, model._inception(image, 1, 2, 2, 1))
+    network = keras.Model(image, model.inception_module(image, 1, 2, 2, 1))
     pixels = np.random.default_rng(0).uniform(size=(1, 5, 5, 3)).astype(np.float32)
     convolutions = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
 
@@ -82,11 +86,11 @@ def write_like_mesonet(network, path):
 @pytest.mark.parametrize("name", ["mesoinception4", "meso4"])
 def test_legacy_weights_point_at_real_and_our_scores_at_fake(tmp_path, name):
     keras.utils.set_random_seed(0)
-    theirs, ours = train.BUILDERS[name](), train.BUILDERS[name]()
+    theirs, ours = method.BUILDERS[name](), method.BUILDERS[name]()
     write_like_mesonet(theirs, tmp_path / "legacy.h5")
     pixels = np.random.default_rng(1).uniform(size=(3, 256, 256, 3)).astype(np.float32)
     p_real = theirs.predict(pixels, verbose=0)
-    train.load_weights(ours, tmp_path / "legacy.h5")
+    load_initial_weights(ours, tmp_path / "legacy.h5", "--weights m", model.load_legacy_weights)
     np.testing.assert_allclose(ours.predict(pixels, verbose=0), 1 - p_real, atol=1e-6)
 
 
@@ -95,7 +99,7 @@ def test_our_own_weight_files_are_taken_as_they_are(tmp_path, name):
     ours, again = model.meso4(64), model.meso4(64)
     (ours.save_weights if name.endswith(".h5") else ours.save)(tmp_path / name)
     pixels = np.random.default_rng(1).uniform(size=(3, 64, 64, 3)).astype(np.float32)
-    train.load_weights(again, tmp_path / name)
+    load_initial_weights(again, tmp_path / name, "--weights m", model.load_legacy_weights)
     np.testing.assert_allclose(again.predict(pixels, verbose=0), ours.predict(pixels, verbose=0), atol=1e-6)
 
 
@@ -116,7 +120,7 @@ def test_weights_of_another_network_are_refused_in_one_line(tmp_path):
     (tmp_path / "text.h5").write_text("not a weight file")
     for name in ("meso4.h5", "text.h5"):
         with pytest.raises(UserError, match="does not fit") as error:
-            train.load_weights(model.mesoinception4(), tmp_path / name)
+            load_initial_weights(model.mesoinception4(), tmp_path / name, "--weights m", model.load_legacy_weights)
         assert "\n" not in str(error.value)
 
 
@@ -168,13 +172,13 @@ def test_a_share_of_fakes_weighs_the_smaller_class_up(max_exact):
     ("iteration", "rate"), [(0, 1e-3), (999, 1e-3), (1000, 1e-4), (2000, 1e-5), (3000, 1e-6), (90000, 1e-6)]
 )
 def test_the_learning_rate_falls_every_1000_iterations_down_to_a_millionth(iteration, rate):
-    schedule = train._schedule("mesoinception4", PRESETS["paper"], steps=438)
+    schedule = method.learning_rate("mesoinception4", PRESETS["paper"], steps=438)
     assert float(schedule(iteration)) == pytest.approx(rate)
 
 
 @pytest.mark.parametrize(("epoch", "rate"), [(0, 1e-3), (4.99, 1e-3), (5, 1e-4), (10, 1e-5)])
 def test_the_next_best_models_rate_falls_every_5_epochs(epoch, rate):
-    schedule = train._schedule("mesoinception4_next_best", PRESETS["paper"], steps=100)
+    schedule = method.learning_rate("mesoinception4_next_best", PRESETS["paper"], steps=100)
     assert float(schedule(int(epoch * 100))) == pytest.approx(rate)
 
 
@@ -212,37 +216,32 @@ def test_gradient_ascent_raises_the_energy_it_states():
     assert after.mean() >= energies[-1].mean()
 
 
-def test_hinge_and_next_best_train_as_stated(prepared):
-    from common.data.datasets import read_data
-    from common.training.distribution import set_up
+@pytest.fixture
+def images(prepared):
+    """The images of a prepared folder, a quarter of them for validation."""
+    table = read_data((f"d={prepared}",), {"d": "folders"})[0].images
+    return table.assign(split=["val" if place % 4 == 0 else "train" for place in range(len(table))])
 
-    images = read_data((f"d={prepared}",), {"d": "folders"})[0].images
-    images["split"] = ["val" if place % 4 == 0 else "train" for place in range(len(images))]
-    config = PRESETS["smoke"]
-    network, history, notes = train.train_network(
-        "meso4_hinge", config, set_up("none"), images, None, prepared / "state", 0
-    )
-    assert isinstance(network.loss, keras.losses.Hinge)
+
+def test_meso4_hinge_trains_under_the_hinge_loss(images, tmp_path):
+    training = Training(set_up("none"), tmp_path / "state")
+    detector, history, notes = method.train_network("meso4_hinge", PRESETS["smoke"], images, None, training)
+    assert isinstance(detector.network.loss, keras.losses.Hinge)
     assert list(history["epoch"]) == [1]
-    assert pd.Series(["batch-normalisation" in note for note in notes]).any()
-    outputs = network.predict(np.zeros((1, 64, 64, 3)), verbose=0)
-    assert outputs.shape == (1, 1)
+    assert notes == ["epoch 1 of 1 by val_accuracy", "batch-normalisation momentum 0.50"]
+    assert detector.description.head == "margin"
+    assert detector.network.predict(np.zeros((1, 64, 64, 3)), verbose=0).shape == (1, 1)
 
 
-def test_two_devices_train_and_feed_the_svm(prepared):
-    from common.data.datasets import read_data
-    from common.training.distribution import set_up
-
-    images = read_data((f"d={prepared}",), {"d": "folders"})[0].images
-    images["split"] = ["val" if place % 4 == 0 else "train" for place in range(len(images))]
+def test_two_devices_train_and_feed_the_svm(images, tmp_path):
     strategy = set_up("mirrored")
     assert strategy.num_replicas_in_sync == 2
-    config = PRESETS["smoke"]
-    network, history, _ = train.train_network("mesoinception4", config, strategy, images, None, prepared / "state", 0)
+    config, training = PRESETS["smoke"], Training(strategy, tmp_path / "state")
+    base, history, _ = method.train_network("mesoinception4", config, images, None, training)
     assert np.isfinite(history["loss"]).all()
-    base = train.as_detector("mesoinception4", network, config, "", {})
-    proposed, _ = train.fit_proposed(base, config, images, 0, "")
-    batches = train.Images(images, train.preprocessing(config)).evaluation_batches(8)
+    proposed, fitted = method.fit_proposed(base, config, images, seed=0)
+    assert "exact SVC on 60" in fitted
+    batches = Images(images, method.preprocessing(config)).evaluation_batches(8)
     for detector in (base, proposed):
         scores = detector.score(batches, len(images))
         assert scores.shape == (len(images),) and ((scores >= 0) & (scores <= 1)).all()

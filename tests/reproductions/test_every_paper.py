@@ -1,0 +1,310 @@
+"""One contract for every paper: each folder of reproductions with a run.py passes the same tests by its real command.
+
+The sixth paper of test_sixth_paper.py is one more case: `papers.py` beside this file lists them all.
+"""
+
+import ast
+import dataclasses
+import importlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import typing
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.runs.options import RunOptions, as_flag, changed_flags, read_config
+from common.runs.rules import Role
+
+ROOT = Path(__file__).parents[2]
+PAPERS = sorted(path.parent.name for path in ROOT.glob("reproductions/*/run.py"))
+# The cheapest models of a paper that a run can have, and what --weights calls the file of one of them.
+CHEAPEST = {
+    "cffn_resnet": ("--models", "cffn"),
+    "dcgan_inception_resnet": ("--models", "stand_in"),
+    "facenet_embeddings": ("--phase1",),
+    "mesoinception_svm": ("--models", "mesoinception4", "mesoinception4_svm"),
+    "siamese_triplet": ("--models", "siamese"),
+}
+WEIGHTS = {
+    "cffn_resnet": "cffn",
+    "dcgan_inception_resnet": "stand_in",
+    "facenet_embeddings": "base_network",
+    "mesoinception_svm": "mesoinception4",
+    "siamese_triplet": "siamese",
+}
+SOURCE = re.compile(
+    r"Sec\.|Table|Eq\.|eq\.|Figure|[Aa]uthors?'s? code|authors' (code|notebook)|[Nn]ot stated|[Ww]e chose|"
+    r"Radford|changes no number|in the paper"
+)
+RESULT_COLUMNS = "paper,table,row,metric,value,ci_low,ci_high,n,clusters,dataset,protocol,preset,seed,run,commit,note"
+
+
+def command_of(paper):
+    return ROOT / "reproductions" / paper / "run.py"
+
+
+def config_of(paper):
+    return importlib.import_module(f"reproductions.{paper}.config")
+
+
+def only(folder):
+    (path,) = folder.iterdir()
+    return path
+
+
+@pytest.fixture(scope="module", params=PAPERS)
+def paper(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def folder(paper, tmp_path_factory):
+    """The folder in which a paper's commands are run."""
+    return tmp_path_factory.mktemp(paper)
+
+
+@pytest.fixture(scope="module")
+def data(paper, folder, make_prepared):
+    """A function of a label or None -> a prepared folder of clips, of that class alone; data of one class share bytes."""
+
+    def make(label=None):
+        prepared = folder / f"data-{label}"
+        if not prepared.exists():
+            make_prepared(prepared, per_class=48, size=80, clips=True)
+            if label:
+                manifest = pd.read_csv(prepared / "manifest.csv", keep_default_na=False)
+                manifest[manifest["label"] == label].to_csv(prepared / "manifest.csv", index=False)
+        return prepared
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def words(paper, data):
+    """The command: two seeds, two protocols where the paper's data allow them, bit-identical from run to run."""
+    roles = {"siamese_triplet": "stylegan"}
+    role = roles.get(paper, next(iter(config_of(paper).LAYOUTS)))
+    protocols = {
+        "dcgan_inception_resnet": ("paper", "heldout"),
+        "siamese_triplet": ("paper", "video"),
+    }.get(paper, ("frame", "video"))
+    return [
+        *(command_of(paper), "--preset", "smoke", "--deterministic", "--seeds", "0", "1"),
+        *("--data", f"{role}={data()}", "--protocol", *protocols, *CHEAPEST[paper], *EXTRA.get(paper, ())),
+    ]
+
+
+# The data of the contract are small: a held-out part of three clips, batches that the training clips fill.
+EXTRA = {
+    "cffn_resnet": ("--epochs", "2"),
+    "facenet_embeddings": ("--embedder", "spectrum"),
+    "dcgan_inception_resnet": (
+        "--detector-images",
+        "24",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def finished(words, folder, command):
+    """(the run's folder, its rows, what the command printed) of the uninterrupted command."""
+    done = command(folder, *words)
+    run = only(only(folder / "runs"))
+    rows = pd.read_csv(folder / "results" / f"{run.parent.name}.csv", keep_default_na=False)
+    return run, rows, done
+
+
+def test_help_starts_without_tensorflow_and_names_the_papers_flags(paper, tmp_path, command):
+    done = command(tmp_path, "-X", "importtime", command_of(paper), "--help")
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    assert not {"tensorflow", "keras", "cv2", "sklearn"} & imported
+    for field in dataclasses.fields(config_of(paper).Config):
+        assert f"--{field.name.replace('_', '-')}" in done.stdout
+
+
+def test_every_hyperparameter_has_a_source_and_every_number_a_rule(paper):
+    config = config_of(paper).Config
+    shared = {field.name for field in dataclasses.fields(RunOptions)}
+    hints = typing.get_type_hints(config, include_extras=True)
+    text = command_of(paper).with_name("config.py").read_text(encoding="utf-8")
+    body = next(node for node in ast.parse(text).body if isinstance(node, ast.ClassDef) and node.name == "Config").body
+    docstrings = {
+        field.target.id: line.value.value
+        for field, line in zip(body, body[1:], strict=False)
+        if isinstance(field, ast.AnnAssign) and isinstance(line, ast.Expr)
+    }
+    for field in dataclasses.fields(config):
+        value, hint = getattr(config, field.name, field.default), hints[field.name]
+        rules = [rule for rule in getattr(hint, "__metadata__", ()) if not isinstance(rule, Role)]
+        plain = typing.get_args(hint)[0] if getattr(hint, "__metadata__", ()) else hint
+        kinds = typing.get_args(plain) or (plain,)
+        if {int, float} & set(kinds) and not isinstance(value, bool):
+            assert rules, f"{field.name} is a number without a rule"
+        if field.name not in shared or field.name in docstrings:
+            roles = [role for role in getattr(hint, "__metadata__", ()) if isinstance(role, Role)]
+            assert roles or SOURCE.search(docstrings[field.name]), f"{field.name}: {docstrings[field.name]}"
+
+
+def test_notes_name_flags_that_can_be_typed(paper):
+    """Each hyperparameter with another value: the note's flag, typed, gives that value."""
+    module = config_of(paper)
+    preset = module.PRESETS["smoke"]
+    for field in dataclasses.fields(preset):
+        value = getattr(preset, field.name)
+        if isinstance(value, bool):
+            other = not value
+        elif isinstance(value, (int, float)):
+            other = value / 2 if isinstance(value, float) else value + 1
+        else:
+            continue
+        changed = dataclasses.replace(preset, **{field.name: other})
+        if notes := changed_flags(changed, module.PRESETS):
+            assert notes == [as_flag(field.name, other)]
+            typed = read_config(module.PRESETS, ["--preset", "smoke", *notes[0].split()])
+            assert getattr(typed, field.name) == other, notes
+
+
+@pytest.mark.slow
+def test_two_seeds_and_two_protocols_leave_a_complete_run(paper, words, finished):
+    run, rows, done = finished
+    files = {path.name for path in run.iterdir()}
+    assert files >= {"config.json", "environment.json", "splits.csv", "predictions.csv", "log.txt", "models"}
+    assert "computing on" in (run / "log.txt").read_text()
+    predictions = pd.read_csv(run / "predictions.csv", keep_default_na=False)
+    place = words.index("--protocol")
+    for table in (rows, predictions, pd.read_csv(run / "splits.csv")):
+        assert {(seed, protocol) for seed, protocol in zip(table["seed"], table["protocol"], strict=True)} == {
+            (seed, protocol) for seed in (0, 1) for protocol in words[place + 1 : place + 3]
+        }
+    assert predictions["score"].between(0, 1).all()
+    assert set(RESULT_COLUMNS.split(",")) - {"clusters"} <= set(rows.columns)
+    assert "published against reproduced" in done.stdout and "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_notes_of_one_seed_are_not_in_another_seeds_rows(finished):
+    """A training's notes name the epoch that was kept once, and are those of the row's own seed."""
+    _, rows, _ = finished
+    for note in rows["note"]:
+        kept = re.findall(r"(?:^|; )((?:phase \d: )?epoch) \d+ of \d+", note)
+        assert len(kept) == len(set(kept)), note
+
+
+@pytest.mark.slow
+def test_published_keys_are_the_papers_and_extra_rows_are_called_so(paper, finished):
+    keys = pd.read_csv(ROOT / "results" / "published" / f"{paper}.csv", dtype=str)[["table", "row", "metric"]]
+    ours = finished[1][finished[1]["table"] != "extra"]
+    assert set(map(tuple, ours[["table", "row", "metric"]].values)) <= set(map(tuple, keys.values))
+
+
+@pytest.mark.slow
+def test_a_killed_run_resumes_and_equals_the_uninterrupted_one(paper, words, finished, folder, cache, command):
+    """Ctrl-C after an epoch of the second half; the same command ends with the same scores, bit for bit."""
+    epochs = len(re.findall(r": epoch \d+ of \d+: ", finished[2].stderr))
+    assert epochs > 1
+    words = [*words, "--runs", "interrupted", "--results", "interrupted-results"]
+    environment = os.environ | {"DEEPFAKE_REPRODUCTIONS_CACHE": str(cache)}
+    process = subprocess.Popen(
+        [sys.executable, *map(str, words)], cwd=folder, env=environment, stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background shell has it ignored
+    )  # fmt: skip
+    seen = 0
+    for line in process.stderr:
+        seen += bool(re.search(r": epoch \d+ of \d+: ", line))
+        if seen > epochs // 2:
+            process.send_signal(signal.SIGINT)
+            break
+    rest = process.communicate(timeout=120)[1]
+    assert process.returncode == 130 and "Traceback" not in rest, rest
+    resumed = command(folder, *words)
+    assert "resuming" in resumed.stderr
+    run = only(only(folder / "interrupted"))
+    before, after = (pd.read_csv(path / "predictions.csv", keep_default_na=False) for path in (finished[0], run))
+    pd.testing.assert_frame_equal(before, after)
+
+
+def trained_file(paper, run):
+    return f"{WEIGHTS[paper]}={run / 'models' / (WEIGHTS[paper] + '.keras')}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("label", ["real", "fake"])
+def test_one_class_is_evaluated_with_epochs_0_and_refused_for_training(paper, label, words, finished, data, command):
+    place = words.index("--data")
+    role = words[place + 1].partition("=")[0]
+    if (paper, label) == ("dcgan_inception_resnet", "fake"):
+        role = "other"  # the real faces are those of celeb; fakes under any other NAME are tested
+    base = [*words[:place], "--data", f"{role}={data(label)}", *CHEAPEST[paper], *EXTRA.get(paper, ())]
+    folder = finished[0].parents[2]
+    refused = command(folder, *base, "--runs", f"{label}-training", expect=2)
+    assert "training needs" in refused.stderr.splitlines()[-1]
+    assert not (folder / f"{label}-training").exists()
+    results = folder / f"{label}-results"
+    weights = trained_file(paper, finished[0])
+    tail = ("--epochs", "0", "--weights", weights, "--runs", f"{label}-runs", "--results", results)
+    command(folder, *[word for word in base if word != "--epochs"], *tail) if "--epochs" not in base else command(
+        folder, *base[: base.index("--epochs")], *base[base.index("--epochs") + 2 :], *tail
+    )
+    predictions = pd.read_csv(only(only(folder / f"{label}-runs")) / "predictions.csv", keep_default_na=False)
+    assert set(predictions["label"]) == {label} and set(predictions["split"]) == {"test"}
+    rows = pd.read_csv(results / f"{paper}.csv", keep_default_na=False)
+    assert set(rows["metric"]) & {"recall", "specificity", "accuracy"}
+
+
+@pytest.mark.slow
+def test_unseen_data_alone_are_evaluated(paper, words, finished, data, command):
+    """Data that the paper never trains on, of the paper's own unseen NAME where it has one."""
+    unseen = {"siamese_triplet": "pggan", "cffn_resnet": "other", "dcgan_inception_resnet": "pggan"}
+    roles = list(config_of(paper).LAYOUTS)
+    role = unseen.get(paper, roles[1])
+    folder = finished[0].parents[2]
+    command(
+        folder, command_of(paper), "--preset", "smoke", "--data", f"{role}={data('fake')}", *CHEAPEST[paper],
+        "--epochs", "0", "--weights", trained_file(paper, finished[0]), "--runs", "unseen", "--results", "unseen-results",
+        *[word for word in EXTRA.get(paper, ()) if paper == "facenet_embeddings"],
+    )  # fmt: skip
+    predictions = pd.read_csv(only(only(folder / "unseen")) / "predictions.csv", keep_default_na=False)
+    assert len(predictions) and np.isfinite(predictions["score"]).all()
+
+
+@pytest.mark.slow
+def test_a_detector_describes_itself(paper, finished):
+    """Model, protocol, seed and training data are facts in the description, for every protocol and seed."""
+    from common.detectors.description import descriptions
+
+    run, rows, _ = finished
+    known = descriptions(run)
+    predictions = pd.read_csv(run / "predictions.csv", keep_default_na=False)
+    for name, description in known.items():
+        assert description.name == name and (run / "models" / description.network).is_file()
+        assert description.model in set(predictions["model"])
+        assert description.protocol in set(predictions["protocol"]) and description.seed in (0, 1)
+        assert description.trained_on and description.preprocessing["size"] > 0
+    assert sum(description.proposed for description in known.values()) >= (paper != "dcgan_inception_resnet")
+
+
+def test_epochs_0_without_weights_is_an_error(paper, refused):
+    refused("--epochs 0 trains nothing: give --weights", command_of(paper), "--preset", "smoke", "--epochs", "0")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--data", "nonsense=/x"), "expected NAME=DIR with NAME one of"),
+        (("--seeds", "1", "1"), "--seeds: expected each value once"),
+        (("--epochs", "-1"), "--epochs: expected a number of at least 0"),
+        (("--resume", "/no/such/run"), "--resume: expected a run folder"),
+        (("--split", "0.5", "0", "0.5"), "--split: expected a number above 0"),
+    ],
+)
+def test_a_users_error_is_one_line(paper, refused, flags, message):
+    if flags[0] == "--split" and "split" not in {field.name for field in dataclasses.fields(config_of(paper).Config)}:
+        flags, message = ("--held-out", "0"), "--held-out: expected a number above 0"
+    refused(message, command_of(paper), "--preset", "smoke", *flags)
