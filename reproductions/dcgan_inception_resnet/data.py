@@ -1,60 +1,157 @@
 """Which images the two stages see: reals held out from both, reals of the detector, reals of the DCGAN alone."""
 
+from __future__ import annotations
+
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from common.data.datasets import merge, open_dataset
+from common.data.datasets import DataSet, merge, open_dataset
 from common.errors import UserError
 from common.labels import FAKE, REAL, WORDS
 from common.splits.leaks import check_splits
 from common.splits.protocols import split_images
-from reproductions.dcgan_inception_resnet.config import CELEB
+from reproductions.dcgan_inception_resnet.config import (
+    CELEB,
+    EMBEDDED,
+    GENERATOR,
+    JPEG,
+    LAYOUTS,
+    PROTOCOLS,
+    Config,
+)
+from reproductions.inputs import Batch, RunData, Split, load_data, require_weights
+
+if TYPE_CHECKING:
+    import keras
 
 log = logging.getLogger("deepfake")
 GAN_ONLY = "gan"  # in the column split: real images that only the DCGAN is trained on
 
 
 @dataclass
-class Made:
-    """What stage 1 leaves to stage 2.
+class GeneratedData:
+    """What stage 1 hands to stage 2.
 
-    images: the reals and the fakes, with the column split; samples: the folder of the fixed noise by epoch; losses: of
-    the DCGAN by epoch and batch; groups: {what made the fakes: their data set}.
+    Args:
+        images: the reals and the fakes, with the column split.
+        samples: the folder of the fixed noise by epoch.
+        generator: the DCGAN's generator; None if there is none.
+        losses: the DCGAN's, by epoch and batch; None if it was not trained.
+        notes: what a reader of numbers on these fakes must know.
+        groups: {what made the fakes: their data set}, the last epoch's generator first.
     """
 
     images: pd.DataFrame
     samples: Path
-    generator: object = None
+    generator: keras.Model | None = None
     losses: pd.DataFrame | None = None
-    notes: list = field(default_factory=list)
-    groups: dict = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    groups: dict[str, str] = field(default_factory=dict)
 
-    def add(self, folder, name, kind, splits):
-        """Add the generated images of a folder as the data set `name`: the i-th has splits[i]."""
+    def add(self, folder: Path, name: str, maker: str, splits: Sequence[str]) -> None:
+        """Add the generated images of a folder.
+
+        Args:
+            folder: with a manifest.
+            name: of the data set that they become.
+            maker: what made them, in words.
+            splits: one for each image.
+        """
         fakes = open_dataset(name, folder).images.assign(dataset=name, split=splits)
-        if "near" in self.images:  # generated anew, they are nobody's near-duplicates
+        if "near" in self.images:  # they are new: nobody's near-duplicates
             fakes["near"] = self.images["near"].max() + 1 + np.arange(len(fakes))
         self.images = pd.concat([self.images, fakes], ignore_index=True)
-        self.groups[kind] = name
+        self.groups[maker] = name
 
 
-def real_and_other(datasets, near_duplicates=None):
-    """The real images of celeb, and the fakes of other generators, each a table of images."""
-    reals = [data for data in datasets if data.role == CELEB]
-    real = merge(reals, near_duplicates) if reals else datasets[0].images.iloc[:0]
-    other = pd.concat([data.images for data in datasets], ignore_index=True)
-    return real[real["label"] == WORDS[REAL]].reset_index(drop=True), other[other["label"] == WORDS[FAKE]]
+def choose_protocols(config: Config, weights: Mapping[str, Path]) -> tuple[str, ...]:
+    """Return the protocols to report.
+
+    Args:
+        config: the run's config.
+        weights: {network: file} of --weights.
+
+    Raises:
+        UserError: if a protocol is unknown, or the flags leave a stage without a network.
+    """
+    if unknown := sorted(set(config.protocol) - set(PROTOCOLS)):
+        raise UserError(f"--protocol {' '.join(unknown)}: expected some of {', '.join(PROTOCOLS)}")
+    if config.generate:
+        if GENERATOR not in weights:
+            raise UserError(f"--generate: expected --weights {GENERATOR}=RUN/models/{GENERATOR}.keras")
+        return ()
+    require_weights(config, weights, config.models)
+    if config.epochs == 0:
+        if "paper" in config.protocol:
+            raise UserError("--protocol paper scores what was trained on, --epochs 0 trains nothing: choose heldout")
+        return ("heldout",)
+    if config.gan_epochs == 0 and GENERATOR not in weights:
+        raise UserError(f"--gan-epochs 0 trains no generator: give --weights {GENERATOR}=FILE")
+    return config.protocol or tuple(PROTOCOLS)
 
 
-def deal(reals, config, seed):
-    """The real images with the column split: train and val are the detector's, test is held out from both networks.
+def load_real_images(config: Config, protocols: Sequence[str]) -> RunData:
+    """Return the data sets and, for each seed and protocol, the real images with their splits.
 
-    The others, `gan`, are the DCGAN's alone, which is trained on train and val too. No person stands in test and
-    elsewhere, where the manifest names persons. With --epochs 0 everything is test.
+    The protocols of a seed have the same splits, since one training serves them all.
+
+    Args:
+        config: the run's config.
+        protocols: of `choose_protocols`.
+
+    Raises:
+        UserError: if there is nothing to train on, or nothing to score.
+    """
+    datasets = load_data(config, LAYOUTS, EMBEDDED, faces="haar", size=config.image_size, jpeg=JPEG)
+    celeb = [dataset for dataset in datasets if dataset.role == CELEB]
+    images = merge(celeb, config.near_duplicates) if celeb else datasets[0].images.iloc[:0]
+    reals = images[images["label"] == WORDS[REAL]].reset_index(drop=True)
+    if reals.empty and foreign_fakes(datasets).empty:
+        raise UserError(f"nothing to score: give real faces as --data {CELEB}=DIR, or fakes under any NAME")
+    splits = []
+    for seed in config.seeds:
+        parts = {"": split_real_images(reals, config, seed)}
+        splits += [Split(protocol, seed, dict(parts)) for protocol in protocols]
+    return RunData(datasets, tuple(dataset.name for dataset in celeb), splits)
+
+
+def required_batches(config: Config, splits: Sequence[Split]) -> list[Batch]:
+    """Return the batches that both stages must be able to fill.
+
+    Args:
+        config: the run's config.
+        splits: of `load_real_images`.
+    """
+    batches = []
+    if config.epochs:  # with as many fakes as reals
+        images = 2 * min(split.count("train") for split in splits)
+        batches.append(Batch("--batch-size", config.batch_size, images, "the training of a detector"))
+    if config.gan_epochs:
+        images = min(len(split.images) - split.count("test") for split in splits)
+        batches.append(Batch("--gan-batch-size", config.gan_batch_size, images, "the training of the DCGAN"))
+    return batches
+
+
+def split_real_images(reals: pd.DataFrame, config: Config, seed: int) -> pd.DataFrame:
+    """Return the real images with the column split.
+
+    `train` and `val` are the detector's, `test` is held out from both networks, and `gan` is the DCGAN's alone, which
+    is trained on train and val too. If the manifest names persons, nobody in test is in another split. With --epochs 0
+    everything is test.
+
+    Args:
+        reals: rows of a manifest.
+        config: with detector_images, held_out and validation.
+        seed: of the split.
+
+    Raises:
+        UserError: if there are too few images.
     """
     if config.epochs == 0:
         return reals.assign(split="test")
@@ -73,30 +170,39 @@ def deal(reals, config, seed):
     return reals.assign(split=splits)
 
 
-def compression(reals, match_jpeg):
-    """How generated images are to be compressed, in turn: None is PNG; with match_jpeg as the real files are."""
-    if not match_jpeg:
-        return (None,)
-    from reproductions.dcgan_inception_resnet.fakes import jpeg_settings
-
-    return tuple(jpeg_settings(reals["file"]))
+def foreign_fakes(datasets: Sequence[DataSet]) -> pd.DataFrame:
+    """Return the fakes of other generators: all that the data sets have."""
+    images = pd.concat([dataset.images for dataset in datasets], ignore_index=True)
+    return images[images["label"] == WORDS[FAKE]]
 
 
-def others_for_test(images, known):
-    """The fakes of other generators, as test images: of each no more, chosen by their bytes, than there are held-out
-    real images in `known`, all without any; copies of `known` images are left out."""
-    copies = images["sha256"].isin(known.loc[known["sha256"] != "", "sha256"])
+def add_foreign_fakes(images: pd.DataFrame, fakes: pd.DataFrame) -> pd.DataFrame:
+    """Return the images of a run with the fakes of other generators as test images.
+
+    Of each generator as many are taken, chosen by their bytes, as there are held-out real images, or all if there are
+    none. Copies of the run's images are left out.
+
+    Args:
+        images: the reals and the run's own fakes, with the column split.
+        fakes: of `foreign_fakes`.
+
+    Raises:
+        UserError: if an image or a person of the test split is in another one too.
+    """
+    copies = fakes["sha256"].isin(images.loc[images["sha256"] != "", "sha256"])
     if copies.any():
         log.warning("%d fakes of other generators left out, they are copies of images of this run", copies.sum())
-    count = ((known["label"] == WORDS[REAL]) & (known["split"] == "test")).sum() or len(images)
-    chosen = images[~copies].sort_values("sha256").groupby("dataset", sort=False).head(count)
-    return chosen.assign(split="test").sort_index()
+    count = ((images["label"] == WORDS[REAL]) & (images["split"] == "test")).sum() or len(fakes)
+    chosen = fakes[~copies].sort_values("sha256").groupby("dataset", sort=False).head(count)
+    together = pd.concat([images, chosen.assign(split="test").sort_index()], ignore_index=True)
+    check_splits(together, together["split"].replace(GAN_ONLY, "train"), _protocol(together))
+    return together
 
 
-def check(images):
-    """UserError where an image, or a person, of the test split stands in another one too."""
-    splits = images["split"].replace(GAN_ONLY, "train")
-    check_splits(images, splits, _protocol(images))
+def fake_groups(images: pd.DataFrame, own: Mapping[str, str]) -> dict[str, str]:
+    """Return {what made the fakes: their data set} of all images, the run's own generators first."""
+    datasets = images.loc[images["label"] == WORDS[FAKE], "dataset"].unique()
+    return dict(own) | {f"other fakes ({name})": name for name in datasets if name not in own.values()}
 
 
 def _protocol(images):

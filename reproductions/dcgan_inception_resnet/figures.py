@@ -1,55 +1,70 @@
 """Figures 5 to 10 of the paper, and the fixed noise over the epochs as a grid and as a GIF."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from PIL import Image
 
 from common.evaluation.figures import CURVES, confusion_figure, history_figure, new_figure, save_figure
 from common.files import atomic_path
+from common.runs.folder import Run
 from reproductions.dcgan_inception_resnet.config import PROTOCOLS
-from reproductions.dcgan_inception_resnet.gan import LOSSES, generate
+from reproductions.dcgan_inception_resnet.data import GeneratedData, fake_groups
+from reproductions.dcgan_inception_resnet.dcgan import LOSSES
+from reproductions.dcgan_inception_resnet.gan import generate
 from reproductions.dcgan_inception_resnet.gan_training import SAMPLES
+from reproductions.inputs import Split
 
 ROWS = 10  # epochs that the grid shows
 GRID = 8  # faces in a row and in a column of Figure 8
 SCALE = 2  # pixels of the GIF for one of the image
 
 
-def draw_figures(outcomes, made, run):
-    """Write the figures that the outcomes of one seed, and stage 1 (a Made), have the data for into figures/."""
-    losses = made.losses
-    if losses is not None:
-        strips = {epoch: _pixels(made.samples / f"epoch-{epoch:04d}.png") for epoch in losses["epoch"].unique()}
-        last, tenth = max(strips), min(10, max(strips))
-        _pictures(
-            _cut(strips[tenth]), 1, run.path("figures", "figure_05_samples.png"), f"Figure 5: samples, epoch {tenth}"
-        )
-        for number, epoch in ((6, min(strips)), (7, last)):
-            file = run.path("figures", f"figure_{number:02d}_loss_epoch_{epoch:02d}.png")
-            _loss_figure(losses[losses["epoch"] == epoch], file, f"Figure {number}: loss, epoch {epoch}")
-        _over_epochs(strips, run.path("figures", "samples_over_epochs.png"))
-        _animate(strips, run.path("figures", "samples_over_epochs.gif"))
-    if made.generator is not None:
-        faces = np.concatenate(list(generate(made.generator, GRID * GRID, outcomes[0].seed)))
+def draw_figures(splits: Sequence[Split], generated: GeneratedData, run: Run) -> None:
+    """Write the figures that one seed has the data for into the run's figures/.
+
+    Args:
+        splits: the protocols of the seed, with their predictions; the first one with the histories.
+        generated: of stage 1.
+        run: the run's folder.
+    """
+    if generated.losses is not None:
+        _draw_training(generated, run)
+    if generated.generator is not None:
+        faces = np.concatenate(list(generate(generated.generator, GRID * GRID, splits[0].seed)))
         _pictures(faces, GRID, run.path("figures", "figure_08_generated.png"), "Figure 8: generated faces")
-    histories = {name: each for name, each in outcomes[0].histories.items() if "val_accuracy" in each}
+    histories = {name: history for name, history in splits[0].histories.items() if "val_accuracy" in history}
     for quantity in ("accuracy", "loss") if histories else ():
         history_figure(histories, quantity, run.path("figures", f"figure_09_{quantity}.png"), f"Figure 9: {quantity}")
-    confusion_figure(
-        pd.concat(_measured(outcome, made) for outcome in outcomes), run.path("figures", "figure_10_confusion.png"),
-        "Figure 10: confusion matrices",
-    )  # fmt: skip
+    measured = pd.concat(_measured(split, generated) for split in splits)
+    confusion_figure(measured, run.path("figures", "figure_10_confusion.png"), "Figure 10: confusion matrices")
 
 
-def _measured(outcome, made):
-    """The predictions that a protocol measures, named by model and protocol: reals and the own generator's fakes."""
-    table = pd.concat(outcome.predictions)
-    own = list(made.groups.values())[:1] or table["dataset"].unique()  # nothing generated: all fakes that there are
-    chosen = table["split"].isin(PROTOCOLS[outcome.protocol]) & (
-        (table["label"] == "real") | table["dataset"].isin(own)
-    )
-    table = table[chosen]
-    return table.assign(model=table["model"] + ", " + outcome.protocol)
+def _draw_training(generated, run):
+    """Draw Figures 5 to 7, and the fixed noise over the epochs."""
+    losses = generated.losses
+    strips = {epoch: _pixels(generated.samples / f"epoch-{epoch:04d}.png") for epoch in losses["epoch"].unique()}
+    last, tenth = max(strips), min(10, max(strips))
+    samples = np.stack(np.split(strips[tenth], SAMPLES, axis=1))  # (5, S, S, 3)
+    _pictures(samples, 1, run.path("figures", "figure_05_samples.png"), f"Figure 5: samples, epoch {tenth}")
+    for number, epoch in ((6, min(strips)), (7, last)):
+        file = run.path("figures", f"figure_{number:02d}_loss_epoch_{epoch:02d}.png")
+        _loss_figure(losses[losses["epoch"] == epoch], file, f"Figure {number}: loss, epoch {epoch}")
+    _over_epochs(strips, run.path("figures", "samples_over_epochs.png"))
+    _animate(strips, run.path("figures", "samples_over_epochs.gif"))
+
+
+def _measured(split, generated):
+    """The predictions that a protocol measures, named by model and protocol: reals, and the first generator's fakes.
+
+    Without any generated images it is all fakes, of whatever generator.
+    """
+    table = split.table()
+    own = list(generated.groups.values())[:1] or list(fake_groups(table, {}).values())
+    table = table[table["split"].isin(PROTOCOLS[split.protocol])]
+    table = table[(table["label"] == "real") | table["dataset"].isin(own)]
+    return table.assign(model=table["model"] + ", " + split.protocol)
 
 
 def _loss_figure(losses, path, title):
@@ -64,7 +79,7 @@ def _loss_figure(losses, path, title):
 
 
 def _pictures(images, rows, path, title):
-    """uint8 (n, S, S, 3) in a grid of so many rows."""
+    """Draw uint8 (n, S, S, 3) as a grid with a number of rows."""
     columns = len(images) // rows
     grid = np.concatenate([np.concatenate(list(images[i * columns : (i + 1) * columns]), axis=1) for i in range(rows)])
     figure, axes = new_figure(width=max(3.2, 0.75 * columns), height=max(1.0, 0.75 * rows), title=title)
@@ -74,7 +89,7 @@ def _pictures(images, rows, path, title):
 
 
 def _over_epochs(strips, path):
-    """Rows of the grid: epochs, evenly spaced up to the last; columns: the fixed noise."""
+    """Draw a grid. Rows: epochs, evenly spaced up to the last; columns: the fixed noise."""
     epochs = list(strips)
     shown = [epochs[place] for place in np.unique(np.linspace(0, len(epochs) - 1, ROWS).round().astype(int))]
     figure, axes = new_figure(len(shown), 1, 0.9 * SAMPLES, 0.86, "The same noise after some epochs")
@@ -100,7 +115,3 @@ def _animate(strips, path):
 def _pixels(path):
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB"))
-
-
-def _cut(strip):
-    return np.stack(np.split(strip, SAMPLES, axis=1))

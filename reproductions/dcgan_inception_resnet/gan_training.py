@@ -1,6 +1,8 @@
-"""Stage 1: the DCGAN learns the real faces; losses, samples and checkpoints of every epoch."""
+"""Stage 1: the DCGAN learns the real faces; losses, samples and checkpoints of each epoch."""
 
 import logging
+from collections.abc import Mapping
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -8,112 +10,142 @@ import pandas as pd
 from PIL import Image
 
 from common.data.pipeline import Images, Preprocessing
+from common.detectors.store import save_network
 from common.errors import UserError
 from common.files import atomic_path, sha256, write_csv
-from reproductions.dcgan_inception_resnet.config import DISCRIMINATOR, GENERATOR
-from reproductions.dcgan_inception_resnet.gan import DCGAN, LOSSES, checkpoints, diverged, generate
+from common.training.initial_weights import load_initial_weights
+from common.training.supervised import Training
+from reproductions.dcgan_inception_resnet.config import DISCRIMINATOR, GENERATOR, Config
+from reproductions.dcgan_inception_resnet.dcgan import DCGAN, LOSSES, checkpoints, diverged
+from reproductions.dcgan_inception_resnet.gan import generate
 
 log = logging.getLogger("deepfake")
-SAMPLES = 5  # Sec. IV-C: after every epoch
+SAMPLES = 5  # Sec. IV-C: after each epoch
 
 
-def train_gan(reals, config, strategy, weights, state, samples, seed):
-    """Train the DCGAN on `reals`, a table with the column file; go on from the latest checkpoint in `state`.
+def train_gan(
+    reals: pd.DataFrame, config: Config, training: Training, weights: Mapping[str, Path], samples: Path
+) -> tuple[keras.Model, pd.DataFrame | None, list[str]]:
+    """Train the DCGAN, or load its generator with --gan-epochs 0.
 
-    weights: {network: a file to start from}; samples: the folder where five images of fixed noise are put after every
-    epoch, epoch-0001.png and so on. Returns (generator, losses or None, notes): losses is a table of epoch, batch,
-    generator_loss, discriminator_loss. With --gan-epochs 0 the generator is that of `weights`.
-    UserError if a loss is no longer a finite number.
+    Args:
+        reals: the images to learn, with the columns file and label.
+        config: the run's config.
+        training: its devices, seed and folder, whose latest checkpoint is resumed.
+        weights: {generator or discriminator: a file to start from}.
+        samples: the folder for five images of fixed noise after each epoch, epoch-0001.png and so on.
+
+    Returns:
+        (generator, losses or None, notes): losses by epoch, batch, generator_loss and discriminator_loss.
+
+    Raises:
+        UserError: if a loss is no longer a finite number, or a file does not fit.
     """
     notes = [f"{name} of {file.name} ({sha256(file)[:12]})" for name, file in weights.items()]
     if config.gan_epochs == 0:
         return load_generator(weights[GENERATOR], config.image_size), None, notes
     images = Images(reals, Preprocessing(config.image_size, scale=1 / 127.5, offset=-1.0))  # [-1, 1]: Sec. III-B
-    keras.utils.set_random_seed(seed)
-    with strategy.scope():
+    with training.scope():
         gan = DCGAN(
             config.image_size, config.gan_width, config.gan_learning_rate, config.gan_beta_1, config.gan_pooling,
-            jit=config.jit == "on",
+            jit=training.jit == "on",
         )  # fmt: skip
         for name, file in weights.items():
-            _start(getattr(gan, name), file)
-    done = gan.restore(state)
+            load_initial_weights(getattr(gan, name), file, f"--weights {name}")
+    done = gan.restore(training.folder)
     if done:
-        log.info("DCGAN: going on after epoch %d of %d", done, config.gan_epochs)
+        log.info("DCGAN: resuming after epoch %d of %d", done, config.gan_epochs)
     for epoch in range(done, config.gan_epochs):
-        losses = gan.train_epoch(images.training_batches(config.gan_batch_size, seed, epoch), seed, epoch)
-        if problem := diverged(losses):
-            log.warning("DCGAN: epoch %d: %s", epoch + 1, problem)
-        if not np.isfinite(losses[LOSSES].to_numpy()).all():
-            raise UserError(
-                f"the DCGAN diverged in epoch {epoch + 1}: {diverged(losses)}; lower --gan-learning-rate, now "
-                f"{config.gan_learning_rate:g} (Radford et al. take 0.0002)"
-            )
-        losses.insert(0, "epoch", epoch + 1)
-        write_csv(losses, state / f"losses-{epoch + 1:04d}.csv")
-        _save_strip(next(generate(gan.generator, SAMPLES, seed)), samples / f"epoch-{epoch + 1:04d}.png")
-        gan.save(state, epoch + 1, config.checkpoint_every)
+        losses = _train_epoch(gan, images, config, training, epoch)
+        _save_strip(next(generate(gan.generator, SAMPLES, training.seed)), samples / f"epoch-{epoch + 1:04d}.png")
+        gan.save(training.folder, epoch + 1, config.checkpoint_every)
         log.info("DCGAN: epoch %d of %d: %s", epoch + 1, config.gan_epochs, _in_words(losses))
-    losses = pd.concat([pd.read_csv(file) for file in sorted(state.glob("losses-*.csv"))], ignore_index=True)
-    losses = losses[losses["epoch"] <= config.gan_epochs]
-    problems = [epoch for epoch, each in losses.groupby("epoch") if diverged(each)]
-    if problems:
-        notes.append(f"DCGAN: the discriminator's loss is about 0 in {len(problems)} of {config.gan_epochs} epochs")
+    losses = _stored_losses(training.folder, config.gan_epochs)
+    collapsed = [epoch for epoch, of_epoch in losses.groupby("epoch") if diverged(of_epoch)]
+    if collapsed:
+        notes.append(f"DCGAN: the discriminator's loss is about 0 in {len(collapsed)} of {config.gan_epochs} epochs")
     return gan.generator, losses, notes
 
 
-def keep_models(state, models, suffix):
+def keep_models(checkpoint_folder: Path, models: Path, suffix: str) -> dict[int, Path]:
     """Copy the networks of the kept checkpoints, without their optimizers, into a run's models/.
 
-    generator.keras and discriminator.keras are the last epoch's, generator-epoch-0010.keras that of an earlier one.
-    Returns the earlier ones as {epoch: file}.
+    generator.keras and discriminator.keras are the last epoch's, generator-epoch-0010.keras is that of an earlier one.
+
+    Args:
+        checkpoint_folder: of `train_gan`.
+        models: the run's models/.
+        suffix: what the names of this seed end with.
+
+    Returns:
+        The earlier generators as {epoch: file}.
     """
-    found = checkpoints(state)
-    last = max(found)
+    paths = checkpoints(checkpoint_folder)
+    last = max(paths)
     for name in (GENERATOR, DISCRIMINATOR):
-        _copy(found[last] / f"{name}.keras", models / f"{name}{suffix}.keras")
+        _copy(paths[last] / f"{name}.keras", models / f"{name}{suffix}.keras")
     earlier = {}
-    for epoch in sorted(set(found) - {last}):
+    for epoch in sorted(set(paths) - {last}):
         earlier[epoch] = models / f"{GENERATOR}{suffix}-epoch-{epoch:04d}.keras"
-        _copy(found[epoch] / f"{GENERATOR}.keras", earlier[epoch])
+        _copy(paths[epoch] / f"{GENERATOR}.keras", earlier[epoch])
     return earlier
 
 
-def load_generator(file, image_size=None):
-    """A trained generator from a .keras file; UserError if it is none, or makes images of another size."""
-    network = _load(file, GENERATOR)
+def load_generator(file: Path, image_size: int | None = None) -> keras.Model:
+    """Load a trained generator.
+
+    Args:
+        file: a .keras file.
+        image_size: the size that its images must have; None: any.
+
+    Raises:
+        UserError: if the file is not a generator, or makes images of another size.
+    """
+    try:
+        network = keras.models.load_model(file, compile=False)
+    except (ValueError, OSError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"--weights {GENERATOR}={file}: expected a .keras file of this suite: {reason}") from error
+    if network.name != GENERATOR:
+        raise UserError(f"--weights {GENERATOR}={file}: expected a {GENERATOR}, got a network named {network.name}")
     size = network.output_shape[1]
     if image_size and size != image_size:
         raise UserError(f"--weights {GENERATOR}={file} makes images of {size} px; give --image-size {size}")
     return network
 
 
-def _load(file, name):
-    try:
-        network = keras.models.load_model(file, compile=False)
-    except (ValueError, OSError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"--weights {name}={file}: expected a .keras file of this suite: {reason}") from error
-    if network.name != name:
-        raise UserError(f"--weights {name}={file}: expected a {name}, the file holds a network named {network.name}")
-    return network
+def losses_by_epoch(losses: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean losses of each epoch, for history.csv.
+
+    Args:
+        losses: of `train_gan`.
+    """
+    return losses.drop(columns="batch").groupby("epoch", as_index=False).mean()
 
 
-def _start(network, file):
-    given = _load(file, network.name)
-    shapes = [[weight.shape for weight in each.weights] for each in (network, given)]
-    if shapes[0] != shapes[1]:
+def _train_epoch(gan, images, config, training, epoch):
+    """Train one epoch and store its losses, which a resumed run reads again."""
+    batches = images.training_batches(config.gan_batch_size, training.seed, epoch)
+    losses = gan.train_epoch(batches, training.seed, epoch)
+    if problem := diverged(losses):
+        log.warning("DCGAN: epoch %d: %s", epoch + 1, problem)
+    if not np.isfinite(losses[LOSSES].to_numpy()).all():
         raise UserError(
-            f"--weights {network.name}={file}: expected {network.count_params():,} parameters, got "
-            f"{given.count_params():,}; --image-size, --gan-width and --gan-pooling must be those it was trained with"
+            f"the DCGAN diverged in epoch {epoch + 1}: {problem}; lower --gan-learning-rate, now "
+            f"{config.gan_learning_rate:g} (Radford et al. take 0.0002)"
         )
-    network.set_weights(given.get_weights())
+    losses.insert(0, "epoch", epoch + 1)
+    write_csv(losses, training.folder / f"losses-{epoch + 1:04d}.csv")
+    return losses
+
+
+def _stored_losses(folder, epochs):
+    losses = pd.concat([pd.read_csv(file) for file in sorted(folder.glob("losses-*.csv"))], ignore_index=True)
+    return losses[losses["epoch"] <= epochs]
 
 
 def _copy(source, target):
-    network = keras.models.load_model(source, compile=False)
-    with atomic_path(target) as temporary:
-        network.save(temporary, include_optimizer=False)
+    save_network(keras.models.load_model(source, compile=False), target)
 
 
 def _save_strip(images, path):

@@ -1,0 +1,202 @@
+"""The DCGAN's training step on any number of devices, its noise and its checkpoints.
+
+Radford, Metz, Chintala 2016, doi:10.48550/arXiv.1511.06434. The noise is drawn on the host for the whole batch as a
+function of (seed, epoch, step): replicas get different noise, several of them train exactly as one, and a training that
+was stopped resumes as if it had not been.
+"""
+
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from tqdm import tqdm
+
+from common.data.image_reader import explain_damaged_images
+from common.errors import UserError
+from common.files import atomic_folder
+from reproductions.dcgan_inception_resnet.config import DISCRIMINATOR, GENERATOR
+from reproductions.dcgan_inception_resnet.gan import NOISE, discriminator, generator
+
+LOSSES = [f"{network}_loss" for network in (GENERATOR, DISCRIMINATOR)]
+COLLAPSE_LOSS = 0.01  # below it the discriminator is right with p > 0.99 on both classes; at chance its loss is 2 ln 2
+
+
+class DCGAN:
+    """Both networks, each with its own Adam. Build it in a strategy's scope; the batch is the global one.
+
+    Args:
+        image_size, width: as for `generator`.
+        learning_rate, beta_1: Adam's, of both; the paper prints 0.002, Radford et al. take 0.0002 and 0.5.
+        pooling: as for `discriminator`.
+        jit: whether XLA compiles the step.
+
+    Attributes:
+        generator, discriminator: keras.Model, each with its optimizer.
+    """
+
+    def __init__(
+        self,
+        image_size: int = 128,
+        width: float = 1.0,
+        learning_rate: float = 2e-4,
+        beta_1: float = 0.5,
+        pooling: bool = True,
+        jit: bool = False,
+    ):
+        self._strategy = tf.distribute.get_strategy()
+        synchronized = self._strategy.num_replicas_in_sync > 1
+        self.generator = generator(image_size, width, synchronized)
+        self.discriminator = discriminator(image_size, width, synchronized, pooling)
+        for network in self._networks:
+            # Compiled, a network is saved with its optimizer, which scales the loss where float16 asks for it.
+            network.compile(keras.optimizers.Adam(learning_rate, beta_1=beta_1))
+            network.optimizer.build(network.trainable_variables)
+        on_replica = tf.function(self._step_on_replica, jit_compile=jit)
+
+        @tf.function
+        def step(images, noise):
+            losses = self._strategy.run(on_replica, (images, noise))
+            return self._strategy.reduce("sum", losses, axis=None)
+
+        self._step = step
+
+    @explain_damaged_images()
+    def train_epoch(self, batches: tf.data.Dataset, seed: int, epoch: int) -> pd.DataFrame:
+        """Train on one epoch of full batches.
+
+        Args:
+            batches: (images (B, S, S, 3) in [-1, 1], labels that are not used), of Images.training_batches.
+            seed: of the noise.
+            epoch: from 0.
+
+        Returns:
+            The losses before each step: batch (from 1), generator_loss, discriminator_loss.
+
+        Raises:
+            UserError: if an image is damaged.
+        """
+        batches = self._strategy.experimental_distribute_dataset(with_noise(batches, seed, epoch))
+        # Losses stay on the device until the epoch is over: fetching each would make the device wait for us.
+        losses = [self._step(*batch) for batch in tqdm(batches, f"DCGAN, epoch {epoch + 1}", leave=False, disable=None)]
+        losses = pd.DataFrame(np.array([loss.numpy() for loss in losses]).reshape(-1, 2), columns=LOSSES)
+        losses.insert(0, "batch", np.arange(1, len(losses) + 1))
+        return losses
+
+    def save(self, folder: Path, epoch: int, keep_every: int = 10) -> None:
+        """Write the state after an epoch to folder/epoch-0010/, whole or not at all.
+
+        It has generator.keras and discriminator.keras, each with its optimizer. Earlier checkpoints are then removed,
+        except those of multiples of `keep_every`: the paper exports every tenth (Sec. IV-A).
+
+        Args:
+            folder: of the checkpoints.
+            epoch: the number of epochs that were trained.
+            keep_every: epochs between two checkpoints that are kept.
+        """
+        with atomic_folder(folder / f"epoch-{epoch:04d}") as temporary:
+            for network in self._networks:
+                network.save(temporary / f"{network.name}.keras")
+        for earlier, path in checkpoints(folder).items():
+            if earlier < epoch and earlier % keep_every:
+                shutil.rmtree(path)
+
+    def restore(self, folder: Path) -> int:
+        """Resume from the latest checkpoint in a folder.
+
+        Args:
+            folder: of the checkpoints.
+
+        Returns:
+            The number of epochs that were trained, 0 without a checkpoint.
+
+        Raises:
+            UserError: if the checkpoint is damaged or of another network.
+        """
+        paths = checkpoints(folder)
+        if not paths:
+            return 0
+        epoch = max(paths)
+        for network in self._networks:
+            file = paths[epoch] / f"{network.name}.keras"
+            try:
+                network.load_weights(file)
+            except (ValueError, OSError, KeyError, zipfile.BadZipFile) as error:
+                reason = str(error).strip().splitlines()[0]
+                raise UserError(
+                    f"{file}: expected a {network.name} {network.input_shape} -> {network.output_shape} of this width "
+                    f"({reason}); remove the folder {paths[epoch]} to resume from the checkpoint before"
+                ) from error
+        return epoch
+
+    @property
+    def _networks(self):
+        return self.generator, self.discriminator
+
+    def _step_on_replica(self, images, noise):
+        """One step of both players from the same point. Returns this replica's share of both losses, float32 (2,).
+
+        Sigmoid cross-entropy, the generator's in its non-saturating form (Goodfellow et al. 2014, Sec. 3): with
+        logit x, softplus(-x) = -log D and softplus(x) = -log(1 - D).
+        """
+        examples = tf.shape(noise)[0] * self._strategy.num_replicas_in_sync
+        with tf.GradientTape(persistent=True) as tape:
+            fakes = self.generator(noise, training=True)
+            real = self.discriminator(images, training=True)  # (b, 1)
+            fake = self.discriminator(fakes, training=True)  # (b, 1)
+            per_example = tf.nn.softplus(-fake), tf.nn.softplus(-real) + tf.nn.softplus(fake)
+            losses = [tf.reduce_sum(loss) / tf.cast(examples, tf.float32) for loss in per_example]
+            scaled = [network.optimizer.scale_loss(loss) for network, loss in zip(self._networks, losses, strict=True)]
+        gradients = [
+            tape.gradient(loss, network.trainable_variables)
+            for network, loss in zip(self._networks, scaled, strict=True)
+        ]
+        for network, gradient in zip(self._networks, gradients, strict=True):
+            network.optimizer.apply(gradient, network.trainable_variables)
+        return tf.stack(losses)
+
+
+def checkpoints(folder: Path) -> dict[int, Path]:
+    """Return the complete checkpoints in a folder as {epochs trained: path}, in order."""
+    return {int(path.name.removeprefix("epoch-")): path for path in sorted(folder.glob("epoch-*"))}
+
+
+def diverged(losses: pd.DataFrame) -> str:
+    """Return what went wrong in an epoch, in words; empty if nothing did.
+
+    Args:
+        losses: of `DCGAN.train_epoch`.
+    """
+    unbounded = ~np.isfinite(losses[LOSSES].to_numpy()).all(axis=1)
+    if unbounded.any():
+        return f"a loss is not a finite number from batch {losses['batch'].iloc[unbounded.argmax()]} on"
+    median = losses["discriminator_loss"].median()
+    if median < COLLAPSE_LOSS:
+        return f"the discriminator's loss is about 0 (median {median:.2g}): the generator learns nothing from it"
+    return ""
+
+
+def with_noise(batches: tf.data.Dataset, seed: int, epoch: int) -> tf.data.Dataset:
+    """Replace the labels of batches by noise, a function of (seed, epoch, step) whatever the devices.
+
+    Args:
+        batches: (images (B, S, S, 3), labels).
+        seed: of the run.
+        epoch: from 0.
+
+    Returns:
+        (images, z), z float32 (B, 100) in [-1, 1].
+    """
+    base = int(np.random.default_rng([seed, epoch, 3]).integers(2**31))
+
+    def add(step: tf.Tensor, batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        images, _ = batch
+        shape = (tf.shape(images)[0], NOISE)
+        seeds = tf.stack([tf.constant(base, tf.int64), step])
+        return images, tf.random.stateless_uniform(shape, seeds, -1.0, 1.0)
+
+    return batches.enumerate().map(add).prefetch(tf.data.AUTOTUNE)
