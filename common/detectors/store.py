@@ -15,6 +15,7 @@ import skops.io
 from scipy.special import expit
 
 import common.layers  # noqa: F401  registers what our networks are saved with
+from common.data.image_reader import explain_damaged_images
 from common.detectors.description import Description, descriptions
 from common.errors import UserError
 from common.files import atomic_path, write_json
@@ -35,6 +36,7 @@ class Detector:
     network: keras.Model
     classifier: Any = None
 
+    @explain_damaged_images()
     def score(self, batches: Any, count: int) -> np.ndarray:
         """Return scores.
 
@@ -44,6 +46,9 @@ class Detector:
 
         Returns:
             float64 (count,), in [0, 1].
+
+        Raises:
+            UserError: if an image is damaged.
         """
         return self.score_outputs(self.network.predict(batches, verbose=0)[:count])
 

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from common.data.image_reader import explain_damaged_images
 from common.errors import UserError
 from common.files import atomic_path, read_json, write_json
 from common.library_internals import all_layers
@@ -40,6 +41,7 @@ class TrainingPlan:
     patience: int | None = None
 
 
+@explain_damaged_images()
 def fit(
     model: keras.Model,
     batches: Callable[[int], tf.data.Dataset],
@@ -67,7 +69,7 @@ def fit(
         The history, one row an epoch.
 
     Raises:
-        UserError: if the loss is no longer a finite number.
+        UserError: if the loss is no longer a finite number, or an image is damaged.
     """
     folder = Path(folder)
     state = _State.read(folder)
@@ -110,8 +112,13 @@ def best_epoch(history: pd.DataFrame, monitor: str) -> int:
     return int(history["epoch"].iloc[place])
 
 
+@explain_damaged_images()
 def predict(model: keras.Model, batches: Any, count: int) -> np.ndarray:
-    """Return the model's output for the first `count` images of `batches`, float32 (count, outputs)."""
+    """Return the model's output for the first `count` images of `batches`, float32 (count, outputs).
+
+    Raises:
+        UserError: if an image is damaged.
+    """
     return np.asarray(model.predict(batches, verbose=0)[:count], np.float32)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from keras import layers
 from sklearn.neighbors import KNeighborsClassifier
 
+from common.data.image_reader import explain_damaged_images
 from common.errors import UserError
 from common.layers import l2_normalize
 from common.networks.backbones import backbone
@@ -33,6 +34,7 @@ class Statistics:
     deviation: tuple[float, float, float]
 
 
+@explain_damaged_images()
 def channel_statistics(batches, count):
     """The Statistics of the first `count` images of `batches`, any dtype (B, H, W, 3), pixels in [0, 255].
 
