@@ -53,6 +53,20 @@ class Above:
 
 
 @dataclass(frozen=True)
+class Below:
+    """A number below `bound`; of a tuple, each of its numbers."""
+
+    bound: float
+
+    @property
+    def expected(self) -> str:
+        return f"a number below {self.bound:g}"
+
+    def allows(self, value: Any) -> bool:
+        return all(number < self.bound for number in _numbers(value))
+
+
+@dataclass(frozen=True)
 class AtMost:
     """A number of at most `most`; of a tuple, each of its numbers."""
 
