@@ -1,11 +1,54 @@
-"""Private parts of Keras and scikit-learn that the suite uses, each in one function; a test says what would break."""
+"""All uses of private parts of Keras and scikit-learn, one function each; their tests say what breaks without them."""
+
+from collections.abc import Callable
+from typing import Any
 
 import keras
+import numpy as np
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.svm import SVC
+
+SKLEARN_TREE = "sklearn.tree._tree.Tree"  # the type inside every fitted tree and forest, as .skops files name it
 
 
 def all_layers(model: keras.Model) -> list[keras.Layer]:
-    """Return the layers of a model and of the models within it, without the models themselves at the top.
+    """Return the layers of a model and of everything nested in it, nested models included, the model itself excluded.
 
-    Keras has no public way to visit nested layers; `Model._flatten_layers` is what its own `summary` uses.
+    Keras has no public way to visit nested layers; `Model._flatten_layers` is what its own `summary` uses. Its order
+    matters: the states of random layers are derived from their places in it.
     """
     return list(model._flatten_layers(include_self=False))
+
+
+def run_layer_by_layer(model: keras.Model, inputs: Any, step: Callable[[Any], Callable[..., Any]]) -> Any:
+    """Call a functional model with a replacement for each of its operations.
+
+    `keras.models.clone_model(call_function=...)` is public but does not reach layers of nested models.
+
+    Args:
+        model: a functional model.
+        inputs: its inputs.
+        step: maps an operation (a layer, a nested model, a bare op) to the function that is called in place of it.
+
+    Returns:
+        The outputs of the model.
+    """
+    return model._run_through_graph(inputs, operation_fn=step)
+
+
+def variable_index(optimizer: keras.optimizers.Optimizer, variable: Any) -> int:
+    """Return the position of a variable among those that the optimizer was built with.
+
+    Every `update_step` of Keras's own optimizers finds its momenta by it.
+    """
+    return optimizer._get_variable_index(variable)
+
+
+def rbf_gamma(classifier: SVC) -> float:
+    """Return the gamma of a fitted RBF SVC as a number; the public `gamma` may be the word `scale`."""
+    return classifier._gamma
+
+
+def neighbour_points(classifier: KNeighborsClassifier) -> tuple[np.ndarray, np.ndarray]:
+    """Return what a nearest-neighbour classifier was fitted on: float (n, d), and indices of `classes_`, int (n,)."""
+    return classifier._fit_X, classifier._y

@@ -207,10 +207,9 @@ def draw_splits(datasets: list[DataSet], trained: tuple[str, ...], config: Any) 
 def default_protocols(images: pd.DataFrame, config: Any) -> list[str]:
     """Return the requested protocols, or all that `images` can be split by for every seed.
 
-    With --epochs 0 and images that no protocol can split (one class, a handful, none) it is the requested ones, or
-    `frame`: everything is test.
+    With --epochs 0, images that no protocol can split (one class, a handful, none) are all test, under `frame`.
     """
-    return choose_protocols(images, config.protocol, config.seeds, config.split, training=config.epochs > 0)
+    return choose_protocols(images, config.protocol, config.seeds, config.split, training=bool(config.epochs))
 
 
 def draw_protocol(images: pd.DataFrame, protocol: str, seed: int, fractions) -> tuple[pd.Series, str]:
@@ -275,7 +274,7 @@ def resolve_imagenet_weights(backbone: str, config: RunOptions, model: str) -> t
     Returns:
         (what the backbone starts from: `imagenet`, `none` or a folder; notes).
     """
-    from common.networks.backbones import WeightsUnavailable, find_weights
+    from common.networks.weights import WeightsUnavailable, find_weights
 
     chosen = config.imagenet_weights
     try:

@@ -25,6 +25,7 @@ class Description:
         width: the factor on the network's filters; None if it has none.
         protocol: how its training images were split.
         seed: of its training.
+        part: the case or fold, if a run trains the model several times under one protocol and seed.
         trained_on: {data set: fingerprint} of its training images; empty if they are not known.
         name: the file's name without its suffix, unique in a run.
         network: the .keras file, which several descriptions can share.
@@ -41,6 +42,7 @@ class Description:
     width: float | None = None
     protocol: str = ""
     seed: int | None = None
+    part: str = ""
     trained_on: dict[str, str] = field(default_factory=dict)
     name: str = ""
     network: str = ""
@@ -71,17 +73,26 @@ def descriptions(run: str | Path) -> dict[str, Description]:
 
 
 def _with_training(run: Path, documents: dict[str, dict]) -> dict[str, dict]:
-    """Add model, protocol and seed to the descriptions of a run from before they were stored.
+    """Add model, protocol, seed and part to the descriptions of a run from before they were stored.
 
     Such a run named its detectors MODEL, and after its first protocol and seed MODEL-PROTOCOL-seedN or MODEL-seedN; its
-    predictions.csv has all three as columns.
+    predictions.csv has all three as columns. Models of a second case ended with it.
     """
+    cases = _cases(run / "splits.csv")
     names: dict[str, dict] = {}
     table = run / "predictions.csv"
     if table.is_file():
         columns = pd.read_csv(table, usecols=["model", "protocol", "seed"]).drop_duplicates()
         for model, protocol, seed in columns.itertuples(index=False):
-            facts = {"model": model, "protocol": protocol, "seed": int(seed)}
+            part = next((case for case in cases if model.endswith(f"-{case}")), cases[0] if cases else "")
+            facts = {"model": model, "protocol": protocol, "seed": int(seed), "part": part}
             for name in (model, f"{model}-{protocol}-seed{seed}", f"{model}-seed{seed}"):
                 names.setdefault(name, facts)
     return {name: {"model": name} | names.get(name, {}) | document for name, document in documents.items()}
+
+
+def _cases(table: Path) -> list[str]:
+    """Return the names in the column `case` of a splits.csv, if it has one."""
+    if not table.is_file() or "case" not in pd.read_csv(table, nrows=0):
+        return []
+    return list(pd.read_csv(table, usecols=["case"], dtype=str)["case"].dropna().unique())

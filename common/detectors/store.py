@@ -20,10 +20,11 @@ from common.detectors.description import Description, descriptions
 from common.errors import UserError
 from common.files import atomic_path, write_json
 from common.labels import FAKE
+from common.library_internals import SKLEARN_TREE
 
 SKOPS_TRUSTED = [
     "sklearn.kernel_approximation.Nystroem",
-    "sklearn.tree._tree.Tree",  # of decision trees and forests
+    SKLEARN_TREE,  # of decision trees and forests
     "common.classifiers.NearestCentroid",
 ]
 

@@ -80,7 +80,7 @@ def embedding_with(classifier, network):
     network = keras.Model(network.input, network.get_layer("features").output)
     images, labels, _ = planted(128, 2)
     classifier = classifier.fit(network.predict(images, verbose=0), labels[:, 0])
-    return Detector(Description("x", "", {}, "margin"), network, classifier)
+    return Detector(Description("x", {}, "margin"), network, classifier)
 
 
 def heat_in_patch(detector, called=FAKE):
@@ -95,7 +95,7 @@ def heat_in_patch(detector, called=FAKE):
 
 @pytest.mark.parametrize("build", [lambda network: network, nested], ids=["flat", "nested"])
 def test_heat_falls_on_the_planted_patch(patch_network, build):
-    detector = Detector(Description("x", "", {}), build(patch_network))
+    detector = Detector(Description("x", {}), build(patch_network))
     assert heat_in_patch(detector) > 8 * SHARE
 
 
@@ -114,7 +114,7 @@ def test_heat_of_an_embedding_falls_on_the_planted_patch(patch_network, name):
 
 
 def test_what_speaks_for_real_lies_outside_the_patch(patch_network):
-    assert heat_in_patch(Detector(Description("x", "", {}), patch_network), REAL) < 0.5 * SHARE
+    assert heat_in_patch(Detector(Description("x", {}), patch_network), REAL) < 0.5 * SHARE
 
 
 def tiny(activation="sigmoid", units=1, bias=0.0, policy="float32"):
@@ -156,12 +156,12 @@ def maps_by_hand(network, image):
 def test_the_map_is_that_of_the_equations():
     network, image = tiny()
     gradients = network.get_layer("score").get_weights()[0].reshape(4, 4, 2)  # of the logit, which is linear in them
-    explainer = Explainer(Detector(Description("x", "", {}), network))
+    explainer = Explainer(Detector(Description("x", {}), network))
     assert cam_by_hand(maps_by_hand(network, image), gradients).any()
     for called, sign in ((FAKE, 1), (REAL, -1)):
         expected = cam_by_hand(maps_by_hand(network, image), sign * gradients)
         found = explainer.explain(image, called)
-        assert (found.layer, found.places, found.called) == ("maps", (4, 4), called)
+        assert (found.layer, found.shape, found.called) == ("maps", (4, 4), called)
         enlarged = tf.image.resize(expected[..., None], (6, 6)).numpy()[..., 0]
         largest = enlarged.max()
         np.testing.assert_allclose(found.heat, enlarged / largest if largest else enlarged, atol=1e-5)
@@ -178,7 +178,7 @@ def test_with_an_rbf_svm_the_gradient_is_that_of_its_decision():
     moved = means + step * np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
     decisions = svm.decision_function(moved)
     direction = np.array([decisions[0] - decisions[1], decisions[2] - decisions[3]]) / (2 * step)
-    found = Explainer(Detector(Description("x", "", {}, "margin"), features, svm))._trace(image[None])
+    found = Explainer(Detector(Description("x", {}, "margin"), features, svm)).trace(image[None])
     np.testing.assert_allclose(found[0], maps, atol=1e-5)
     np.testing.assert_allclose(found[1], np.broadcast_to(direction / 16, (4, 4, 2)), atol=1e-6)
 
@@ -187,7 +187,7 @@ def test_a_probability_that_is_one_is_explained_all_the_same():
     sure, image = tiny(bias=200.0)
     assert sure.predict(image[None], verbose=0) == 1.0
     unsure = tiny()[0]
-    heats = [Explainer(Detector(Description("x", "", {}), each)).explain(image, FAKE).heat for each in (sure, unsure)]
+    heats = [Explainer(Detector(Description("x", {}), each)).explain(image, FAKE).heat for each in (sure, unsure)]
     np.testing.assert_allclose(heats[0], heats[1], atol=1e-5)
 
 
@@ -197,15 +197,15 @@ def test_a_softmax_is_explained_by_its_log_odds(own_layer):
     if own_layer:
         network = keras.Model(network.input, layers.Softmax()(network.output))
     kernel = network.get_layer("score").get_weights()[0]
-    _, gradients, _ = Explainer(Detector(Description("x", "", {}), fake_score(network)))._trace(image[None])
+    _, gradients, _ = Explainer(Detector(Description("x", {}), fake_score(network))).trace(image[None])
     np.testing.assert_allclose(gradients, (kernel[:, FAKE] - kernel[:, REAL]).reshape(4, 4, 2), atol=1e-6)
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision_is_explained_in_single_precision(policy):
     mixed, image = tiny(policy=policy)
-    expected = Explainer(Detector(Description("x", "", {}), tiny()[0])).explain(image, FAKE).heat
-    found = Explainer(Detector(Description("x", "", {}), mixed)).explain(image, FAKE).heat
+    expected = Explainer(Detector(Description("x", {}), tiny()[0])).explain(image, FAKE).heat
+    found = Explainer(Detector(Description("x", {}), mixed)).explain(image, FAKE).heat
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
@@ -214,15 +214,15 @@ def test_axes_that_were_reshaped_are_no_places():
     x = layers.Conv2D(6, 3, padding="same", name="maps")(image)
     x = layers.LayerNormalization()(layers.Reshape((16, 4, 6))(x))
     network = keras.Model(image, layers.Dense(1)(layers.Flatten()(x)))
-    found = Explainer(Detector(Description("x", "", {}, "margin"), network)).explain(np.ones((8, 8, 3), "f4"), FAKE)
-    assert (found.layer, found.places) == ("maps", (8, 8))
+    found = Explainer(Detector(Description("x", {}, "margin"), network)).explain(np.ones((8, 8, 3), "f4"), FAKE)
+    assert (found.layer, found.shape) == ("maps", (8, 8))
 
 
 def test_a_map_of_one_place_is_passed_over():
     image = keras.Input((8, 8, 3))
     x = layers.Conv2D(4, 8, name="one_place")(layers.Conv2D(4, 3, padding="same", name="maps")(image))
     network = keras.Model(image, layers.Dense(1)(layers.Flatten()(x)))
-    found = Explainer(Detector(Description("x", "", {}, "margin"), network)).explain(np.ones((8, 8, 3), "f4"), FAKE)
+    found = Explainer(Detector(Description("x", {}, "margin"), network)).explain(np.ones((8, 8, 3), "f4"), FAKE)
     assert found.layer == "maps"
 
 
@@ -231,14 +231,14 @@ def test_what_has_no_gradient_or_no_places_is_said(patch_network):
         Explainer(embedding_with(DecisionTreeClassifier(), patch_network))
     image = keras.Input((8, 8, 3))
     network = keras.Model(image, layers.Dense(1)(layers.Flatten()(image)))
-    with pytest.raises(UserError, match="none of its layers has places"):
-        Explainer(Detector(Description("flat", "", {}), network))
+    with pytest.raises(UserError, match="none of its layers has spatial axes"):
+        Explainer(Detector(Description("flat", {}), network))
 
 
 def test_the_scores_own_network_is_left_as_it_was(patch_network):
     images, _, _ = planted(4, 3)
     before = patch_network.predict(images, verbose=0)
-    Explainer(Detector(Description("x", "", {}), patch_network)).explain(images[1], FAKE)
+    Explainer(Detector(Description("x", {}), patch_network)).explain(images[1], FAKE)
     np.testing.assert_allclose(patch_network(images), before, atol=1e-6)  # not `predict`, which was traced before
 
 
@@ -246,10 +246,10 @@ def test_the_picture_shows_the_heat_where_it_is(tmp_path, patch_network):
     from PIL import Image
 
     images, _, corners = planted(2, 7)
-    explainer = Explainer(Detector(Description("x", "", {}), patch_network))
+    explainer = Explainer(Detector(Description("x", {}), patch_network))
     found = explainer.explain(images[1], FAKE)
     pixels = (255 * images[1]).astype(np.uint8)
-    file = draw(tmp_path / "a" / "x.png", pixels, found, "x.png: fake, score 0.987 by x", explainer.said(found))
+    file = draw(tmp_path / "a" / "x.png", pixels, found, "x.png: fake, score 0.987 by x", explainer.caption(found))
     drawn = np.asarray(Image.open(file).convert("RGB")).astype(int)
     redness = drawn[..., 0] - drawn[..., 2]
     right = redness[60:-60, drawn.shape[1] // 2 : int(0.9 * drawn.shape[1])]

@@ -13,12 +13,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from common import export
 from common.classifiers import NearestCentroid
 from common.data.pipeline import Preprocessing
-from common.detectors import store as detectors
+from common.detectors import exporting, graph_resizing, store
 from common.detectors.store import Description, Detector, fake_score
 from common.errors import UserError
+from common.export import main
 from common.predict import Scorer
 
 SIZE = 12
@@ -51,14 +51,17 @@ def run(tmp_path_factory):
     """A run with a network and three classifiers on its embedding."""
     folder, whole = tmp_path_factory.mktemp("run"), network()
     preprocessing = {"size": SIZE, "resize": "bilinear", "scale": 1.0, "offset": 0.0}
-    detectors.save(Detector(Description("net", "net.keras", preprocessing, faces=FACES), whole), folder / "models")
+    description = Description("net", preprocessing, faces=FACES).placed("", has_classifier=False)
+    store.save(Detector(description, whole), folder / "models")
     for name, classifier, head in (
         ("svm", make_pipeline(StandardScaler(), SVC()), "margin"),
         ("centroid", NearestCentroid(), "margin"),
         ("forest", RandomForestClassifier(5, random_state=0), "probability"),
     ):
-        description = Description(name, "net.keras", preprocessing, head, "features", f"{name}.skops", FACES)
-        detectors.save(Detector(description, None, fitted(classifier, whole)), folder / "models")
+        description = Description(
+            name, preprocessing, head, "features", FACES, name=name, network="net.keras", classifier=f"{name}.skops"
+        )
+        store.save(Detector(description, None, fitted(classifier, whole)), folder / "models")
     return folder
 
 
@@ -73,7 +76,7 @@ def predicted(run, name, images, tmp_path):
 
 @pytest.mark.parametrize("name", ["net", "svm", "centroid", "forest"])
 def test_a_savedmodel_gives_the_scores_of_predict(run, name, tmp_path, capsys):
-    export.main([str(run), "--model", name, "--output", str(tmp_path / "out")])
+    main([str(run), "--model", name, "--output", str(tmp_path / "out")])
     assert capsys.readouterr().out == f"{tmp_path / 'out'}\n"
     loaded = tf.saved_model.load(str(tmp_path / "out"))
     for height, width in ((SIZE, SIZE), (31, 20), (7, 9)):
@@ -90,7 +93,7 @@ def test_an_onnx_file_gives_the_scores_of_predict(run, name, tmp_path):
     reason = "needs the extra [onnx]"
     pytest.importorskip("tf2onnx", reason=reason)
     onnxruntime = pytest.importorskip("onnxruntime", reason=reason)
-    export.main([str(run), "--model", name, "--format", "onnx", "--output", str(tmp_path / "out")])
+    main([str(run), "--model", name, "--format", "onnx", "--output", str(tmp_path / "out")])
     session = onnxruntime.InferenceSession(tmp_path / "out" / "model.onnx", providers=["CPUExecutionProvider"])
     assert [put.name for put in session.get_inputs()] == ["faces"]
     for height, width in ((SIZE, SIZE), (31, 20), (7, 9)):
@@ -105,7 +108,7 @@ def test_resizing_by_matrices_is_tensorflows(method, shape):
     preprocessing = Preprocessing(40, method)
     images = faces(*shape)
     expected = np.stack([preprocessing.resized(image) for image in images]).astype(int)
-    found = np.asarray(export.resized_by_matrices(images, preprocessing)).astype(int)
+    found = np.asarray(graph_resizing.resize_by_matrices(images, preprocessing)).astype(int)
     differ = found != expected
     assert abs(found - expected).max() <= 1 and differ.mean() < 1e-3, "only what lies half way between two values"
     assert shape != (40, 40) or not differ.any()
@@ -114,8 +117,8 @@ def test_resizing_by_matrices_is_tensorflows(method, shape):
 def test_a_margin_is_exported_as_a_score(tmp_path):
     image = keras.Input((8, 8, 3))
     margin = keras.Model(image, layers.Dense(1)(layers.GlobalAveragePooling2D()(image)))
-    detector = Detector(Description("m", "", {"size": 8, "resize": "nearest"}, "margin"), margin)
-    export.export(detector, "savedmodel", tmp_path / "out")
+    detector = Detector(Description("m", {"size": 8, "resize": "nearest"}, "margin"), margin)
+    exporting.export(detector, "savedmodel", tmp_path / "out")
     images = faces(8, 8)
     expected = detector.score(images.astype("f4") / 255, 3)
     loaded = tf.saved_model.load(str(tmp_path / "out"))
@@ -123,13 +126,13 @@ def test_a_margin_is_exported_as_a_score(tmp_path):
 
 
 def test_the_card_says_what_goes_in_and_out(run, tmp_path):
-    export.export(detectors.load(run, "svm"), "savedmodel", tmp_path / "out")
+    exporting.export(store.load(run, "svm"), "savedmodel", tmp_path / "out")
     card = json.loads((tmp_path / "out" / "export.json").read_text())
     assert card["model"] == "svm" and card["threshold"] == 0.5 and card["cropping"]["faces"] == "none"
     assert card["inside"]["preprocessing"]["size"] == SIZE and "uint8 (B, H, W, 3)" in card["input"]
     mtcnn = {"faces": "mtcnn", "size": 160, "margin": 40, "min_confidence": 0.9, "pick": "best"}
-    detector = Detector(Description("m", "", {"size": 8}, faces=mtcnn), None)
-    words = export.card(detector, "onnx")["cropping"]["words"]
+    detector = Detector(Description("m", {"size": 8}, faces=mtcnn), None)
+    words = exporting.export_card(detector, "onnx")["cropping"]["words"]
     assert "mtcnn" in words and "40 px" in words and "160 x 160" in words
 
 
@@ -137,23 +140,23 @@ def test_a_failed_export_leaves_nothing(run, tmp_path, monkeypatch):
     def fail(*_):
         raise RuntimeError("stopped")
 
-    monkeypatch.setattr(export, "card", fail)
+    monkeypatch.setattr(exporting, "export_card", fail)
     with pytest.raises(RuntimeError):
-        export.export(detectors.load(run, "net"), "savedmodel", tmp_path / "to" / "out")
+        exporting.export(store.load(run, "net"), "savedmodel", tmp_path / "to" / "out")
     assert list((tmp_path / "to").iterdir()) == []
 
 
 def test_a_folder_that_exists_is_not_written_over(run, tmp_path):
     with pytest.raises(UserError, match="exists; remove it"):
-        export.main([str(run), "--output", str(tmp_path)])
+        main([str(run), "--output", str(tmp_path)])
 
 
 def test_onnx_without_its_packages_is_said(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "NEEDED", ("no_such_package",))
+    monkeypatch.setattr("common.export.ONNX_PACKAGES", ("no_such_package",))
     with pytest.raises(UserError, match=r"pip install .*\[onnx\]"):
-        export.main([str(run), "--format", "onnx", "--output", str(tmp_path / "out")])
+        main([str(run), "--format", "onnx", "--output", str(tmp_path / "out")])
 
 
 def test_a_resizing_that_onnx_lacks_is_said():
     with pytest.raises(UserError, match="nearest, bilinear, area, not lanczos3"):
-        export.resized_by_matrices(faces(8, 8), Preprocessing(4, "lanczos3"))
+        graph_resizing.resize_by_matrices(faces(8, 8), Preprocessing(4, "lanczos3"))

@@ -10,10 +10,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from common.detectors import store as detectors
+from common.detectors import store
+from common.detectors.exporting import describe_cropping
 from common.detectors.store import Description, Detector
 from common.errors import UserError
-from common.export import _cropping
 from common.predict import Scorer, _face_finder, find_files, main
 
 PREPROCESSING = {"size": 8, "resize": "nearest", "scale": 1 / 255, "offset": 0.0}
@@ -30,8 +30,8 @@ def mean_network():
 
 
 def a_run(folder, **changes):
-    description = Description("mean", "mean.keras", PREPROCESSING, **changes)
-    detectors.save(Detector(description, mean_network()), folder / "models")
+    description = Description("mean", PREPROCESSING, name="mean", network="mean.keras", **changes)
+    store.save(Detector(description, mean_network()), folder / "models")
     return folder
 
 
@@ -65,9 +65,16 @@ def test_a_classifier_on_features_survives_the_disk(tmp_path):
     labels = (features[:, 0] > 0.5).astype(int)
     svm = make_pipeline(StandardScaler(), SVC()).fit(features, labels)
     description = Description(
-        "svm", "mean.keras", PREPROCESSING, head="margin", features="features", classifier="svm.skops", proposed=True
-    )
-    detectors.save(Detector(description, None, svm), run / "models")
+        "svm",
+        PREPROCESSING,
+        "margin",
+        "features",
+        proposed=True,
+        name="svm",
+        network="mean.keras",
+        classifier="svm.skops",
+    )  # fmt: skip
+    store.save(Detector(description, None, svm), run / "models")
     scorer = Scorer(run)
     assert scorer.description.name == "svm", "the proposed model is the default"
     red = np.array([[204, 10, 10]]) / 255
@@ -82,10 +89,12 @@ class Foreign(BaseEstimator):
 
 def test_a_classifier_of_a_foreign_type_is_not_loaded(tmp_path):
     run = a_run(tmp_path / "run")
-    description = Description("foreign", "mean.keras", PREPROCESSING, features="features", classifier="foreign.skops")
-    detectors.save(Detector(description, None, Foreign()), run / "models")
+    description = Description(
+        "foreign", PREPROCESSING, features="features", name="foreign", network="mean.keras", classifier="foreign.skops"
+    )
+    store.save(Detector(description, None, Foreign()), run / "models")
     with pytest.raises(UserError, match="foreign code"):
-        detectors.load(run, "foreign")
+        store.load(run, "foreign")
 
 
 @pytest.mark.parametrize("file", ["mean.json", "mean.keras"])
@@ -93,22 +102,22 @@ def test_a_damaged_file_is_named(tmp_path, file):
     run = a_run(tmp_path / "run")
     (run / "models" / file).write_bytes(b"{half")
     with pytest.raises(UserError, match=f"{file}.* damaged"):
-        detectors.load(run)
+        store.load(run)
 
 
 def test_the_first_of_several_seeds_is_the_default(tmp_path):
     run = a_run(tmp_path / "run")
-    other = Description("mean-frame-seed1", "mean-frame-seed1.keras", PREPROCESSING)
-    detectors.save(Detector(other, mean_network()), run / "models")
-    assert detectors.load(run).description.name == "mean"
+    other = Description("mean", PREPROCESSING, name="mean-frame-seed1", network="mean-frame-seed1.keras")
+    store.save(Detector(other, mean_network()), run / "models")
+    assert store.load(run).description.name == "mean"
 
 
 def test_an_unknown_model_or_folder_is_named(tmp_path):
     run = a_run(tmp_path / "run")
     with pytest.raises(UserError, match="no model 'x'; it has mean"):
-        detectors.load(run, "x")
+        store.load(run, "x")
     with pytest.raises(UserError, match="expected a run folder"):
-        detectors.load(tmp_path)
+        store.load(tmp_path)
 
 
 def test_a_videos_score_is_the_mean_of_its_frames(tmp_path):
@@ -126,7 +135,7 @@ def test_data_that_do_not_say_how_faces_were_found_have_whole_pictures(tmp_path)
     unknown = dict.fromkeys(("faces", "size", "margin", "min_confidence", "pick"))
     image = np.random.default_rng(0).integers(0, 256, (30, 40, 3)).astype(np.uint8)
     np.testing.assert_array_equal(_face_finder(unknown)(image), image)
-    assert "whole picture" in _cropping(unknown)["words"]
+    assert "whole picture" in describe_cropping(unknown)["words"]
 
 
 def test_where_the_run_cropped_faces_a_picture_without_one_has_no_score(tmp_path):
@@ -159,8 +168,9 @@ def conv_network():
 
 
 def an_explainable_run(folder, **changes):
-    detectors.save(
-        Detector(Description("red", "red.keras", PREPROCESSING, **changes), conv_network()), folder / "models"
+    store.save(
+        Detector(Description("red", PREPROCESSING, name="red", network="red.keras", **changes), conv_network()),
+        folder / "models",
     )
     return str(folder)
 

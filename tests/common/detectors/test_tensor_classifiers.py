@@ -45,7 +45,7 @@ def test_scores_are_those_of_scikit_learn(name):
     classifier = (SMOOTH | STEPPED)[name].fit(*points(120, 0))
     head = "probability" if hasattr(classifier, "predict_proba") else "margin"
     new = points(50, 1)[0]
-    expected = Detector(Description(name, "", {}, head), None, classifier).score_outputs(new)
+    expected = Detector(Description(name, {}, head), None, classifier).score_outputs(new)
     found = scores(classifier, head)(tf.constant(new, tf.float64)).numpy()
     np.testing.assert_allclose(found, expected, atol=1e-9)
     assert expected.std() > 0.02, "a constant would prove nothing"
