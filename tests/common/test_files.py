@@ -1,3 +1,7 @@
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+
 import pandas as pd
 import pytest
 
@@ -18,6 +22,19 @@ def test_the_temporary_name_ends_like_the_final_one(tmp_path):
     with atomic_path(tmp_path / "best.weights.h5") as temporary:
         assert temporary.name.endswith("best.weights.h5")
         assert temporary.parent == tmp_path
+
+
+def test_many_threads_leave_the_umask_and_the_modes_of_files_right(tmp_path):
+    """A umask of 027: files get 0o666 & ~0o027 = 0o640, whatever other threads write at the same time."""
+    before = os.umask(0o027)
+    try:
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(lambda number: write_bytes(b"x", tmp_path / f"{number}"), range(500)))
+        assert os.umask(0o027) == 0o027
+    finally:
+        os.umask(before)
+    files = list(tmp_path.iterdir())
+    assert len(files) == 500 and {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o640}
 
 
 def test_csv_and_json_come_back(tmp_path):
