@@ -1,5 +1,6 @@
 import os
 import stat
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
@@ -24,17 +25,29 @@ def test_the_temporary_name_ends_like_the_final_one(tmp_path):
         assert temporary.parent == tmp_path
 
 
-def test_many_threads_leave_the_umask_and_the_modes_of_files_right(tmp_path):
-    """A umask of 027: files get 0o666 & ~0o027 = 0o640, whatever other threads write at the same time."""
-    before = os.umask(0o027)
+def test_many_threads_leave_the_umask_and_the_modes_of_files_right(tmp_path, monkeypatch):
+    """A umask of 027: files get 0o666 & ~0o027 = 0o640, whatever other threads write at the same time.
+
+    A thread that changes the umask for a moment, which is the process's, is given time to be seen by the others.
+    """
+    umask = os.umask
+
+    def slow_umask(mask):
+        previous = umask(mask)
+        time.sleep(0.001)
+        return previous
+
+    before = umask(0o027)
+    monkeypatch.setattr(os, "umask", slow_umask)
     try:
-        with ThreadPoolExecutor(16) as pool:
-            list(pool.map(lambda number: write_bytes(b"x", tmp_path / f"{number}"), range(500)))
-        assert os.umask(0o027) == 0o027
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda number: write_bytes(b"x", tmp_path / f"{number}"), range(100)))
+        after = umask(0o027)
     finally:
-        os.umask(before)
+        umask(before)
     files = list(tmp_path.iterdir())
-    assert len(files) == 500 and {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o640}
+    assert len(files) == 100 and {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o640}
+    assert after == 0o027
 
 
 def test_csv_and_json_come_back(tmp_path):
