@@ -1,16 +1,22 @@
+"""The run folder: found again by the same command, locked, finished, resumed."""
+
 import json
+import logging
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import pytest
 
 from common.errors import UserError
-from common.runs.options import RunOptions
+from common.runs import folder
 from common.runs.folder import is_finished, open_run
+from common.runs.options import RunOptions
+from common.runs.rules import AtLeast
 
 
 @dataclass(frozen=True)
 class Config(RunOptions):
-    margin: float = 0.4
+    margin: Annotated[float, AtLeast(0)] = 0.4
     """A hyperparameter."""
 
 
@@ -19,13 +25,21 @@ def config(tmp_path):
     return Config(runs=tmp_path)
 
 
+def environment(run):
+    return json.loads((run.folder / "environment.json").read_text())
+
+
+def kill(run):
+    """Release the lock of a run, as the end of its process does."""
+    run.lock.close()
+
+
 def test_an_unfinished_run_is_found_again_and_a_finished_one_is_not(config):
     first = open_run("paper", config, {"d": "1"}, ["CPU"])
-    first.lock.release()  # as a killed process would
+    kill(first)
     again = open_run("paper", config, {"d": "1"}, ["CPU"])
     assert again.folder == first.folder
-    environment = json.loads((again.folder / "environment.json").read_text())
-    assert len(environment["resumed"]) == 1 and environment["data"] == {"d": "1"}
+    assert len(environment(again)["resumed"]) == 1 and environment(again)["data"] == {"d": "1"}
     again.finish()
     assert is_finished(first.folder) and not (first.folder / ".lock").exists()
     new = open_run("paper", config, {"d": "1"}, ["CPU"])
@@ -42,25 +56,53 @@ def test_another_config_or_other_data_are_another_run(config):
     assert len({run.folder for run in runs}) == 3
 
 
-def test_where_results_go_does_not_make_another_run(config, tmp_path):
+def test_another_results_folder_is_the_same_run(config, tmp_path):
     first = open_run("paper", config, {}, [])
-    first.lock.release()
+    kill(first)
     assert open_run("paper", replace(config, results=tmp_path / "x"), {}, []).folder == first.folder
 
 
-def test_two_processes_do_not_share_a_run(config):
-    held = open_run("paper", config, {}, [])
-    with pytest.raises(UserError, match="another process"):
+def test_two_processes_cannot_work_on_one_run(config):
+    run = open_run("paper", config, {}, [])
+    with pytest.raises(UserError, match="another process is working on the run"):
         open_run("paper", config, {}, [])
-    held.finish()
+    run.finish()
 
 
 def test_resume_refuses_changed_data_and_finished_runs(config):
     run = open_run("paper", config, {"d": "1"}, [])
-    run.lock.release()
+    kill(run)
     resumed = replace(config, resume=run.folder)
     with pytest.raises(UserError, match="data have changed"):
         open_run("paper", resumed, {"d": "2"}, [])
     open_run("paper", resumed, {"d": "1"}, []).finish()
     with pytest.raises(UserError, match="is finished"):
         open_run("paper", resumed, {"d": "1"}, [])
+
+
+def test_a_refused_resume_leaves_the_run_unlocked(config):
+    run = open_run("paper", config, {"d": "1"}, [])
+    kill(run)
+    with pytest.raises(UserError, match="data have changed"):
+        open_run("paper", replace(config, resume=run.folder), {"d": "2"}, [])
+    open_run("paper", config, {"d": "1"}, []).finish()
+
+
+def test_a_resume_under_another_commit_is_recorded_and_warned_about(config, monkeypatch):
+    """One model trained by two versions of the code: rows and environment.json name both."""
+    log = logging.getLogger("deepfake")
+    runs = []
+    for commit in ("aaa", "aaa", "bbb", "ccc+changed", "bbb"):
+        monkeypatch.setattr(folder, "code_version", lambda commit=commit: commit)
+        runs.append(open_run("paper", config, {}, []))
+        kill(runs[-1])
+    assert [run.commit for run in runs] == ["aaa", "aaa", "aaa,bbb", "aaa,bbb,ccc+changed", "aaa,bbb,ccc+changed"]
+    recorded = environment(runs[-1])
+    assert recorded["commit"] == "aaa" and recorded["commits"] == ["aaa", "bbb", "ccc+changed"]
+    assert [resume["commit"] for resume in recorded["resumed"]] == ["aaa", "bbb", "ccc+changed", "bbb"]
+    for handler in log.handlers:
+        handler.flush()
+    lines = (runs[-1].folder / "log.txt").read_text().splitlines()
+    warnings = [line for line in lines if "was started under commit" in line]
+    assert len(warnings) == 3, "one for each resume of a run with several commits"
+    assert warnings[0].endswith("this run was started under commit aaa and is resumed under bbb")
