@@ -63,7 +63,7 @@ def main(argv=None):
 
 def contestants(options):
     """{name: a function that trains for --steps steps}."""
-    from reproductions.dcgan_inception_resnet.gan import DCGAN
+    from reproductions.dcgan_inception_resnet.dcgan import DCGAN
 
     ours = DCGAN(options.image_size, options.width, RATE, BETA_1, jit=options.jit)
     rival = plain_keras(options)
@@ -92,6 +92,7 @@ def plain_keras(options):
     from keras import ops
 
     from reproductions.dcgan_inception_resnet import gan
+    from reproductions.dcgan_inception_resnet.dcgan import LOSSES
 
     class PlainKeras(keras.Model):
         def __init__(self):
@@ -100,7 +101,7 @@ def plain_keras(options):
             self.discriminator = gan.discriminator(options.image_size, options.width)
             self.optimizers = [keras.optimizers.Adam(RATE, BETA_1) for _ in range(2)]
             self.cross_entropy = keras.losses.BinaryCrossentropy(from_logits=True)
-            self.means = [keras.metrics.Mean(name) for name in gan.LOSSES]
+            self.means = [keras.metrics.Mean(name) for name in LOSSES]
             self.built = True
 
         @property

@@ -22,13 +22,13 @@ def normal(count, dimensions=4, shift=0.0, seed=0):
 
 
 def pairs(a, b, same=False):
-    """The mean of (x.y / d + 1)^3 over the pairs of two lists, of two different ones if it is the same list."""
-    found = []
+    """The mean of (x.y / d + 1)^3 over the pairs of two lists; of the same list, over pairs of different members."""
+    kernels = []
     for i, x in enumerate(a.tolist()):
         for j, y in enumerate(b.tolist()):
             if not same or i != j:
-                found.append((sum(p * q for p, q in zip(x, y, strict=True)) / len(x) + 1) ** 3)
-    return sum(found) / len(found)
+                kernels.append((sum(p * q for p, q in zip(x, y, strict=True)) / len(x) + 1) ** 3)
+    return sum(kernels) / len(kernels)
 
 
 def squared_mmd(a, b):
@@ -56,12 +56,12 @@ def test_kid_is_the_double_loop(counts):
 
 def test_kid_over_blocks_is_their_mean_with_students_interval():
     a, b = normal(150, seed=1), normal(230, shift=0.5, seed=2)
-    blocks = zip(*quality._blocks(150, 230, seed=5), strict=True)
-    each = [squared_mmd(a[first], b[second]) for first, second in blocks]
-    assert len(each) == 3
+    blocks = zip(*quality.disjoint_blocks(150, 230, seed=5), strict=True)
+    distances = [squared_mmd(a[first], b[second]) for first, second in blocks]
+    assert len(distances) == 3
     value = kid(a, b, seed=5)
-    expected = t.interval(0.95, 2, loc=np.mean(each), scale=np.std(each, ddof=1) / np.sqrt(3))
-    assert (value.value, value.low, value.high) == pytest.approx((np.mean(each), *expected), rel=1e-9)
+    expected = t.interval(0.95, 2, loc=np.mean(distances), scale=np.std(distances, ddof=1) / np.sqrt(3))
+    assert (value.value, value.low, value.high) == pytest.approx((np.mean(distances), *expected), rel=1e-9)
     assert (value.n, value.reason) == (380, "")
     assert kid(a, b, seed=5) == value != kid(a, b, seed=6)
 
@@ -83,7 +83,7 @@ def test_kid_over_blocks_is_their_mean_with_students_interval():
 )
 def test_blocks_are_disjoint_and_at_most_1000(counts, number):
     """ceil(n / 1000) of the smaller set; under 10,000 images ten, or as many as have 50 images."""
-    for count, blocks in zip(counts, quality._blocks(*counts, seed=0), strict=True):
+    for count, blocks in zip(counts, quality.disjoint_blocks(*counts, seed=0), strict=True):
         sizes = [len(block) for block in blocks]
         assert len(blocks) == number and max(sizes) <= 1000 and max(sizes) - min(sizes) <= 1
         places = np.concatenate(blocks)
@@ -93,13 +93,13 @@ def test_blocks_are_disjoint_and_at_most_1000(counts, number):
 
 @given(arrays(np.float64, (6, 2), elements=st.floats(-10, 10)), st.integers(2, 4))
 def test_kid_is_unbiased(pool, first):
-    """Over all ways to deal one set of images to two, every pair comes up equally often everywhere: a mean of 0."""
-    dealt = []
+    """Over all ways to divide one set of images in two, all pairs are equally frequent in all terms: a mean of 0."""
+    values = []
     for places in combinations(range(6), first):
         others = [place for place in range(6) if place not in places]
-        dealt.append(kid(pool[list(places)], pool[others]).value)
+        values.append(kid(pool[list(places)], pool[others]).value)
     scale = (np.square(pool).sum(axis=1).max() / 2 + 1) ** 3  # the largest kernel there can be
-    assert abs(np.mean(dealt)) <= 1e-12 * scale
+    assert abs(np.mean(values)) <= 1e-12 * scale
 
 
 def test_equal_distributions_have_a_mean_of_0():
@@ -121,11 +121,11 @@ def test_kid_is_the_closed_form_of_shifted_normals_and_its_interval_covers_it():
         previous = truth
 
 
-def test_numbers_of_no_use_say_why():
-    for counts, least in (((1, 3000), 2), ((0, 0), 2)):
+def test_undefined_values_have_a_reason():
+    for counts, minimum in (((1, 3000), 2), ((0, 0), 2)):
         value = kid(normal(counts[0]), normal(counts[1]))
         assert np.isnan([value.value, value.low, value.high]).all()
-        assert value.reason == f"fewer than {least} images in a set: {counts[0]} and {counts[1]}"
+        assert value.reason == f"fewer than {minimum} images in a set: {counts[0]} and {counts[1]}"
     value = fid(normal(1999), normal(2000))
     assert np.isnan([value.value, value.low, value.high]).all()
     assert (value.n, value.reason) == (3999, "fewer than 2000 images in a set: 1999 and 2000")
@@ -156,12 +156,12 @@ def test_fid_is_the_closed_form_of_its_gaussians():
     assert value.value == pytest.approx((1 + 4) + (9 + 0 + 4), rel=1e-6)
     assert value.n == 5000 and np.isnan([value.low, value.high]).all()
     assert value.reason.startswith("no interval: ")
-    turned = np.linalg.qr(normal(3, 3, seed=4))[0]
-    assert fid(a @ turned, b @ turned).value == pytest.approx(18, rel=1e-6)
+    rotation = np.linalg.qr(normal(3, 3, seed=4))[0]
+    assert fid(a @ rotation, b @ rotation).value == pytest.approx(18, rel=1e-6)
 
 
-def test_fid_of_turned_gaussians():
-    """A = diag(9, 1), turned by 45 degrees B = [[5, 4], [4, 5]]. In two dimensions tr (A B)^(1/2) is
+def test_fid_of_rotated_gaussians():
+    """A = diag(9, 1), rotated by 45 degrees B = [[5, 4], [4, 5]]. In two dimensions tr (A B)^(1/2) is
     sqrt(tr A B + 2 sqrt(det A B)) = sqrt(50 + 2 * 9); FID = 10 + 10 - 2 sqrt(68)."""
     white = normal(2500, 2)
     white -= white.mean(axis=0)
@@ -170,21 +170,21 @@ def test_fid_of_turned_gaussians():
     assert fid(white * [3, 1], white * [3, 1] @ turn).value == pytest.approx(20 - 2 * np.sqrt(68), rel=1e-5)
 
 
-def test_fid_of_a_set_against_itself_is_0_even_where_its_covariance_is_singular():
+def test_fid_of_a_set_against_itself_is_0_even_if_its_covariance_is_singular():
     a = normal(2100, 5) @ normal(5, 60, seed=1)  # 60 features of rank 5
     assert fid(a, a).value == pytest.approx(0, abs=1e-5 * float(np.var(a, axis=0).sum()))
     assert fid(a, a[::-1] + 1).value == pytest.approx(60, rel=1e-4)
 
 
-def test_features_are_means_over_maps_of_as_many_images_as_asked():
+def test_features_are_means_over_maps_of_the_first_images():
     pixels = np.random.default_rng(0).uniform(0, 255, (10, 8, 8, 3)).astype(np.float32)
     image = keras.Input((8, 8, 3))
     maps = keras.Model(image, keras.layers.Conv2D(5, 3)(image))
     expected = maps(pixels).numpy().reshape(10, 36, 5).mean(axis=1)
     data = tf.data.Dataset.from_tensor_slices((pixels, np.ones((10, 1)))).batch(4)
-    found = features(maps, data, 7)
-    assert found.dtype == np.float32 and found.shape == (7, 5)
-    np.testing.assert_allclose(found, expected[:7], rtol=1e-4)
+    means = features(maps, data, 7)
+    assert means.dtype == np.float32 and means.shape == (7, 5)
+    np.testing.assert_allclose(means, expected[:7], rtol=1e-4)
     flat = keras.Model(image, keras.layers.GlobalMaxPooling2D()(maps.output))
     np.testing.assert_allclose(features(flat, data, 10), maps(pixels).numpy().max(axis=(1, 2)), rtol=1e-4)
     with pytest.raises(UserError, match="expected 11 images .* got 10"):
@@ -198,30 +198,28 @@ def test_features_of_a_generators_samples():
     image = keras.Input((8, 8, 3))
     network = keras.Model(image, keras.layers.GlobalAveragePooling2D()(image))
     stream = ((images,) for images in gan.generate(generator, 10, seed=1, batch_size=4))
-    found = features(network, stream, 10)
+    means = features(network, stream, 10)
     samples = np.concatenate(list(gan.generate(generator, 10, seed=1, batch_size=4)))
-    np.testing.assert_allclose(found, samples.mean(axis=(1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(means, samples.mean(axis=(1, 2)), rtol=1e-5)
 
 
 def test_inception_resizes_and_pools(monkeypatch):
-    asked = []
+    arguments = []
 
-    def backbone(*arguments):
-        asked.append(arguments)
-        return keras.Sequential(
-            [keras.Input(arguments[1]), keras.layers.Rescaling(1 / 255), keras.layers.MaxPooling2D(37)]
-        )
+    def backbone(*words):
+        arguments.append(words)
+        return keras.Sequential([keras.Input(words[1]), keras.layers.Rescaling(1 / 255), keras.layers.MaxPooling2D(37)])
 
     monkeypatch.setattr(quality, "backbone", backbone)
     network = inception(64, "some folder")
-    assert asked == [("inceptionv3", (299, 299, 3), "some folder")]
+    assert arguments == [("inceptionv3", (299, 299, 3), "some folder")]
     pixels = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3)).astype(np.float32)
     large = tf.image.resize(pixels, (299, 299)).numpy()[:, :296, :296] / 255
     expected = large.reshape(2, 8, 37, 8, 37, 3).max(axis=(2, 4)).mean(axis=(1, 2))
     np.testing.assert_allclose(network(pixels), expected, rtol=1e-4)
 
 
-def test_inception_is_kerass():
+def test_inception_has_the_parameters_of_keras():
     network = inception(64, "none")
     assert network.input_shape == (None, 64, 64, 3) and network.output_shape == (None, 2048)
     assert network.count_params() == 21_802_784  # keras.applications.InceptionV3 without its classifier

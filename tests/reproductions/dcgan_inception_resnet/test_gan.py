@@ -1,4 +1,4 @@
-"""The DCGAN's networks, its step on one and two devices, sampling, checkpoints; and the detector's form."""
+"""The DCGAN's networks, its step on one and two devices, sampling, checkpoints."""
 
 import keras
 import numpy as np
@@ -6,11 +6,10 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from common.detectors.store import fake_score
 from common.errors import UserError
 from common.training.distribution import set_up
-from reproductions.dcgan_inception_resnet import detector, gan
-from reproductions.dcgan_inception_resnet.gan import DCGAN
+from reproductions.dcgan_inception_resnet import dcgan, gan
+from reproductions.dcgan_inception_resnet.dcgan import DCGAN, with_noise
 
 COLOUR = np.array([0.7, -0.6, 0.1], np.float32)
 
@@ -28,16 +27,16 @@ def batches(steps=3, batch_size=8, size=8):
 
 
 def small(strategy, size=8, **arguments):
-    """A narrow DCGAN with the same first weights at every call."""
+    """A narrow DCGAN, with the same initial weights in all calls."""
     keras.utils.set_random_seed(3)
     with strategy.scope():
         return DCGAN(size, width=0.02, **arguments)
 
 
 def state(model):
-    """Every number that training changes: weights, averages and Adam's moments of both networks."""
+    """All numbers that training changes: weights, averages and Adam's moments of both networks."""
     networks = (model.generator, model.discriminator)
-    return [each.numpy() for network in networks for each in (*network.weights, *network.optimizer.variables)]
+    return [variable.numpy() for network in networks for variable in (*network.weights, *network.optimizer.variables)]
 
 
 def weighted(network):
@@ -54,9 +53,9 @@ def losses(generator_loss, discriminator_loss):
 @pytest.mark.parametrize(
     ("size", "filters"), [(64, [1024, 512, 256, 128]), (128, [1024, 512, 256, 128, 64])], ids=["64px", "128px"]
 )
-def test_the_networks_are_radfords(size, filters):
-    """Figure 1 of Radford et al.: 4x4 maps with 1024 filters, halved at every doubling up to the image; 4x4 kernels:
-    16 * inputs * outputs a convolution, 4 numbers a filter in batch normalisation, biases only where there is none."""
+def test_the_networks_are_those_of_radford(size, filters):
+    """Figure 1 of Radford et al.: 4x4 maps with 1024 filters, halved at each doubling up to the image; 4x4 kernels:
+    16 * inputs * outputs a convolution, 4 numbers a filter in batch normalisation, biases only without it."""
     generator, discriminator = gan.generator(size), gan.discriminator(size)
     shapes = [(4 << place, 4 << place, count) for place, count in enumerate(filters)]
     assert [layer.output.shape[1:] for layer in weighted(generator)] == [*shapes, (size, size, 3)]
@@ -91,7 +90,7 @@ def test_the_layers_are_those_of_the_paper():
     assert discriminator(images).shape == (4, 1)
 
 
-def test_a_width_narrows_every_layer_and_other_sizes_are_refused():
+def test_a_width_narrows_all_layers_and_other_sizes_are_refused():
     assert [layer.filters for layer in weighted(gan.generator(16, 0.125))] == [128, 64, 3]
     assert [layer.filters for layer in weighted(gan.discriminator(16, 0.125))] == [64, 128]
     for size in (0, 4, 63, 96, 100):
@@ -99,20 +98,20 @@ def test_a_width_narrows_every_layer_and_other_sizes_are_refused():
             gan.generator(size)
 
 
-def test_a_step_is_kerass_own_binary_cross_entropy_and_adam():
+def test_a_step_is_binary_cross_entropy_and_adam_of_keras():
     """The first step against eager Keras: both players step from the same point, each on its own loss."""
     one = set_up("none")
     model, oracle = small(one), small(one)
-    told = model.train_epoch(batches(1), seed=1, epoch=0)
-    ((images, noise),) = gan._with_noise(batches(1), 1, 0)
+    measured = model.train_epoch(batches(1), seed=1, epoch=0)
+    ((images, noise),) = with_noise(batches(1), 1, 0)
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     with tf.GradientTape() as first, tf.GradientTape() as second:
         fakes = oracle.generator(noise, training=True)
         real, fake = oracle.discriminator(images, training=True), oracle.discriminator(fakes, training=True)
         generator_loss = loss(tf.ones_like(fake), fake)
         discriminator_loss = loss(tf.ones_like(real), real) + loss(tf.zeros_like(fake), fake)
-    assert told["generator_loss"][0] == pytest.approx(float(generator_loss), abs=1e-6)
-    assert told["discriminator_loss"][0] == pytest.approx(float(discriminator_loss), abs=1e-6)
+    assert measured["generator_loss"][0] == pytest.approx(float(generator_loss), abs=1e-6)
+    assert measured["discriminator_loss"][0] == pytest.approx(float(discriminator_loss), abs=1e-6)
     for tape, value, network in (
         (first, generator_loss, oracle.generator),
         (second, discriminator_loss, oracle.discriminator),
@@ -128,16 +127,16 @@ def test_two_replicas_step_like_one():
     one, two = set_up("none"), set_up("mirrored")
     assert two.num_replicas_in_sync == 2
     single, double = small(one, 16), small(two, 16)  # the smallest with batch normalisation in both networks
-    expected, told = (model.train_epoch(batches(3, size=16), seed=1, epoch=4) for model in (single, double))
-    np.testing.assert_allclose(told, expected, atol=1e-5)
+    expected, measured = (model.train_epoch(batches(3, size=16), seed=1, epoch=4) for model in (single, double))
+    np.testing.assert_allclose(measured, expected, atol=1e-5)
     for left, right in zip(state(single), state(double), strict=True):
         np.testing.assert_allclose(left, right, atol=1e-5)
 
 
 def test_replicas_get_different_noise_and_together_that_of_one():
     two = set_up("mirrored")
-    whole = [noise.numpy() for _, noise in gan._with_noise(batches(2), seed=1, epoch=0)]
-    distributed = two.experimental_distribute_dataset(gan._with_noise(batches(2), seed=1, epoch=0))
+    whole = [noise.numpy() for _, noise in with_noise(batches(2), seed=1, epoch=0)]
+    distributed = two.experimental_distribute_dataset(with_noise(batches(2), seed=1, epoch=0))
     for expected, (_, noise) in zip(whole, distributed, strict=True):
         parts = [part.numpy() for part in two.experimental_local_results(noise)]
         assert [len(part) for part in parts] == [4, 4]
@@ -147,7 +146,7 @@ def test_replicas_get_different_noise_and_together_that_of_one():
 
 def test_noise_is_uniform_and_a_function_of_seed_epoch_and_step():
     def drawn(seed, epoch):
-        return np.array([noise.numpy() for _, noise in gan._with_noise(batches(2, 64), seed, epoch)])
+        return np.array([noise.numpy() for _, noise in with_noise(batches(2, 64), seed, epoch)])
 
     first = drawn(1, 0)
     assert first.shape == (2, 64, 100)
@@ -157,11 +156,11 @@ def test_noise_is_uniform_and_a_function_of_seed_epoch_and_step():
     assert abs(first.mean()) < 0.03 and first.std() == pytest.approx(1 / np.sqrt(3), abs=0.02)
 
 
-def test_training_draws_the_images_colour():
+def test_training_learns_the_colour_of_the_images():
     model = small(set_up("none"), learning_rate=0.005)
     for epoch in range(3):
-        told = model.train_epoch(batches(40, 16), seed=0, epoch=epoch)
-    assert told["batch"].tolist() == list(range(1, 41)) and np.isfinite(told.to_numpy()).all()
+        measured = model.train_epoch(batches(40, 16), seed=0, epoch=epoch)
+    assert measured["batch"].tolist() == list(range(1, 41)) and np.isfinite(measured.to_numpy()).all()
     (images,) = gan.generate(model.generator, 64, seed=1)
     colour = (images.mean(axis=(0, 1, 2)) / 127.5) - 1
     np.testing.assert_allclose(colour, COLOUR, atol=0.25)
@@ -173,21 +172,21 @@ def test_mixed_precision_trains(precision):
     try:
         model = small(one)
         before = state(model)
-        told = model.train_epoch(batches(2), seed=0, epoch=0)
+        measured = model.train_epoch(batches(2), seed=0, epoch=0)
     finally:
         set_up(precision="auto")
     assert model.generator.compute_dtype != "float32" and model.generator.output.dtype == "float32"
-    assert np.isfinite(told.to_numpy()).all()
-    assert told["discriminator_loss"][0] == pytest.approx(2 * np.log(2), abs=0.05)
+    assert np.isfinite(measured.to_numpy()).all()
+    assert measured["discriminator_loss"][0] == pytest.approx(2 * np.log(2), abs=0.05)
     assert any((left != right).any() for left, right in zip(before, state(model), strict=True))
 
 
-def test_a_diverging_epoch_is_told_in_words():
+def test_a_diverging_epoch_is_described():
     ordinary = losses([0.7, 2.0, 1.0], [1.4, 0.0, 1.2])
-    assert gan.diverged(ordinary) == ""
-    assert "from batch 2" in gan.diverged(losses([0.7, np.nan, np.nan], [1.4, 1.4, 1.4]))
-    assert "from batch 3" in gan.diverged(losses([0.7, 0.7, 0.7], [1.4, 1.4, np.inf]))
-    assert "about 0" in gan.diverged(losses([0.7, 9.0, 12.0], [1.4, 0.001, 0.0]))
+    assert dcgan.diverged(ordinary) == ""
+    assert "from batch 2" in dcgan.diverged(losses([0.7, np.nan, np.nan], [1.4, 1.4, 1.4]))
+    assert "from batch 3" in dcgan.diverged(losses([0.7, 0.7, 0.7], [1.4, 1.4, np.inf]))
+    assert "about 0" in dcgan.diverged(losses([0.7, 9.0, 12.0], [1.4, 0.001, 0.0]))
 
 
 @pytest.mark.parametrize("strategy", ["none", "mirrored"])
@@ -216,26 +215,26 @@ def test_samples_map_minus_one_and_one_to_black_and_white():
 
 
 @pytest.mark.parametrize("strategy", ["none", "mirrored"])
-def test_a_stopped_training_goes_on_as_if_it_had_not_been(strategy, tmp_path):
+def test_a_stopped_training_resumes_as_if_it_had_not_been(strategy, tmp_path):
     scope = set_up(strategy)
-    whole, begun, resumed = small(scope), small(scope), small(scope)
+    whole, stopped, resumed = small(scope), small(scope), small(scope)
     expected = [whole.train_epoch(batches(), seed=1, epoch=epoch) for epoch in range(2)][1]
-    begun.train_epoch(batches(), seed=1, epoch=0)
-    begun.save(tmp_path, 1)
-    resumed.train_epoch(batches(2), seed=9, epoch=9)  # whatever was there before must not matter
+    stopped.train_epoch(batches(), seed=1, epoch=0)
+    stopped.save(tmp_path, 1)
+    resumed.train_epoch(batches(2), seed=9, epoch=9)  # its state before must not matter
     assert resumed.restore(tmp_path) == 1
-    told = resumed.train_epoch(batches(), seed=1, epoch=1)
-    np.testing.assert_allclose(told, expected, atol=1e-6)
+    measured = resumed.train_epoch(batches(), seed=1, epoch=1)
+    np.testing.assert_allclose(measured, expected, atol=1e-6)
     for left, right in zip(state(whole), state(resumed), strict=True):
         np.testing.assert_allclose(left, right, atol=1e-6)
 
 
 def test_checkpoints_keep_every_tenth_and_the_last(tmp_path, monkeypatch):
     model = small(set_up("none"))
-    assert model.restore(tmp_path / "absent") == 0 and gan.checkpoints(tmp_path / "absent") == {}
+    assert model.restore(tmp_path / "absent") == 0 and dcgan.checkpoints(tmp_path / "absent") == {}
     for epoch in (1, 2, 3, 4, 5):
         model.save(tmp_path, epoch, keep_every=2)
-    assert list(gan.checkpoints(tmp_path)) == [2, 4, 5]
+    assert list(dcgan.checkpoints(tmp_path)) == [2, 4, 5]
 
     def full(*_):
         raise OSError("no space left on device")
@@ -244,8 +243,8 @@ def test_checkpoints_keep_every_tenth_and_the_last(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="no space"):
         model.save(tmp_path, 6, keep_every=2)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch-0002", "epoch-0004", "epoch-0005"]
-    generator = keras.models.load_model(gan.checkpoints(tmp_path)[5] / "generator.keras", compile=False)
-    (expected,), (loaded,) = (gan.generate(each, 3, seed=1) for each in (model.generator, generator))
+    generator = keras.models.load_model(dcgan.checkpoints(tmp_path)[5] / "generator.keras", compile=False)
+    (expected,), (loaded,) = (gan.generate(network, 3, seed=1) for network in (model.generator, generator))
     np.testing.assert_array_equal(loaded, expected)
 
 
@@ -258,40 +257,3 @@ def test_a_checkpoint_of_another_width_or_a_damaged_one_is_refused(tmp_path):
     (tmp_path / "epoch-0001" / "discriminator.keras").write_bytes(b"cut short")
     with pytest.raises(UserError, match="discriminator.keras: expected a discriminator"):
         small(set_up("none")).restore(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def network():
-    keras.utils.set_random_seed(0)
-    return detector.detector(64)
-
-
-def test_the_detector_is_figure_3(network):
-    """54,336,736 + 1536 * 2 + 2; what is not learnt are the averages of batch normalisation."""
-    learnt = sum(int(np.prod(each.shape)) for each in network.trainable_weights)
-    assert (network.count_params(), learnt) == (54_339_810, 54_279_266)
-    assert [type(layer).__name__ for layer in network.layers][-3:] == ["Functional", "GlobalAveragePooling2D", "Dense"]
-    assert network.get_layer("inceptionresnetv2").output.shape == (None, 2, 2, 1536)
-    assert network.input_shape == (None, 64, 64, 3) and network.output_shape == (None, 2)
-
-
-def test_small_images_are_enlarged_before_the_backbone_and_the_papers_are_not(network, monkeypatch):
-    pixels = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3)).astype(np.float32)
-    enlarged = tf.image.resize(pixels, (128, 128))
-    features = network.get_layer("inceptionresnetv2")(enlarged, training=False)
-    logits = network.layers[-1].kernel.numpy().T @ features.numpy().mean(axis=(1, 2)).T  # (2, B)
-    expected = np.exp(logits) / np.exp(logits).sum(axis=0)
-    np.testing.assert_allclose(network(pixels, training=False).numpy().T, expected, atol=1e-5)
-    score = fake_score(network)
-    np.testing.assert_allclose(score(pixels, training=False).numpy()[:, 0], expected[1], atol=1e-5)
-
-    asked = []
-
-    def backbone(name, shape, *_):
-        asked.append(shape)
-        return keras.Sequential([keras.Input(shape), keras.layers.Conv2D(1536, 1)])
-
-    monkeypatch.setattr(detector, "backbone", backbone)
-    for size in (74, 75, 128):
-        detector.detector(size)
-    assert asked == [(128, 128, 3), (75, 75, 3), (128, 128, 3)]
