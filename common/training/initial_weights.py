@@ -58,6 +58,7 @@ def _copy_weights(stored: keras.Model, model: keras.Model) -> None:
         ("input", model.input_shape[1:], stored.input_shape[1:]),
         ("output", model.output_shape[1:], stored.output_shape[1:]),
         ("activation", _activations(model), _activations(stored)),
+        ("number of parameters", f"{model.count_params():,}", f"{stored.count_params():,}"),
     ):
         if ours != theirs:
             raise ValueError(f"its {what} is {theirs}, expected {ours}; give the flags that it was trained with")
