@@ -160,7 +160,7 @@ def test_notes_name_flags_that_can_be_typed(paper):
         if isinstance(value, bool):
             other = not value
         elif isinstance(value, (int, float)):
-            other = value / 2 if isinstance(value, float) else value + 1
+            other = value / 2 if isinstance(value, float) else value * 2 or 1  # a power of two stays one
         else:
             continue
         changed = dataclasses.replace(preset, **{field.name: other})
@@ -243,9 +243,10 @@ def test_one_class_is_evaluated_with_epochs_0_and_refused_for_training(paper, la
         role = "other"  # the real faces are those of celeb; fakes under any other NAME are tested
     base = [*words[:place], "--data", f"{role}={data(label)}", *CHEAPEST[paper], *EXTRA.get(paper, ())]
     folder = finished[0].parents[2]
-    refused = command(folder, *base, "--runs", f"{label}-training", expect=2)
-    assert "training needs" in refused.stderr.splitlines()[-1]
-    assert not (folder / f"{label}-training").exists()
+    if (paper, label) != ("dcgan_inception_resnet", "real"):  # it generates its fakes
+        refused = command(folder, *base, "--runs", f"{label}-training", expect=2)
+        assert "training needs" in refused.stderr.splitlines()[-1]
+        assert not (folder / f"{label}-training").exists()
     results = folder / f"{label}-results"
     weights = trained_file(paper, finished[0])
     tail = ("--epochs", "0", "--weights", weights, "--runs", f"{label}-runs", "--results", results)
