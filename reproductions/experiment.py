@@ -96,7 +96,7 @@ def imagenet_start(backbone, config, model):
 
     Where the weights cannot be downloaded the preset paper stops, the others go on without, and say so of `model`.
     """
-    from common.networks.backbones import WeightsUnavailable, find_weights
+    from common.networks.weights import WeightsUnavailable, find_weights
 
     chosen = config.imagenet_weights
     try:

@@ -82,7 +82,7 @@ def _with_training(run: Path, documents: dict[str, dict]) -> dict[str, dict]:
     names: dict[str, dict] = {}
     table = run / "predictions.csv"
     if table.is_file():
-        columns = pd.read_csv(table, usecols=["model", "protocol", "seed"]).drop_duplicates()
+        columns = pd.read_csv(table)[["model", "protocol", "seed"]].drop_duplicates()
         for model, protocol, seed in columns.itertuples(index=False):
             part = next((case for case in cases if model.endswith(f"-{case}")), cases[0] if cases else "")
             facts = {"model": model, "protocol": protocol, "seed": int(seed), "part": part}

@@ -83,12 +83,12 @@ def embedding_with(classifier, network):
     return Detector(Description("x", {}, "margin"), network, classifier)
 
 
-def heat_in_patch(detector, called=FAKE):
+def heat_in_patch(detector, verdict=FAKE):
     """The mean share of the heat in the patch, over 12 images with one, paler than the mean of its class: beyond a
     centroid, the way to a surer decision leads back."""
     explainer = Explainer(detector)
     images, _, corners = planted(24, 3, red=0.75)
-    explained = [explainer.explain(image, called) for image in images[1::2]]
+    explained = [explainer.explain(image, verdict) for image in images[1::2]]
     assert all(each.heat.max() == pytest.approx(1) and each.heat.min() >= 0 for each in explained)
     return np.mean([inside(each.heat, corner) for each, corner in zip(explained, corners[1::2], strict=True)])
 
@@ -158,10 +158,10 @@ def test_the_map_is_that_of_the_equations():
     gradients = network.get_layer("score").get_weights()[0].reshape(4, 4, 2)  # of the logit, which is linear in them
     explainer = Explainer(Detector(Description("x", {}), network))
     assert cam_by_hand(maps_by_hand(network, image), gradients).any()
-    for called, sign in ((FAKE, 1), (REAL, -1)):
+    for verdict, sign in ((FAKE, 1), (REAL, -1)):
         expected = cam_by_hand(maps_by_hand(network, image), sign * gradients)
-        found = explainer.explain(image, called)
-        assert (found.layer, found.shape, found.called) == ("maps", (4, 4), called)
+        found = explainer.explain(image, verdict)
+        assert (found.layer, found.shape, found.verdict) == ("maps", (4, 4), verdict)
         enlarged = tf.image.resize(expected[..., None], (6, 6)).numpy()[..., 0]
         largest = enlarged.max()
         np.testing.assert_allclose(found.heat, enlarged / largest if largest else enlarged, atol=1e-5)

@@ -204,7 +204,7 @@ def test_of_a_video_the_most_suspicious_frame_is_explained(tmp_path, monkeypatch
     main([an_explainable_run(tmp_path / "run"), str(tmp_path / "clip.avi"), "--explain", str(tmp_path / "out")])
     ((path, pixels, explanation, title, said),) = drawn
     assert path == tmp_path / "out" / "clip.avi.png"
-    assert "frame 1: fake" in title and "of 4 frames" in title and explanation.called == 1
+    assert "frame 1: fake" in title and "of 4 frames" in title and explanation.verdict == 1
     assert pixels[..., 0].mean() == pytest.approx(220, abs=6) and "copy, 8 x 8 places" in said
 
 

@@ -92,5 +92,5 @@ def test_what_decides_by_steps_has_no_margin(name):
 
 @pytest.mark.parametrize("classifier", [GradientBoostingClassifier(n_estimators=2), SVC(kernel="poly")])
 def test_an_unknown_classifier_is_named(classifier):
-    with pytest.raises(UserError, match=f"{type(classifier).__name__}.* is not among the classifiers"):
+    with pytest.raises(UserError, match=f"{type(classifier).__name__}.* cannot be explained or exported"):
         scores(classifier.fit(*points(30, 0)), "margin")

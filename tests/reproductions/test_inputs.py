@@ -1,0 +1,119 @@
+"""What a run starts from: splits without copies, what is refused, and where initial weights come from."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+import pytest
+
+from common.errors import UserError
+from common.networks import weights
+from common.runs.options import RunOptions
+from reproductions.inputs import (
+    Batch,
+    RunData,
+    Split,
+    draw_split,
+    partial_data,
+    require_classes,
+    require_weights,
+    resolve_imagenet_weights,
+)
+
+
+@dataclass(frozen=True)
+class Config(RunOptions):
+    split: tuple[float, float, float] = (0.5, 0.25, 0.25)
+
+
+QUICK = Config(preset="quick", epochs=1)
+EVALUATION = Config(preset="quick", epochs=0)
+
+
+def images(**columns):
+    count = len(columns["dataset"])
+    empty = {name: [""] * count for name in ("video", "original", "identity", "split")}
+    rows = {"path": [f"{place}.png" for place in range(count)], "sha256": [f"{place:064d}" for place in range(count)]}
+    rows |= {"label": ["fake", "real"] * (count // 2), "source": ["x"] * count}
+    return pd.DataFrame(rows | empty | columns)
+
+
+@pytest.mark.parametrize("column", ["sha256", "near"])
+def test_unseen_copies_of_trained_images_are_left_out_and_noted(column):
+    table = images(dataset=["seen"] * 16 + ["unseen"] * 4)
+    table["near"] = range(len(table))
+    table.loc[17, column] = table.loc[3, column]
+    split = draw_split(table, ("seen",), QUICK, "frame", seed=0)
+    assert set(split.images.index) == set(range(20)) - {17}
+    assert (split.images.loc[[16, 18, 19], "split"] == "test").all()
+    assert split.remarks == ["1 unseen images left out, they are copies of images trained on"]
+
+
+@pytest.mark.parametrize("label", ["fake", "real"])
+def test_one_class_is_all_test_if_nothing_is_trained(label):
+    table = images(dataset=["seen"] * 6).assign(label=label)
+    assert set(draw_split(table, ("seen",), EVALUATION, "frame", seed=0).images["split"]) == {"test"}
+    with pytest.raises(UserError, match="too few"):
+        draw_split(table, ("seen",), QUICK, "frame", seed=0)
+    require_classes(table, EVALUATION, "both")
+    with pytest.raises(UserError, match=f"training needs real and fake images, got {label}: give both"):
+        require_classes(table, QUICK, "both")
+
+
+def test_a_run_that_trains_nothing_needs_weights():
+    require_weights(QUICK, {}, ["a"])
+    require_weights(EVALUATION, {"b": "file"}, ["a", "b"])
+    with pytest.raises(UserError, match="give --weights a=FILE, or another of b"):
+        require_weights(EVALUATION, {}, ["a", "b"])
+
+
+def test_several_parts_are_named_in_the_column_case():
+    parts = {name: images(dataset=["d"] * 4).assign(split=split) for name, split in (("one", "train"), ("two", "test"))}
+    split = Split("frame", 0, parts)
+    assert list(split.images["case"]) == ["one"] * 4 + ["two"] * 4
+    assert split.count("train") == 0, "the smallest part counts"
+    assert "case" not in Split("frame", 0, {"": parts["one"]}).images
+
+
+def test_predictions_of_a_model_are_together_whatever_came_between():
+    split = Split("frame", 0, {"": images(dataset=["d"] * 2)})
+    split.predictions = [pd.DataFrame({"model": [name], "score": [place]}) for place, name in enumerate("bab")]
+    assert list(split.table()["model"]) == ["b", "b", "a"] and list(split.table()["score"]) == [0, 2, 1]
+
+
+def test_fewer_images_than_the_papers_are_noted_for_given_data_alone():
+    given = Config(data=("a=b",))
+    assert partial_data(given, 98, 100) == ["partial data: 98 of the paper's 100 images"]
+    assert partial_data(given, 99, 100) == [] and partial_data(Config(), 1, 100) == []
+
+
+def test_a_batch_that_the_images_do_not_fill_is_refused():
+    Batch("--batch-size", 8, 8).check()
+    with pytest.raises(UserError, match="--batch-size 9: the training split has only 8 images"):
+        Batch("--batch-size", 9, 8).check()
+
+
+def test_the_face_cropping_is_that_of_the_training_data():
+    @dataclass
+    class Data:
+        name: str
+        preparation: dict
+
+    detectors = {"seen": "mtcnn", "unseen": "haar"}
+    datasets = [Data(name, {"flags": {"faces": faces, "size": 160}}) for name, faces in detectors.items()]
+    assert RunData(datasets, ("seen",), []).face_cropping()["faces"] == "mtcnn"
+    assert RunData(datasets[1:], (), []).face_cropping() == {
+        "faces": "haar", "size": 160, "margin": None, "min_confidence": None, "pick": None,
+    }  # fmt: skip
+
+
+def test_only_the_paper_preset_stops_without_imagenet_weights(monkeypatch, tmp_path):
+    def unavailable(backbone, chosen):
+        if chosen == "imagenet":
+            raise weights.WeightsUnavailable("no way to the server")
+
+    monkeypatch.setattr(weights, "find_weights", unavailable)
+    assert resolve_imagenet_weights("resnet50", QUICK, "rival") == ("none", ["no ImageNet weights"])
+    with pytest.raises(weights.WeightsUnavailable):
+        resolve_imagenet_weights("resnet50", Config(preset="paper"), "rival")
+    monkeypatch.setattr(weights, "find_weights", lambda backbone, chosen: tmp_path)
+    assert resolve_imagenet_weights("resnet50", Config(preset="paper"), "rival") == ("imagenet", [])
