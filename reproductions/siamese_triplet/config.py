@@ -77,6 +77,7 @@ PRESETS = {
     "paper": Config(),
     "quick": Config(
         preset="quick",
+        imagenet_weights="none",
         models=("siamese", "siamese_loss1", "siamese_loss2", "control", "resnet50"),
         cases=("case1",),
         epochs=5,
@@ -87,6 +88,7 @@ PRESETS = {
     ),
     "smoke": Config(
         preset="smoke",
+        imagenet_weights="none",
         models=("siamese", "siamese_loss1", "siamese_loss2", "resnet50"),
         cases=("case1",),
         epochs=1,

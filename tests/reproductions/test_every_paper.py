@@ -1,6 +1,6 @@
 """One contract for every paper: each folder of reproductions with a run.py passes the same tests by its real command.
 
-The sixth paper of test_sixth_paper.py is one more case: `papers.py` beside this file lists them all.
+test_sixth_paper.py adds one more paper to a copy of the suite.
 """
 
 import ast
@@ -18,12 +18,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from common.detectors.description import descriptions
 from common.runs.options import RunOptions, as_flag, changed_flags, read_config
 from common.runs.rules import Role
 
 ROOT = Path(__file__).parents[2]
 PAPERS = sorted(path.parent.name for path in ROOT.glob("reproductions/*/run.py"))
-# The cheapest models of a paper that a run can have, and what --weights calls the file of one of them.
+# The cheapest models of a paper, and what --weights calls the file of one of them.
 CHEAPEST = {
     "cffn_resnet": ("--models", "cffn"),
     "dcgan_inception_resnet": ("--models", "stand_in"),
@@ -38,6 +39,9 @@ WEIGHTS = {
     "mesoinception_svm": "mesoinception4",
     "siamese_triplet": "siamese",
 }
+PROTOCOLS = {"dcgan_inception_resnet": ("paper", "heldout"), "siamese_triplet": ("paper", "video")}
+# What a paper needs besides: the contract's data are few.
+EXTRA = {"facenet_embeddings": ("--embedder", "spectrum"), "dcgan_inception_resnet": ("--detector-images", "24")}
 SOURCE = re.compile(
     r"Sec\.|Table|Eq\.|eq\.|Figure|[Aa]uthors?'s? code|authors' (code|notebook)|[Nn]ot stated|[Ww]e chose|"
     r"Radford|changes no number|in the paper"
@@ -71,7 +75,7 @@ def folder(paper, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def data(paper, folder, make_prepared):
-    """A function of a label or None -> a prepared folder of clips, of that class alone; data of one class share bytes."""
+    """A function of a label, or None for both -> a prepared folder of clips of that class; all share their bytes."""
 
     def make(label=None):
         prepared = folder / f"data-{label}"
@@ -86,29 +90,23 @@ def data(paper, folder, make_prepared):
 
 
 @pytest.fixture(scope="module")
-def words(paper, data):
-    """The command: two seeds, two protocols where the paper's data allow them, bit-identical from run to run."""
-    roles = {"siamese_triplet": "stylegan"}
-    role = roles.get(paper, next(iter(config_of(paper).LAYOUTS)))
-    protocols = {
-        "dcgan_inception_resnet": ("paper", "heldout"),
-        "siamese_triplet": ("paper", "video"),
-    }.get(paper, ("frame", "video"))
+def role(paper):
+    """The NAME of the data that a paper trains on, if one data set holds both classes."""
+    return {"siamese_triplet": "stylegan"}.get(paper, next(iter(config_of(paper).LAYOUTS)))
+
+
+@pytest.fixture(scope="module")
+def protocols(paper):
+    return PROTOCOLS.get(paper, ("frame", "video"))
+
+
+@pytest.fixture(scope="module")
+def words(paper, role, protocols, data):
+    """The command: two seeds, two protocols, bit-identical from run to run."""
     return [
-        *(command_of(paper), "--preset", "smoke", "--deterministic", "--seeds", "0", "1"),
-        *("--data", f"{role}={data()}", "--protocol", *protocols, *CHEAPEST[paper], *EXTRA.get(paper, ())),
+        *(command_of(paper), "--preset", "smoke", "--deterministic", "--seeds", "0", "1", "--protocol", *protocols),
+        *("--data", f"{role}={data()}", *CHEAPEST[paper], *EXTRA.get(paper, ())),
     ]
-
-
-# The data of the contract are small: a held-out part of three clips, batches that the training clips fill.
-EXTRA = {
-    "cffn_resnet": ("--epochs", "2"),
-    "facenet_embeddings": ("--embedder", "spectrum"),
-    "dcgan_inception_resnet": (
-        "--detector-images",
-        "24",
-    ),
-}
 
 
 @pytest.fixture(scope="module")
@@ -171,16 +169,15 @@ def test_notes_name_flags_that_can_be_typed(paper):
 
 
 @pytest.mark.slow
-def test_two_seeds_and_two_protocols_leave_a_complete_run(paper, words, finished):
+def test_two_seeds_and_two_protocols_leave_a_complete_run(protocols, finished):
     run, rows, done = finished
     files = {path.name for path in run.iterdir()}
     assert files >= {"config.json", "environment.json", "splits.csv", "predictions.csv", "log.txt", "models"}
     assert "computing on" in (run / "log.txt").read_text()
     predictions = pd.read_csv(run / "predictions.csv", keep_default_na=False)
-    place = words.index("--protocol")
     for table in (rows, predictions, pd.read_csv(run / "splits.csv")):
         assert {(seed, protocol) for seed, protocol in zip(table["seed"], table["protocol"], strict=True)} == {
-            (seed, protocol) for seed in (0, 1) for protocol in words[place + 1 : place + 3]
+            (seed, protocol) for seed in (0, 1) for protocol in protocols
         }
     assert predictions["score"].between(0, 1).all()
     assert set(RESULT_COLUMNS.split(",")) - {"clusters"} <= set(rows.columns)
@@ -204,7 +201,7 @@ def test_published_keys_are_the_papers_and_extra_rows_are_called_so(paper, finis
 
 
 @pytest.mark.slow
-def test_a_killed_run_resumes_and_equals_the_uninterrupted_one(paper, words, finished, folder, cache, command):
+def test_a_killed_run_resumes_and_equals_the_uninterrupted_one(words, finished, folder, cache, command):
     """Ctrl-C after an epoch of the second half; the same command ends with the same scores, bit for bit."""
     epochs = len(re.findall(r": epoch \d+ of \d+: ", finished[2].stderr))
     assert epochs > 1
@@ -234,53 +231,57 @@ def trained_file(paper, run):
     return f"{WEIGHTS[paper]}={run / 'models' / (WEIGHTS[paper] + '.keras')}"
 
 
+def evaluation(paper, run, prepared, role, name):
+    """The command that evaluates a trained network on prepared data under NAME `role`, into folders called `name`."""
+    model = WEIGHTS[paper]
+    return [
+        *(
+            command_of(paper),
+            "--preset",
+            "smoke",
+            "--data",
+            f"{role}={prepared}",
+            *CHEAPEST[paper],
+            *EXTRA.get(paper, ()),
+        ),
+        *("--epochs", "0", "--weights", f"{model}={run / 'models' / (model + '.keras')}"),
+        *("--runs", f"{name}-runs", "--results", f"{name}-results"),
+    ]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("label", ["real", "fake"])
-def test_one_class_is_evaluated_with_epochs_0_and_refused_for_training(paper, label, words, finished, data, command):
-    place = words.index("--data")
-    role = words[place + 1].partition("=")[0]
+def test_one_class_is_evaluated_with_epochs_0_and_refused_for_training(paper, label, role, finished, data, command):
     if (paper, label) == ("dcgan_inception_resnet", "fake"):
         role = "other"  # the real faces are those of celeb; fakes under any other NAME are tested
-    base = [*words[:place], "--data", f"{role}={data(label)}", *CHEAPEST[paper], *EXTRA.get(paper, ())]
     folder = finished[0].parents[2]
-    if (paper, label) != ("dcgan_inception_resnet", "real"):  # it generates its fakes
-        refused = command(folder, *base, "--runs", f"{label}-training", expect=2)
-        assert "training needs" in refused.stderr.splitlines()[-1]
-        assert not (folder / f"{label}-training").exists()
-    results = folder / f"{label}-results"
-    weights = trained_file(paper, finished[0])
-    tail = ("--epochs", "0", "--weights", weights, "--runs", f"{label}-runs", "--results", results)
-    command(folder, *[word for word in base if word != "--epochs"], *tail) if "--epochs" not in base else command(
-        folder, *base[: base.index("--epochs")], *base[base.index("--epochs") + 2 :], *tail
-    )
+    words = evaluation(paper, finished[0], data(label), role, label)
+    training = [*words[: words.index("--epochs")], "--runs", f"{label}-training"]
+    refused = command(folder, *training, expect=2)
+    assert "training needs" in refused.stderr.splitlines()[-1]
+    assert not (folder / f"{label}-training").exists()
+    command(folder, *words)
     predictions = pd.read_csv(only(only(folder / f"{label}-runs")) / "predictions.csv", keep_default_na=False)
     assert set(predictions["label"]) == {label} and set(predictions["split"]) == {"test"}
-    rows = pd.read_csv(results / f"{paper}.csv", keep_default_na=False)
+    rows = pd.read_csv(folder / f"{label}-results" / f"{paper}.csv", keep_default_na=False)
     assert set(rows["metric"]) & {"recall", "specificity", "accuracy"}
 
 
 @pytest.mark.slow
-def test_unseen_data_alone_are_evaluated(paper, words, finished, data, command):
-    """Data that the paper never trains on, of the paper's own unseen NAME where it has one."""
+def test_unseen_data_alone_are_evaluated(paper, finished, data, command):
+    """Data that the paper does not train on, under its own NAME for them where it has one."""
     unseen = {"siamese_triplet": "pggan", "cffn_resnet": "other", "dcgan_inception_resnet": "pggan"}
-    roles = list(config_of(paper).LAYOUTS)
-    role = unseen.get(paper, roles[1])
+    role = unseen.get(paper, list(config_of(paper).LAYOUTS)[1])
     folder = finished[0].parents[2]
-    command(
-        folder, command_of(paper), "--preset", "smoke", "--data", f"{role}={data('fake')}", *CHEAPEST[paper],
-        "--epochs", "0", "--weights", trained_file(paper, finished[0]), "--runs", "unseen", "--results", "unseen-results",
-        *[word for word in EXTRA.get(paper, ()) if paper == "facenet_embeddings"],
-    )  # fmt: skip
-    predictions = pd.read_csv(only(only(folder / "unseen")) / "predictions.csv", keep_default_na=False)
+    command(folder, *evaluation(paper, finished[0], data("fake"), role, "unseen"))
+    predictions = pd.read_csv(only(only(folder / "unseen-runs")) / "predictions.csv", keep_default_na=False)
     assert len(predictions) and np.isfinite(predictions["score"]).all()
 
 
 @pytest.mark.slow
-def test_a_detector_describes_itself(paper, finished):
+def test_a_detector_describes_itself(finished):
     """Model, protocol, seed and training data are facts in the description, for every protocol and seed."""
-    from common.detectors.description import descriptions
-
-    run, rows, _ = finished
+    run, _, _ = finished
     known = descriptions(run)
     predictions = pd.read_csv(run / "predictions.csv", keep_default_na=False)
     for name, description in known.items():
@@ -288,7 +289,6 @@ def test_a_detector_describes_itself(paper, finished):
         assert description.model in set(predictions["model"])
         assert description.protocol in set(predictions["protocol"]) and description.seed in (0, 1)
         assert description.trained_on and description.preprocessing["size"] > 0
-    assert sum(description.proposed for description in known.values()) >= (paper != "dcgan_inception_resnet")
 
 
 def test_epochs_0_without_weights_is_an_error(paper, refused):
