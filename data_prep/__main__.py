@@ -26,7 +26,7 @@ PROGRAM = "python -m data_prep"
 class Arguments(PrepareOptions):
     """`python -m data_prep`."""
 
-    layout: tyro.conf.Positional[Literal[tuple(LAYOUTS)]]
+    layout: tyro.conf.Positional[Literal[tuple(LAYOUTS)]]  # type: ignore[valid-type]
     """How the raw data are stored on disk."""
     src: tyro.conf.Positional[str]
     """Folder of the raw data; for the layout synthetic FAMILY:COUNT:SEED, e.g. swap:500:0."""

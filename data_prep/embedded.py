@@ -1,6 +1,7 @@
 """The embedded data: drawn once into the user's cache, then prepared like any download."""
 
 from pathlib import Path
+from typing import Literal
 
 from common.files import file_lock
 from data_prep.drawing.trees import CACHE_TIMEOUT_SECONDS, cached_tree
@@ -13,7 +14,7 @@ def embedded_images(
     family: str,
     count: int,
     seed: int = 0,
-    faces: str = "none",
+    faces: Literal["none", "haar", "mtcnn"] = "none",
     size: int | None = None,
     jpeg: int | None = None,
     frames: int = 1,

@@ -6,7 +6,7 @@ import pandas as pd
 from joblib import Parallel, cpu_count, delayed
 from tqdm import tqdm
 
-from common.data.decoding import Unreadable, check_image
+from common.data.decoding import Unreadable, read_image
 from common.data.manifest import NAME, PREPARATION, read_manifest
 from common.errors import UserError
 from common.files import read_json, sha256
@@ -19,9 +19,9 @@ EXIT_PROBLEMS = 1  # exit code if the folder has problems; 2 is a mistake of the
 def verify(folder: str | Path, progress: bool = True) -> list[str]:
     """Find what is wrong with a prepared folder.
 
-    Checked: the manifest is valid; each of its images exists, is readable and has its sha256; no other image is in the
-    folder; no image and no video is both real and fake; prep.json and skipped.csv agree with the manifest; the manifest
-    is byte for byte the one that prep.json was written with.
+    Checked: the manifest is valid; each of its images exists, can be read by training, and has its sha256; no other
+    image is in the folder; no image and no video is both real and fake; prep.json and skipped.csv agree with the
+    manifest; the manifest is byte for byte the one that prep.json was written with.
 
     Args:
         folder: a prepared folder.
@@ -85,7 +85,7 @@ def _file_problems(folder, images, progress):
 
 def _file_problem(file, path, digest):
     try:
-        check_image(file)
+        read_image(file)
     except Unreadable as error:
         return f"{path}: {error}"
     if sha256(file) != digest:

@@ -36,6 +36,7 @@ def draw_clip(
         if family is not None:
             fake = draw_fake(family, process)
             pictures = [fake(picture, person, pose, scene) for picture, pose in zip(pictures, poses, strict=True)]
-        return [photograph(picture, camera, process, FAMILY_BLUR.get(family, 0.0)) for picture in pictures]
+        earlier_blur = FAMILY_BLUR[family] if family else 0.0
+        return [photograph(picture, camera, process, earlier_blur) for picture in pictures]
     finally:
         cv2.setNumThreads(threads)

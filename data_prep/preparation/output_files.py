@@ -35,16 +35,19 @@ def write_output_files(
     Raises:
         UserError: if more files are unreadable, or no image is left.
     """
-    columns, skipped, unreadable = {column: [] for column in COLUMNS}, [], []
+    columns: dict[str, list[str]] = {column: [] for column in COLUMNS}
+    rows, unreadable = [], []
     for item, result in zip(items, journal.results(item.path for item in items), strict=True):
-        result = FileResult(item.path, "", reason=item.problem) if item.problem else result
+        if item.problem:
+            result = FileResult(item.path, "", reason=item.problem)
+        assert result is not None  # a usable file has been processed
         _add_rows(columns, item, result, source)
-        skipped += [(item.path, f"{NO_FACE_IN_FRAME}: {index}") for index in result.faceless]
+        rows += [(item.path, f"{NO_FACE_IN_FRAME}: {index}") for index in result.faceless]
         if result.reason:
-            skipped.append((item.path, result.reason))
+            rows.append((item.path, result.reason))
             if result.reason.partition(":")[0] not in (*NO_FACES, MISSING):  # a part of a data set is no damage
-                unreadable.append(skipped[-1])
-    skipped = pd.DataFrame(skipped, columns=["path", "reason"], dtype=str)
+                unreadable.append(rows[-1])
+    skipped = pd.DataFrame(rows, columns=["path", "reason"], dtype=str)
     write_csv(skipped, dst / SKIPPED)
     _refuse_unreadable(unreadable, len(items), dst, max_unreadable)
     if not columns["path"]:

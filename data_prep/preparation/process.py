@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.data.decoding import Unreadable, check_image, read_image
+from common.data.decoding import Unreadable, read_image
 from common.data.videos import read_clip
 from common.files import atomic_folder, atomic_path, sha256
 from data_prep.layouts.tree import is_video
@@ -103,7 +103,7 @@ def _process_image(folders, recipe, task):
 
 
 def _copy(source, folders, target):
-    check_image(source)
+    read_image(source)  # the decoder of training and predict: what it refuses is of no use
     with atomic_path(folders.dst / target, folders.partial) as temporary:
         shutil.copyfile(source, temporary)
         digest = sha256(temporary)

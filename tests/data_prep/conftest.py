@@ -27,7 +27,7 @@ def raw(tmp_path):
 
 @pytest.fixture
 def tree(tmp_path):
-    """Return a function that writes empty files and {name: text} files and returns their root; layouts use names only."""
+    """Return a function that writes empty files, since layouts use names only, and {name: text} files."""
 
     def make(*paths, texts=()):
         for path in paths:

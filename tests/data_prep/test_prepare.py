@@ -6,10 +6,12 @@ import zlib
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 import data_prep.prepare as module
 from common.data.decoding import read_image
+from common.data.image_reader import ImageReader
 from common.data.manifest import NAME, read_manifest
 from common.errors import UserError
 from common.files import sha256
@@ -17,6 +19,7 @@ from data_prep.drawing.trees import draw_tree
 from data_prep.options import PrepareOptions
 from data_prep.preparation.process import process_files
 from data_prep.prepare import prepare
+from data_prep.verify import verify
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +61,28 @@ def test_without_flags_all_bytes_are_copied(raw, tmp_path):
     assert set(images["video"]) == {"", "fake/clip"}
     assert read_manifest(tmp_path / "out").equals(images)
     assert skipped(tmp_path / "out") == {}
+
+
+def test_unusual_files_are_copied_and_training_reads_them_as_predict_does(tmp_path):
+    """EXIF orientation, palettes, 1 bit, 16 bits, CMYK, transparency; TensorFlow's decoder misreads some of them."""
+    (tmp_path / "raw" / "real").mkdir(parents=True)
+    noise = np.random.default_rng(0).integers(0, 256, (24, 40, 3), dtype=np.uint8)
+    image, orientation = Image.fromarray(noise), Image.Exif()
+    orientation[0x0112] = 6
+    image.save(tmp_path / "raw" / "real" / "exif.jpg", exif=orientation)
+    image.convert("CMYK").save(tmp_path / "raw" / "real" / "cmyk.jpg")
+    Image.fromarray(noise[..., 0].astype(np.uint16) * 251).save(tmp_path / "raw" / "real" / "16bit.png")
+    for mode in ("P", "1", "L", "RGBA"):
+        image.convert(mode).save(tmp_path / "raw" / "real" / f"{mode}.png")
+    for mode in ("P", "1", "L"):
+        image.convert(mode).save(tmp_path / "raw" / "real" / f"{mode}.bmp")
+    dst = tmp_path / "out"
+    images = prepare("folders", tmp_path / "raw", dst, options())
+    assert len(images) == 10 and verify(dst) == []
+    assert all((dst / path).read_bytes() == (tmp_path / "raw" / path).read_bytes() for path in images["path"])
+    read = ImageReader([str(dst / path) for path in images["path"]]).read_function()
+    for index, path in enumerate(images["path"]):
+        np.testing.assert_array_equal(read(tf.constant(index)).numpy(), read_image(dst / path))
 
 
 def test_prep_json_tells_the_flags_and_no_path_of_this_machine(raw, tmp_path):
@@ -241,7 +266,7 @@ def test_a_stopped_run_resumes_and_ends_like_an_uninterrupted_one(raw, tmp_path,
     assert not (tmp_path / "out" / ".partial").exists()
     processed.clear()
     assert prepare("folders", raw, tmp_path / "out", options(size=8)).equals(resumed) and processed == []
-    assert resumed.equals(prepare("folders", raw, tmp_path / "whole", options(size=8)))
+    assert resumed.equals(prepare("folders", raw, tmp_path / "uninterrupted", options(size=8)))
 
 
 def test_workers_change_nothing(raw, tmp_path):

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from common.data.decoding import check_image
+from common.data.decoding import read_image
 from common.data.manifest import NAME
 from data_prep.verify import verify
 
@@ -30,7 +30,7 @@ def test_a_stopped_command_resumes_and_processes_no_file_twice(
         assert done.items() <= times.items() and 20 < len(times) < 300 and not (dst / NAME).exists()
         done = times
         for path in dst.glob("*/*.png"):
-            check_image(path)
+            read_image(path)
         if stop == signal.SIGINT:
             assert "Traceback" not in errors and errors.count("the same command") == 1
             assert not (dst / ".partial").exists()

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -110,13 +111,19 @@ def test_a_shard_that_waits_for_the_journals_reports_it_and_gives_up(raw, tmp_pa
     assert "waiting for another process that works on the journals" in record.getMessage()
 
 
-def test_a_shard_goes_on_when_the_journals_are_released(raw, tmp_path, caplog):
-    lock = Shard(1, 3).journal_lock(tmp_path / "out")
-    lock.__enter__()
-    timer = threading.Timer(0.3, lock.__exit__, (None, None, None))
-    timer.start()
+def test_a_shard_continues_when_the_journals_are_released(raw, tmp_path, caplog):
+    locked = threading.Event()
+
+    def hold_journals():
+        with Shard(1, 3).journal_lock(tmp_path / "out"):
+            locked.set()
+            time.sleep(1)
+
+    thread = threading.Thread(target=hold_journals)
+    thread.start()
+    locked.wait()
     assert prepare("folders", raw, tmp_path / "out", PrepareOptions(workers=1, shard="2/3")) is None
-    timer.join()
+    thread.join()
     assert len(caplog.records) == 1
 
 
