@@ -37,7 +37,7 @@ def read_query(text: str, table: str = "extra") -> Query:
     paper, *settings = (part.strip() for part in " ".join(text.split()).split(";"))
     if paper not in known_papers():
         raise UserError(f"unknown paper {paper!r}; known: {', '.join(known_papers())}")
-    values = {"table": (table,)}
+    values: dict[str, tuple[str, ...]] = {"table": (table,)}
     legal = [field.name for field in fields(Query) if field.name != "paper"]
     for setting in filter(None, settings):
         name, equals, value = (part.strip() for part in setting.partition("="))
@@ -66,7 +66,7 @@ def select_rows(rows: pd.DataFrame, query: Query) -> pd.DataFrame:
     }.items():
         names = rows[column].drop_duplicates()
         matches = str.__eq__ if column == "metric" else fnmatchcase  # a metric is the heading of a column
-        rank = {}  # {name: the place of the first pattern that it matches}
+        rank: dict[str, int] = {}  # {name: the place of the first pattern that it matches}
         for place, pattern in enumerate(patterns):
             matching = [name for name in names if matches(name, pattern)]
             if not matching:

@@ -45,7 +45,7 @@ def explain(statements: Sequence[Statement], sizes: Sizes) -> Conflict:
     """Explain why `solve` finds no matrix for these statements and sizes."""
     consistent = _consistent_sets(statements, sizes)
     clashes, consistent = _smallest_clashes(statements, sizes, consistent)
-    kept = max(consistent, key=lambda places: (len(places), sorted(places)), default=frozenset())
+    kept: frozenset[int] = max(consistent, key=lambda places: (len(places), sorted(places)), default=frozenset())
     left_out = tuple(statement for place, statement in enumerate(statements) if place not in kept)
     rest = solve([statements[place] for place in sorted(kept)], sizes) if kept else None
     clashes.sort(key=lambda clash: -len(set(clash) & set(left_out)))

@@ -5,8 +5,11 @@ of two such forms. All but the counts and rates of mistakes fall when x rises. S
 of x.
 """
 
+from typing import Any
+
 import numpy as np
-from numpy.typing import ArrayLike
+
+Numbers = np.ndarray | float  # float64 (rows,), or one number for all rows
 
 ALIASES = {
     **{"sensitivity": "recall", "tpr": "recall", "true_positive_rate": "recall", "detection_rate": "recall"},
@@ -25,7 +28,7 @@ SHARES = (
 METRICS = (*COUNTS, *SHARES)
 
 
-def linear(metric: str, fakes, reals, tp) -> tuple:
+def linear(metric: str, fakes: Numbers, reals: Numbers, tp: Numbers) -> tuple[Any, Any, Any, Any]:
     """Return a, b, c, e of a metric's form (a + b x) / (c + e x) for x false positives.
 
     Args:
@@ -60,7 +63,7 @@ def linear(metric: str, fakes, reals, tp) -> tuple:
     }[metric]()
 
 
-def value(metric: str, fakes: ArrayLike, reals: ArrayLike, tp: ArrayLike, fp: ArrayLike) -> np.ndarray:
+def value(metric: str, fakes: Numbers, reals: Numbers, tp: Numbers, fp: Numbers) -> np.ndarray:
     """The metric of confusion matrices.
 
     Args:

@@ -4,7 +4,6 @@ Exact while 2 n^2 times 10 to the power of the digits is below 2^53. Beyond, an 
 end, so that no matrix that fits is lost.
 """
 
-from fractions import Fraction
 from math import ceil, floor
 
 import numpy as np
@@ -61,14 +60,18 @@ def auc_exists(allowed: Range, ties: bool, pairs: np.ndarray) -> np.ndarray:
         bool (rows,).
     """
     if pairs.size == 1:
-        steps = Fraction(int(pairs[0])) * (2 if ties else 1)
-        low, high = allowed.low * steps, allowed.high * steps
-        first = ceil(low) if allowed.low_closed else floor(low) + 1
-        return np.array([min(first, steps) <= high if allowed.high_closed else min(first, steps) < high])
+        return np.array([_share_exists(allowed, int(pairs[0]) * (2 if ties else 1))])
     steps = pairs * (2 if ties else 1)
     low, high = (_times(steps, bound) for bound in (allowed.low, allowed.high))
     first = np.ceil(low) if allowed.low_closed else np.floor(low) + 1
     return np.minimum(first, steps) <= high if allowed.high_closed else np.minimum(first, steps) < high
+
+
+def _share_exists(allowed, steps):
+    """Whether k / steps is in the range for a whole k, in exact arithmetic."""
+    low, high = allowed.low * steps, allowed.high * steps
+    first = min(ceil(low) if allowed.low_closed else floor(low) + 1, steps)
+    return first <= high if allowed.high_closed else first < high
 
 
 def _at_least(a, b, c, e, bound, closed, reals):

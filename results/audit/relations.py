@@ -67,7 +67,8 @@ def check_relation(text: str, printed_number: Callable[[str], Printed]) -> Relat
     Raises:
         UserError: if the text is not a relation, or it divides by zero.
     """
-    numbers, names = {}, {}
+    numbers: dict[str, Printed] = {}
+    names: dict[str, str] = {}
 
     def name_of(match):
         cell = match[1].strip()

@@ -37,25 +37,22 @@ def solve(
     Returns:
         The Solutions. Very large numbers may give too many (see results.audit.intervals), but never too few.
     """
+    blocks: Iterable[tuple[np.ndarray, ...]]
+    if within is not None:
+        blocks = [tuple(column.astype(float) for column in within.columns[:3])]
+    else:
+        blocks = row_blocks(statements, sizes or Sizes(), rule)
     found, rows = [], 0
-    for block in row_blocks(statements, sizes, rule) if within is None else [within.columns[:3]]:
-        block = tuple(np.asarray(column, float) for column in block)
-        low, high = np.zeros_like(block[2]), block[1].copy()
-        for statement in statements:
-            lower, upper = false_positives(statement, *block, rule)
-            low, high = np.maximum(low, lower), np.minimum(high, upper)
-            keep = low <= high
-            if not keep.all():
-                block, low, high = tuple(column[keep] for column in block), low[keep], high[keep]
-            if not len(low):
-                break
-        if len(low):
-            found.append((*block, low, high))
-            rows += len(low)
+    for block in blocks:
+        solved = _solve_block(statements, block, rule)
+        if len(solved[0]):
+            found.append(solved)
+            rows += len(solved[0])
             if first or rows > MAX_ROWS:
                 break
     columns = [np.concatenate(column) for column in zip(*found, strict=True)] if found else [np.empty(0)] * 5
-    return Solutions(*(column.astype(np.int64) for column in columns), more=rows > MAX_ROWS)
+    fakes, reals, tp, low, high = (column.astype(np.int64) for column in columns)
+    return Solutions(fakes, reals, tp, low, high, more=rows > MAX_ROWS)
 
 
 def row_blocks(
@@ -115,6 +112,20 @@ def true_positives(
             if opposed.any():
                 low, high = _narrow(low, high, opposed, h * other_g - other_h * g, h * other_w - other_h * w)
     return np.ceil(low - SLACK), np.floor(high + SLACK)
+
+
+def _solve_block(statements, block, rule):
+    """The rows of a block that satisfy all statements: fakes, reals, tp, and the bounds of the false positives."""
+    low, high = np.zeros_like(block[2]), block[1].copy()
+    for statement in statements:
+        lower, upper = false_positives(statement, *block, rule)
+        low, high = np.maximum(low, lower), np.minimum(high, upper)
+        keep = low <= high
+        if not keep.all():
+            block, low, high = tuple(column[keep] for column in block), low[keep], high[keep]
+        if not len(low):
+            break
+    return *block, low, high
 
 
 def _batches(pairs: Iterable[tuple[np.ndarray, np.ndarray]]):

@@ -61,7 +61,7 @@ class Table:
             UserError: if there is no such cell, or it is not a number.
         """
         name, at, decimals = cell.partition(" @ ")
-        row = self._by_cell.get(cell_parts(name))
+        row = self._by_cell.get(cell_parts(name))  # type: ignore[arg-type]
         if row is None:
             raise UserError(f"expected a cell of the table, table / row / metric; there is no [{cell}]")
         digits = int(decimals) if at else digits

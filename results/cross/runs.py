@@ -1,6 +1,6 @@
-"""What a run was trained on, by its splits.csv, so that nothing of it is tested on."""
+"""What the detectors of a run were trained on, so that they are not tested on it."""
 
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,161 +8,198 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from common.data.datasets import open_dataset
+from common.data.datasets import DataSet, open_dataset
 from common.detectors.description import Description, descriptions
 from common.errors import UserError
 from common.files import read_json
-from common.splits.components import identity_units, component_units
+from common.splits.components import component_units, identity_units
+from common.splits.protocols import protocol_unit
 
-BY_IMAGE = ("frame", "paper")  # protocols that let frames of one video stand on both sides
-BY_PERSON = ("identity", "heldout")
-FACES = ("faces", "size", "margin", "min_confidence", "pick")  # flags of data_prep that a Description keeps
+FACE_FLAGS = ("faces", "size", "margin", "min_confidence", "pick")  # flags of data_prep that a Description keeps
 
 
 @dataclass(frozen=True)
-class Trained:
-    """One detector of a run. model: its name without protocol and seed, as in predictions.csv; protocol: several are
-    joined by +; splits: the rows of splits.csv that it was trained and tested under."""
+class TrainedDetector:
+    """One detector of a run.
+
+    Args:
+        run: the run.
+        description: its description.
+        protocol: the protocols that it was trained under, joined by +.
+        seed: the seed of its training, as text.
+        splits: the rows of splits.csv that it was trained and tested under.
+    """
 
     run: "TrainedRun"
     description: Description
-    model: str
     protocol: str
     seed: str
     splits: pd.DataFrame
 
     @property
-    def trained_on(self):
-        """The data sets of its train and val images, as the run called them."""
+    def model(self) -> str:
+        """What was trained, without protocol and seed, as in predictions.csv."""
+        return self.description.model
+
+    @property
+    def trained_on(self) -> list[str]:
+        """The data sets of its train and val images, by the names that the run knows."""
         return list(dict.fromkeys(self.splits.loc[self.splits["split"] != "test", "dataset"]))
 
     @property
-    def digests(self):
+    def digests(self) -> set[str]:
         """The sha256 of its train and val images."""
         return set(self.splits.loc[self.splits["split"] != "test", "sha256"]) - {""}
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What of a data set a detector may be tested on."""
+    """The images of a data set that a detector may be tested on.
+
+    Args:
+        images: rows of the data set's manifest.
+        trained_on: the detector's training data, joined by +. If this data set is one of them, it has its name here.
+        note: what was left out and why, and which manifest this was. No note is the beginning of another one.
+    """
 
     images: pd.DataFrame
-    trained_on: str  # its training sets, joined by +; what is known to be this one goes by its name here
-    note: str  # what was left out and why, and which manifest that was; no note is the beginning of another
+    trained_on: str
+    note: str
 
 
 class TrainedRun:
-    """A finished run's folder. datasets: the prepared folders at hand (DataSet), of which some may be the run's own.
+    """A finished run.
 
-    UserError if the folder is no finished run with trained detectors.
+    Args:
+        folder: the run's folder.
+        datasets: prepared data sets, of which some may be the run's own.
+
+    Raises:
+        UserError: if the folder is not a finished run with trained detectors.
     """
 
-    def __init__(self, folder, datasets):
+    def __init__(self, folder: Path, datasets: Sequence[DataSet]):
         self.folder = Path(folder)
-        missing = [name for name in ("environment.json", "config.json", "splits.csv") if not self._path(name).is_file()]
-        if missing or not descriptions(self.folder):
-            lacking = ", ".join(missing) or "detectors in models/"
-            raise UserError(f"expected a finished run (RUNS/<paper>/<run>), got {folder}: it has no {lacking}")
-        environment = read_json(self._path("environment.json"))
+        required = ("environment.json", "config.json", "splits.csv")
+        missing = [name for name in required if not (self.folder / name).is_file()]
+        self.descriptions = descriptions(self.folder)
+        if missing or not self.descriptions:
+            problem = ", ".join(missing) or "detectors in models/"
+            raise UserError(f"expected a finished run (RUNS/<paper>/<run>), got {folder}: it has no {problem}")
+        environment = read_json(self.folder / "environment.json")
         if "finished" not in environment:
-            raise UserError(f"{folder} is not finished; its command, given again, goes on with it")
-        self.paper, self._prints = environment["paper"], environment["data"]
-        self._config = read_json(self._path("config.json"))
-        self.splits = pd.read_csv(self._path("splits.csv"), dtype=str, keep_default_na=False)
+            raise UserError(f"{folder} is not finished; give its command again to resume it")
+        self.paper, self._fingerprints = environment["paper"], environment["data"]
+        self._config = read_json(self.folder / "config.json")
+        self.splits = pd.read_csv(self.folder / "splits.csv", dtype=str, keep_default_na=False)
         if "sha256" not in self.splits:
-            raise UserError(f"{folder}: no column sha256 in splits.csv, an earlier version made it; run the paper anew")
+            raise UserError(f"{folder}: splits.csv of an earlier version, without sha256; run the paper again")
         self._current = {data.name: data.fingerprint for data in datasets}
-        self._found = {data.name: name for data in datasets for name in self._prints if self._is(data, name)}
+        self._own_names = {data.name: name for data in datasets for name in self._fingerprints if self._is(data, name)}
 
     @property
-    def name(self):
+    def name(self) -> str:
+        """The name of its folder."""
         return self.folder.resolve().name
 
     @cached_property
-    def all_detectors(self):
-        return [self._trained(name, description) for name, description in descriptions(self.folder).items()]
+    def all_detectors(self) -> list[TrainedDetector]:
+        """All its detectors, also those that are not proposed."""
+        return [self._detector(description) for description in self.descriptions.values()]
 
-    def detectors(self, models=()):
-        """Its detectors named by `models`, plain or with protocol and seed; none: the paper's proposed one under every
-        protocol and seed, or what predict takes where the run has not got it."""
+    def detectors(self, models: Sequence[str] = ()) -> list[TrainedDetector]:
+        """Choose detectors.
+
+        Args:
+            models: names of models, with or without protocol and seed. None: the paper's proposed model, under every
+                protocol and seed, or the first model if the run does not have the proposed one.
+        """
         found = self.all_detectors
         if models:
-            return [each for each in found if {each.description.name, each.model} & set(models)]
-        proposed = [each for each in found if each.description.proposed]
-        return proposed or [each for each in found if each.model == found[0].model]
+            return [detector for detector in found if {detector.description.name, detector.model} & set(models)]
+        proposed = [detector for detector in found if detector.description.proposed]
+        return proposed or [detector for detector in found if detector.model == found[0].model]
 
-    def select(self, trained, data):
-        """The Selection of the images of `data` that the detector `trained` has not seen."""
-        name = self._found.get(data.name, data.name)
-        images, notes = data.images, _faces_note(trained.description, data)
-        if name in trained.trained_on:
-            own = trained.splits[trained.splits["dataset"] == name]
+    def select(self, detector: TrainedDetector, data: DataSet) -> Selection:
+        """Select the images of a data set that a detector of this run has not been trained on."""
+        name = self._own_names.get(data.name, data.name)
+        images, notes = data.images, _preparation_note(detector.description, data)
+        if name in detector.trained_on:
+            own = detector.splits[detector.splits["dataset"] == name]
             kept = images["path"].isin(own.loc[own["split"] == "test", "path"])
             notes.append(f"test split of the run's own data: {(~kept).sum()} of {len(images)} images left out")
-            if data.name not in self._found:
-                notes.append("prepared anew since the run: images told by their paths")
+            if data.name not in self._own_names:
+                notes.append("prepared again since the run: images recognised by their paths")
         else:
             kept = pd.Series(True, index=images.index)
-        copies = _together(images, kept & images["sha256"].isin(trained.digests), trained.protocol)
+        copies = _with_connected(images, kept & images["sha256"].isin(detector.digests), detector.protocol)
         if (kept & copies).any():
-            what = "images" if trained.protocol in BY_IMAGE else "images, and what belongs with them,"
-            notes.append(f"{(kept & copies).sum()} copies of its training {what} left out")
+            copied = "images" if protocol_unit(detector.protocol) == "image" else "images, and what belongs with them,"
+            notes.append(f"{(kept & copies).sum()} copies of its training {copied} left out")
         if self._config.get("weights"):
             notes.append("started from given weights, whose training images are not known")
-        trained_on = "+".join(data.name if each == name else each for each in trained.trained_on)
+        trained_on = "+".join(data.name if own_name == name else own_name for own_name in detector.trained_on)
         notes.append(f"manifest {self._current[data.name][:12]}")
         return Selection(images[kept & ~copies], trained_on, "; ".join(notes))
 
-    def _path(self, name):
-        return self.folder / name
+    def _detector(self, description):
+        """A detector with its rows of splits.csv; all rows if its protocol and seed are not known."""
+        splits = self.splits
+        if description.seed is not None:
+            splits = splits[splits["seed"] == str(description.seed)]
+        protocols = self._protocols(description, splits)
+        splits = splits[splits["protocol"].isin(protocols)]
+        if description.part and "case" in splits:
+            splits = splits[splits["case"] == description.part]
+        if splits.empty:
+            raise UserError(
+                f"{self.folder}: splits.csv has no images of protocol {description.protocol}, seed {description.seed}, "
+                f"under which {description.name} was trained; restore the file or run the paper again"
+            )
+        seed = splits["seed"].iloc[0] if description.seed is None else str(description.seed)
+        return TrainedDetector(self, description, "+".join(protocols), seed, splits)
 
-    def _trained(self, name, description):
-        """A detector with its part of splits.csv; one without a protocol in its name stands for all those of its seed
-        that have no detector of their own."""
-        pairs = list(dict.fromkeys(zip(self.splits["protocol"], self.splits["seed"], strict=True)))
-        endings = {pair: f"-{pair[0]}-seed{pair[1]}" for pair in pairs}
-        mine = [pair for pair in pairs if name.endswith(endings[pair])]
-        if not mine:
-            seed = next((seed for _, seed in pairs if name.endswith(f"-seed{seed}")), pairs[0][1])
-            names = tuple(descriptions(self.folder))
-            mine = [pair for pair in pairs if pair[1] == seed and not any(n.endswith(endings[pair]) for n in names)]
-        protocols, seed = [protocol for protocol, _ in mine], mine[0][1]
-        model = re.sub(rf"(-({'|'.join(map(re.escape, protocols))}))?-seed{seed}$", "", name)
-        splits = self.splits[self.splits["protocol"].isin(protocols) & (self.splits["seed"] == seed)]
-        if "case" in splits:
-            cases = list(dict.fromkeys(splits["case"]))
-            case = next((case for case in cases if case and model.endswith(f"-{case}")), cases[0])
-            splits = splits[splits["case"] == case]
-        return Trained(self, description, model, "+".join(protocols), seed, splits)
+    def _protocols(self, description, splits):
+        """The protocols of a detector: its own, and those of its seed that no detector was trained under."""
+        own = description.protocol.split("+")
+        trained = {
+            protocol
+            for other in self.descriptions.values()
+            if other.seed == description.seed
+            for protocol in other.protocol.split("+")
+        }
+        names = dict.fromkeys(splits["protocol"])
+        return [name for name in names if name in own or name not in trained or not description.protocol]
 
     def _is(self, data, name):
-        """Whether `data` is what the run knew as `name`: the same manifest, or the part of it that its --limit left."""
-        if self._current[data.name] == self._prints[name]:
+        """Whether `data` is what the run knew as `name`: the same manifest, or the part that its --limit left."""
+        if self._current[data.name] == self._fingerprints[name]:
             return True
         limit = self._config.get("limit")
-        return bool(limit) and open_dataset(data.role, data.folder, limit=limit).fingerprint == self._prints[name]
+        return bool(limit) and open_dataset(data.role, data.folder, limit=limit).fingerprint == self._fingerprints[name]
 
 
-def _faces_note(description, data):
-    """A note where the data were prepared in another way than those that the run was trained on."""
+def _preparation_note(description, data):
+    """A note if the data were prepared in another way than those that the run was trained on; a list of up to one."""
     ours, theirs = (
-        {key: flags.get(key) for key in FACES} | {"faces": flags.get("faces") or "none"}
+        {key: flags.get(key) for key in FACE_FLAGS} | {"faces": flags.get("faces") or "none"}
         for flags in (data.preparation.get("flags", {}), description.faces)
     )
-    compared = FACES if ours["faces"] == theirs["faces"] != "none" else ("faces", "size")
-    ours, theirs = ({key: "any" if each[key] is None else each[key] for key in compared} for each in (ours, theirs))
-    words = [f"{key} {ours[key]} (the run's: {theirs[key]})" for key in compared if ours[key] != theirs[key]]
-    return [f"prepared otherwise: {', '.join(words)}"] if words else []
+    compared = FACE_FLAGS if ours["faces"] == theirs["faces"] != "none" else ("faces", "size")
+    ours, theirs = ({key: "any" if flags[key] is None else flags[key] for key in compared} for flags in (ours, theirs))
+    differences = [f"{key} {ours[key]} (the run's: {theirs[key]})" for key in compared if ours[key] != theirs[key]]
+    return [f"prepared differently: {', '.join(differences)}"] if differences else []
 
 
-def _together(images, leaked, protocol):
-    """bool (n,): `leaked` images, and what the protocol does not let stand on another side than they."""
-    if not leaked.any() or protocol in BY_IMAGE:
+def _with_connected(images, leaked, protocol):
+    """bool (n,): `leaked` images, and all that the protocol keeps on the same side as these."""
+    unit = protocol_unit(protocol)
+    if not leaked.any() or unit == "image":
         return leaked
     rows = images.reset_index(drop=True)
-    by_person = set(protocol.split("+")) & set(BY_PERSON) and (rows["identity"] != "").any()
+    by_person = unit == "person" and (rows["identity"] != "").any()
     units = identity_units(rows) if by_person else component_units(rows, by_name=True)
-    touched = np.unique(units.unit[leaked.to_numpy()[units.row]])
-    together = np.zeros(len(rows), bool)
-    together[units.row[np.isin(units.unit, touched)]] = True
-    return pd.Series(together, index=images.index)
+    leaked_units = np.unique(units.unit[leaked.to_numpy()[units.row]])
+    connected = np.zeros(len(rows), bool)
+    connected[units.row[np.isin(units.unit, leaked_units)]] = True
+    return pd.Series(connected, index=images.index)

@@ -1,29 +1,47 @@
-"""The scores of one trained detector for images as they are, and as they are after perturbations."""
+"""The scores of one trained detector for images as they are, and for perturbed ones."""
 
+from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 
+import keras
 import numpy as np
+import pandas as pd
+import tensorflow as tf
+from tqdm import tqdm
 
-from common.data.decoding import Unreadable, check_image
-from common.tensorflow_import import import_tensorflow
+from common.data.decoding import Unreadable, read_image
+from common.data.perturbations import perturb
+from common.data.pipeline import Preprocessing
+from common.detectors import store
+from common.detectors.description import Description
+from results.cross.table import UNPERTURBED, Variant
 
-PLAIN = ("none", None)  # the variant of a picture as it is
 BATCH = 64
 
 
-def score(folder, description, images, variants, title):
-    """Score images with the detector `description` of the run in `folder`.
+def score(
+    folder: Path, description: Description, images: pd.DataFrame, variants: Sequence[Variant], title: str
+) -> tuple[np.ndarray, dict[int, str]]:
+    """Score images with a detector of a run.
 
-    images: a DataFrame with the columns file, path, sha256; variants: PLAIN and (name, strength) of
-    common.perturbations. Each image is decoded once and its variants, uint8, go through the detector's own
-    preprocessing; memory is flat in the number of images. Returns scores, float64 (n, variants), and {place: reason} of
-    the images that cannot be decoded, whose scores mean nothing.
+    Each image is decoded once. Its variants, uint8, pass through the detector's own preprocessing. The memory that is
+    needed does not depend on the number of images.
+
+    Args:
+        folder: the run's folder.
+        description: the detector.
+        images: n rows with the columns file, path, sha256.
+        variants: the plain image, and perturbations of common.data.perturbations with their strengths.
+        title: of the progress bar.
+
+    Returns:
+        The scores, float64 (n, variants), and {place of an image that cannot be decoded: reason}. The scores of these
+        images have no meaning.
     """
     scores = np.zeros((len(images), len(variants)))
     if images.empty:
         return scores, {}
-    from tqdm import tqdm
-
     detector, outputs_of = _load(folder, description.name)
     batches, unreadable = _batches(images, description, variants)
     flat = scores.reshape(-1)
@@ -33,29 +51,19 @@ def score(folder, description, images, variants, title):
     return scores, unreadable
 
 
-@lru_cache(maxsize=1)  # one after the other, each on all data sets
+@lru_cache(maxsize=1)  # detectors are scored one after the other, each on all data sets
 def _load(folder, name):
-    """A detector of a run, and its network as a graph of its own for batches of any size."""
-    import_tensorflow()
-    import keras
-    import tensorflow as tf
-
-    from common.detectors import store as detectors
-
-    keras.backend.clear_session()  # of the detector before
-    detector = detectors.load(folder, name)
+    """A detector of a run, and its network as a graph for batches of any size."""
+    keras.backend.clear_session()  # frees the detector before
+    detector = store.load(folder, name)
     size = detector.description.preprocessing["size"]
     outputs_of = tf.function(lambda pixels: detector.network(pixels, training=False))
     return detector, outputs_of.get_concrete_function(tf.TensorSpec((None, size, size, 3), tf.float32))
 
 
 def _batches(images, description, variants):
-    """A tf.data.Dataset of (B, S, S, 3) float32, the variants of an image one after the other, and a dictionary that
-    fills while it is read: {place of an unreadable image: reason}."""
-    import tensorflow as tf
-
-    from common.data.pipeline import Preprocessing, decode
-
+    """A tf.data.Dataset of (B, S, S, 3) float32 in which the variants of an image follow each other, and a dictionary
+    {place of an unreadable image: reason}, which is filled while the dataset is read."""
     preprocessing = Preprocessing(**description.preprocessing)
     shape = (len(variants), preprocessing.size, preprocessing.size, 3)
     resized = tf.function(preprocessing.resized).get_concrete_function(tf.TensorSpec((None, None, 3), tf.uint8))
@@ -63,12 +71,12 @@ def _batches(images, description, variants):
     unreadable = {}
 
     def load(place):
+        try:
+            image = read_image(files[place])
+        except Unreadable as reason:
+            unreadable[int(place)] = str(reason)
+            return np.zeros(shape, np.uint8)
         with tf.device("CPU"):
-            try:
-                image = decode(tf.constant(files[place])).numpy()
-            except tf.errors.OpError as error:
-                unreadable[int(place)] = _reason(files[place], error)
-                return np.zeros(shape, np.uint8)
             return np.stack([resized(tf.constant(_variant(image, *variant, keys[place]))) for variant in variants])
 
     def pixels(place):
@@ -79,15 +87,4 @@ def _batches(images, description, variants):
 
 
 def _variant(image, name, strength, key):
-    from common.data.perturbations import perturb
-
-    return image if name == PLAIN[0] else perturb(image, name, strength, key)
-
-
-def _reason(file, error):
-    """Why a file is no picture: in our own words, or in TensorFlow's where only that refuses it."""
-    try:
-        check_image(file)
-    except Unreadable as reason:
-        return str(reason)
-    return error.message.strip().splitlines()[0]
+    return image if name == UNPERTURBED else perturb(image, name, strength, key)

@@ -1,1 +1,1 @@
-"""The report: everything that was published, measured and found, as one page that needs no network."""
+"""The report: everything that is published, measured and found, as one page that needs no network."""

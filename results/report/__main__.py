@@ -2,10 +2,11 @@
 
     python -m results.report                     # writes results/report.html
 
-Per paper: what it proposes, published against reproduced, what the audit found, the figures of its newest run, and the
-commands that make them. Over all papers: every detector on every data set, and under perturbations.
+For each paper: what it proposes, published against reproduced, what the audit finds, the figures of its newest run, and
+the commands that make them. For all papers: every detector on every data set, and on perturbed images.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from results.report.page import build_page
 
 
 @dataclass(frozen=True)
-class Options:
+class ReportOptions:
     """One self-contained page of all results."""
 
     results: Path = Path("results")
@@ -28,8 +29,9 @@ class Options:
     """Show the traceback of an error."""
 
 
-def main(argv=None):
-    options = parse(Options, argv, prog="python -m results.report", description=__doc__)
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    options = parse(ReportOptions, argv, prog="python -m results.report", description=__doc__)
     page = build_page(options.results, options.runs).encode()
     write_bytes(page, options.output)
     print(f"written: {options.output} ({len(page) / 1e6:.1f} MB)")

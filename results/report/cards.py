@@ -1,4 +1,4 @@
-"""A paper's card: its README in reproductions/, rendered. No code of a reproduction is imported."""
+"""A paper's card: its README in reproductions/, rendered. The code of a reproduction is not imported."""
 
 import re
 from dataclasses import dataclass
@@ -8,26 +8,31 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from common.data.decoding import Unreadable
-from results.report.figures import embed
+from results.report.run_figures import embed_image
 
 KEPT_LINKS = ("https://", "http://")
-COMMENT = re.compile(r"^<!--.*?-->\n", re.MULTILINE | re.DOTALL)  # such as the marks of results.readme
+COMMENT = re.compile(r"^<!--.*?-->\n", re.MULTILINE | re.DOTALL)  # such as those of results.readme
 
 
 @dataclass(frozen=True)
 class Card:
-    """title: the README's heading; lead: what stands above its first section; sections: {heading: text}; as HTML."""
+    """A README as HTML: its heading, the text above its first section, and {heading of a section: its text}."""
 
     title: str
     lead: Markup
-    sections: dict
+    sections: dict[str, Markup]
 
 
-def read_card(paper, folder=None):
-    """The Card of `paper` from FOLDER/<paper>/README.md; folder: None for reproductions/ beside this package.
+def read_card(paper: str, folder: str | Path | None = None) -> Card:
+    """Render a paper's README.
 
-    Comments are left out, other HTML in a README is shown as text, links to files beside it lose their target, and its
-    pictures become data. A paper without README has a card without text.
+    Args:
+        paper: name of the paper. If it has no README, the card has no text.
+        folder: folder of <paper>/README.md; None: reproductions/ beside this package.
+
+    Returns:
+        The Card. Comments are left out, other HTML is shown as text, links to local files lose their target, and images
+        are embedded.
     """
     folder = Path(folder or Path(__file__).parents[2] / "reproductions") / paper
     path = folder / "README.md"
@@ -36,13 +41,14 @@ def read_card(paper, folder=None):
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
     reader.add_render_rule("table_open", lambda *_: '<div class="scroll" tabindex="0"><table class="plain">\n')
     reader.add_render_rule("table_close", lambda *_: "</table></div>\n")
-    title, parts, inside = paper, {"": []}, ""
+    title, heading = paper, ""
+    parts: dict[str, list] = {"": []}
     for token in reader.parse(COMMENT.sub("", path.read_text(encoding="utf-8"))):
         if token.tag in ("h1", "h2"):
-            inside = token.tag if token.type == "heading_open" else ""
-        elif inside == "h1":
+            heading = token.tag if token.type == "heading_open" else ""
+        elif heading == "h1":
             title = token.content
-        elif inside == "h2":
+        elif heading == "h2":
             parts[token.content] = []
         else:
             for child in token.children or []:
@@ -58,6 +64,6 @@ def _make_portable(token, folder):
         token.attrs = {}
     if token.type == "image":
         try:
-            token.attrs["src"] = embed(folder / token.attrs["src"]).source
+            token.attrs["src"] = embed_image(folder / token.attrs["src"]).source
         except Unreadable:
             token.type, token.children = "text", None

@@ -1,4 +1,4 @@
-"""The numbers that a reader looks for first, as headlines.csv names them."""
+"""The numbers that a reader looks for first, which are listed in headlines.csv."""
 
 from pathlib import Path
 
@@ -15,23 +15,31 @@ TEST = ["dataset", "protocol", "preset", "seed", "run", "commit", "note"]  # equ
 NOT_MEASURED = dict.fromkeys(TEST, "") | dict.fromkeys(("value", "ci_low", "ci_high", "n"))
 
 
-def headlines(compared, results):
-    """The rows of headlines.csv out of `compared`, what `compare` made of the folder `results`, with its columns.
+def headlines(comparison: pd.DataFrame, results_folder: str | Path) -> pd.DataFrame:
+    """Select the rows of headlines.csv.
 
-    A paper that prints a confusion matrix in place of its accuracy has the matrix's accuracy there.
+    Args:
+        comparison: what `results.compare.compare` returned.
+        results_folder: folder of <paper>.csv.
+
+    Returns:
+        Rows with the columns of the comparison. If a paper prints a confusion matrix instead of its accuracy, the row
+        has the matrix's accuracy.
     """
     parts = []
-    for paper, *key in pd.read_csv(Path(__file__).parent / "headlines.csv", dtype=str).itertuples(index=False):
-        printed = compared[compared["paper"].eq(paper) & compared[["table", "row", "metric"]].eq(key).all(axis=1)]
-        parts.append(_of_matrix(paper, *key[:2], results) if printed.empty else printed)
+    for line in pd.read_csv(Path(__file__).parent / "headlines.csv", dtype=str).itertuples():
+        key = [line.table, line.row, line.metric]
+        number = comparison["paper"].eq(line.paper) & comparison[["table", "row", "metric"]].eq(key).all(axis=1)
+        matrix = (line.paper, line.table, line.row)
+        parts.append(comparison[number] if number.any() else _accuracy_of_matrix(*matrix, results_folder))
     return pd.concat([part for part in parts if len(part)], ignore_index=True)
 
 
-def _of_matrix(paper, table, row, results):
+def _accuracy_of_matrix(paper, table, row, results_folder):
     """One row for each data set, protocol and preset that the matrix was measured on; one without a value if none."""
     published = read_published(paper)
     printed = _accuracy(published[published["table"].eq(table) & published["row"].eq(row)])
-    ours = read_results(Path(results) / f"{paper}.csv")
+    ours = read_results(Path(results_folder) / f"{paper}.csv")
     ours = ours[ours["table"].eq(table) & ours["row"].eq(row) & ours["metric"].isin(COUNTS) & ours["value"].notna()]
     measured = [
         dict(zip(TEST, test, strict=True)) | _accuracy(cells)
@@ -45,7 +53,7 @@ def _of_matrix(paper, table, row, results):
     rows["protocols"] = [protocols_of(read_protocols(paper), table, row)] * len(rows)
     rows["delta"] = rows["value"] - rows["published"]
     rows["seed"] = rows["seeds"].where(rows["seeds"].map(count_seeds) == 1)
-    rows["verdict"] = [verdict(one) for one in rows.itertuples()]
+    rows["verdict"] = [verdict(matrix) for matrix in rows.itertuples()]
     return rows[list(COLUMNS)]
 
 

@@ -1,5 +1,5 @@
 "use strict";
-// Sorting, filtering, enlarging and the choice of light or dark; without it the page shows everything, in the papers' order.
+// Sorts, filters and enlarges, and switches between light and dark. Without it the page shows everything, in the papers' order.
 const ORDERS = ["ascending", "descending", "none"];
 
 function makeSortable(table) {
@@ -30,7 +30,7 @@ function sorted(rows, column, order) {
   const sign = order === "ascending" ? 1 : -1;
   return [...rows].sort((a, b) => {
     const [x, y] = [text(a), text(b)];
-    if (!x || !y) return !x - !y; // what is missing stands last in either order
+    if (!x || !y) return !x - !y; // missing values come last in both directions
     return sign * (numeric ? Number(x) - Number(y) : x.localeCompare(y, "en", { numeric: true }));
   });
 }

@@ -1,20 +1,22 @@
-"""The rows of the comparison, made ready for a page: counts of verdicts, drawn intervals, numbered notes."""
+"""The rows of the comparison, prepared for the page: counts of verdicts, drawn intervals, numbered notes."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import Any
 
 import pandas as pd
 
+from common.conditions import is_synthetic
 from common.evaluation.metrics import COUNTS, METRICS
 
 VERDICTS = ("reproduced", "higher", "lower", "not comparable", "not published", "not run")
-SYNTHETIC = "synthetic"  # how the names of drawn data sets begin
-BAR, MARGIN = 120, 5  # the drawn axis and the space at its ends, in SVG units
+AXIS_WIDTH, MARGIN = 120, 5  # the drawn axis and the space at its ends, in SVG units
 
 
 @dataclass(frozen=True)
 class Bar:
-    """Where things stand on a drawn axis, in SVG units; None for what is not there. zero: where 0 is, if inside."""
+    """Positions on a drawn axis, in SVG units; None for what is missing. `zero`: the position of 0 if it is inside."""
 
     published: float | None
     value: float | None
@@ -23,41 +25,51 @@ class Bar:
     zero: float | None
 
 
-def page_rows(frame):
-    """Rows of `compare` as objects with its columns and kind, why, synthetic, bar, place; and their notes, once each.
+def page_rows(comparison: pd.DataFrame) -> tuple[list[SimpleNamespace], list[str]]:
+    """Prepare rows of the comparison for the page.
 
-    kind: the verdict without its reason `why`; place: which of the notes is the row's, from 1.
+    Args:
+        comparison: rows of what `results.compare.compare` returned.
+
+    Returns:
+        The rows as objects with the comparison's columns and
+
+            kind, why    the verdict and its reason
+            synthetic    whether the data are drawn
+            bar          its Bar, or None
+            note_number  which of the notes is the row's, from 1; None if it has none
+
+        and the distinct notes.
     """
-    notes = {}
+    notes: dict[str, int] = {}
     rows = []
-    for row in frame.to_dict("records"):
+    for row in comparison.to_dict("records"):
         kind, _, why = row["verdict"].partition(": ")
         row |= {
             "kind": kind,
             "why": why,
             "synthetic": is_synthetic(row["dataset"]),
             "bar": bar(row),
-            "place": notes.setdefault(row["note"], len(notes) + 1) if row["note"] else None,
+            "note_number": notes.setdefault(row["note"], len(notes) + 1) if row["note"] else None,
         }
         rows.append(SimpleNamespace(**row))
     return rows, list(notes)
 
 
-def is_synthetic(names):
-    """Whether one of the data sets in `names`, joined by +, is drawn."""
-    return any(name.startswith(SYNTHETIC) for name in names.split("+"))
-
-
-def counts(rows):
-    """{verdict: number of rows}, of all VERDICTS, in their order."""
+def count_verdicts(rows: Sequence[SimpleNamespace]) -> dict[str, int]:
+    """{verdict: number of rows} for all VERDICTS, in their order."""
     kinds = [row.kind for row in rows]
     return {kind: kinds.count(kind) for kind in VERDICTS}
 
 
-def bar(row):
-    """The Bar of a share that was measured, on an axis from 0 (from -1 where something is negative) to 1; else None.
+def bar(row: Mapping[str, Any]) -> Bar | None:
+    """Draw a measured share on an axis from 0 to 1, or from -1 if a number is negative.
 
-    A share is one of the suite's metrics, or whatever has an interval.
+    Args:
+        row: metric, published, value, ci_low, ci_high. A share is a metric of the suite, or a number with an interval.
+
+    Returns:
+        The Bar; None if the row is not a share, or was not measured.
     """
     numbers = {name: row[name] for name in ("published", "value", "ci_low", "ci_high") if pd.notna(row[name])}
     share = (row["metric"] in METRICS or "ci_low" in numbers) and row["metric"] not in COUNTS
@@ -65,8 +77,8 @@ def bar(row):
         return None
     start = -1 if min(numbers.values()) < 0 else 0
 
-    def place(number):
-        return None if number is None else round(MARGIN + BAR * (number - start) / (1 - start), 1)
+    def position(number):
+        return None if number is None else round(MARGIN + AXIS_WIDTH * (number - start) / (1 - start), 1)
 
-    ends = (numbers.get(name) for name in ("published", "value", "ci_low", "ci_high"))
-    return Bar(*map(place, ends), place(0) if start else None)
+    published, value, low, high = (position(numbers.get(name)) for name in ("published", "value", "ci_low", "ci_high"))
+    return Bar(published, value, low, high, zero=position(0) if start else None)

@@ -136,13 +136,13 @@ def test_the_verdict_of_several_seeds(tmp_path, seeds, expected):
 
 def test_a_cell_counts_as_printed_to_its_tables_finest():
     """0.9 in a table of two decimals is 0.90 +- 0.005, `around 90%` in the text +- 0.01, but `96.25%` +- 0.00005."""
-    of = slack(PAPER)
-    assert of["Table 4", "class 1", "precision"] == pytest.approx((0.005, 0.005))
-    assert of["Table 4", "class 1", "support"] == (0.5, 0.5)
-    assert of["Table 6", "Mesonet", "auc"] == pytest.approx((0.00005, 0.00005))
-    assert of["text", "section 4.3: both networks", "accuracy"] == pytest.approx((0.01, 0.01))
-    assert of["text", "first model", "accuracy"] == pytest.approx((0.00005, 0.00005))
-    assert of["text", "conclusion: Deepfake", "accuracy"] == (0, np.inf)  # more than 67%
+    numbers = slack(PAPER)
+    assert numbers["Table 4", "class 1", "precision"] == pytest.approx((0.005, 0.005))
+    assert numbers["Table 4", "class 1", "support"] == (0.5, 0.5)
+    assert numbers["Table 6", "Mesonet", "auc"] == pytest.approx((0.00005, 0.00005))
+    assert numbers["text", "section 4.3: both networks", "accuracy"] == pytest.approx((0.01, 0.01))
+    assert numbers["text", "first model", "accuracy"] == pytest.approx((0.00005, 0.00005))
+    assert numbers["text", "conclusion: Deepfake", "accuracy"] == (0, np.inf)  # more than 67%
     sizes = slack("cffn_resnet")
     assert sizes["text", "validation set", "images"] == (1000, 1000)  # around 5K
     assert sizes["text", "training set", "images"] == (1000, 1000)  # approximately 100K

@@ -1,4 +1,4 @@
-"""The generated tables of the READMEs: numbers against pandas, blocks against what a writer gets wrong."""
+"""The generated tables of the READMEs: their numbers, and blocks with the mistakes that a writer makes."""
 
 import subprocess
 import sys
@@ -25,7 +25,7 @@ def row(metric="accuracy", value=0.8, **changes):
 
 @pytest.fixture
 def root(tmp_path):
-    """A repository of two READMEs and three rows; `write` puts a block into the paper's one and returns its path."""
+    """A repository with two READMEs and three rows of results."""
     upsert([row(), row("auc", 0.9), row(row="cffn, video level", n=20)], tmp_path / f"{PAPER}.csv")
     (tmp_path / "README.md").write_text("# Top\n")
     (tmp_path / "reproductions" / PAPER).mkdir(parents=True)
@@ -33,7 +33,7 @@ def root(tmp_path):
 
 
 def written(root, block, *rows):
-    """The table's lines and the line below, after a block was put between two paragraphs of a README."""
+    """The lines of the table and the line below, after a block is put between two paragraphs of a README."""
     upsert([*rows], root / f"{PAPER}.csv") if rows else None
     path = root / "reproductions" / PAPER / "README.md"
     path.write_text(f"before\n\n{block}\nold\n<!-- /results -->\n\nafter\n")
@@ -44,7 +44,7 @@ def written(root, block, *rows):
     return [line for line in lines if line.startswith("|")], lines[-1]
 
 
-def test_one_seed_stands_with_its_interval(root):
+def test_one_seed_has_its_interval(root):
     table, below = written(root, FRAMES)
     assert table == [
         "|  | accuracy | AUC |",
@@ -56,7 +56,7 @@ def test_one_seed_stands_with_its_interval(root):
     )
 
 
-def test_several_seeds_stand_with_their_deviation(root):
+def test_several_seeds_have_their_deviation(root):
     """0.8, 0.9, 0.7: sd 0.1; AUC 0.9 of seed 0 alone."""
     table, below = written(root, FRAMES, row(seed=1, value=0.9, note="epoch 3"), row(seed=2, value=0.7, n=90))
     assert table[2:] == ["| cffn, frame level | 0.800 ± 0.100 | 0.900 [0.800, 0.950] |"]
@@ -127,7 +127,7 @@ def test_indented_examples_are_left_alone(root):
     assert refresh(root, root) == [] and (root / "README.md").read_text() == text
 
 
-def test_published_numbers_stand_beside_ours(root):
+def test_published_numbers_are_beside_ours(root):
     """Table 1 prints 0.9141 and recall 0.956400; ours is on drawn data, so it reproduces nothing."""
     keys = {"table": "Table 1", "row": "final model"}
     upsert([row(**keys, seed=seed, value=0.8 + seed / 10) for seed in (0, 1)], root / f"{PAPER}.csv")
@@ -157,9 +157,9 @@ def test_check_writes_nothing_and_names_what_is_stale(root, monkeypatch, capsys)
     path.write_text(f"{FRAMES}\n<!-- /results -->\n")
     before = path.read_bytes()
     assert main(["--check", "--results", str(root)]) == 1 and path.read_bytes() == before
-    told = capsys.readouterr()
-    assert told.out == f"stale: reproductions/{PAPER}/README.md\n"
-    assert told.err == "write them again: python -m results.readme\n"
+    printed = capsys.readouterr()
+    assert printed.out == f"stale: reproductions/{PAPER}/README.md\n"
+    assert printed.err == "write them again: python -m results.readme\n"
     assert main(["--results", str(root)]) == 0 and path.read_bytes() != before
     assert main(["--check", "--results", str(root)]) == 0
     upsert([row(value=0.7)], root / f"{PAPER}.csv")

@@ -72,7 +72,7 @@ def test_what_does_not_add_up_is_found(found, paper, verdict, patterns):
 
 def test_rows_that_add_up_are_not_accused(found):
     for row in ("VGG16", "InceptionV3", "Xception", "ResNet50"):
-        (one,) = [each for each in found["siamese_triplet"] if f"Case I's test set: {row}:" in each.finding]
+        (one,) = [finding for finding in found["siamese_triplet"] if f"Case I's test set: {row}:" in finding.finding]
         assert one.verdict == RANGE
     whole = [one for one in found["mesoinception_svm"] if one.table == "Table 4" and not one.row]
     assert {one.verdict for one in whole} - {READING} == {RANGE}
@@ -130,8 +130,8 @@ def write(path, rows, columns=("table", "row", "metric", "printed", "n")):
 def test_a_true_table_raises_nothing(tmp_path, matrix, metrics, digits, even):
     tp, fp, fn, tn = matrix
     rounding = ROUND_HALF_EVEN if even else ROUND_HALF_UP
-    of = shares(*matrix)
-    rows = [("t", "r", metric, shown(of[metric], digits, rounding), "") for metric in metrics]
+    exact = shares(*matrix)
+    rows = [("t", "r", metric, shown(exact[metric], digits, rounding), "") for metric in metrics]
     sizes = [("t", "r", "fakes", tp + fn, ""), ("t", "r", "reals", fp + tn, "")]
     findings, unchecked = audit_table(write(tmp_path / "true.csv", rows + sizes))
     assert [one.verdict in (UNIQUE, RANGE) for one in findings] == [True] and not unchecked
@@ -142,12 +142,13 @@ def test_a_true_table_raises_nothing(tmp_path, matrix, metrics, digits, even):
 def test_a_false_number_is_found_and_named(tmp_path, matrix, wrong, steps, sign):
     """Recall and specificity to four digits fix the accuracies to a step; a number further off contradicts them."""
     tp, fp, fn, tn = matrix
-    of = shares(*matrix)
-    false = of[wrong] + sign * Fraction(steps, 1000)
+    exact = shares(*matrix)
+    false = exact[wrong] + sign * Fraction(steps, 1000)
     if not 0 < false < 1:
-        false = of[wrong] - sign * Fraction(steps, 1000)
+        false = exact[wrong] - sign * Fraction(steps, 1000)
     rows = [
-        ("t", "r", metric, shown(of[metric], 4, ROUND_HALF_UP), "") for metric in ("recall", "specificity", "precision")
+        ("t", "r", metric, shown(exact[metric], 4, ROUND_HALF_UP), "")
+        for metric in ("recall", "specificity", "precision")
     ]
     rows += [("t", "r", wrong, shown(false, 4, ROUND_HALF_UP), ""), ("t", "r", "fakes", tp + fn, "")]
     (one,), _ = audit_table(write(tmp_path / "false.csv", [*rows, ("t", "r", "reals", fp + tn, "")]))
@@ -231,7 +232,7 @@ def test_the_command_says_one_line_and_exits_with_2(tmp_path):
 
 
 def test_the_findings_that_the_readme_shows_are_found(found):
-    readme = (Path(__file__).parents[3] / "README.md").read_text()
+    readme = (Path(__file__).parents[3] / "results" / "README.md").read_text()
     shown = re.findall(r"^    (\w+): (.+)$", readme.partition("true together?\n")[2], re.MULTILINE)
     assert len(shown) == 3
     for paper, text in shown:

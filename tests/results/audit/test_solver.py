@@ -163,19 +163,19 @@ def test_a_smallest_clash_is_one(counts, wanted, kind):
     assume(all(metric != "auc" for metric, _ in wanted))
     sizes = sizes_of(kind, *counts)
     statements = [statement(metric, oracle(metric, *other), 2, "half-up") for metric, other in wanted]
-    every = [found(solve([one], sizes)) for one in statements]
-    assume(not set.intersection(*every))
+    matrices_of = [found(solve([one], sizes)) for one in statements]
+    assume(not set.intersection(*matrices_of))
     conflict = explain(statements, sizes)
     size = len(conflict.clashes[0])
-    sets = dict(zip(map(id, statements), every, strict=True))
+    sets = dict(zip(map(id, statements), matrices_of, strict=True))
     for clash in conflict.clashes:
         assert len(clash) == size and not set.intersection(*(sets[id(one)] for one in clash))
     for smaller in range(1, size):
         for places in combinations(range(len(statements)), smaller):
-            assert set.intersection(*(every[place] for place in places))
+            assert set.intersection(*(matrices_of[place] for place in places))
     kept = [place for place, one in enumerate(statements) if one not in conflict.left_out]
     if kept:
-        assert found(conflict.rest) == set.intersection(*(every[place] for place in kept)) != set()
+        assert found(conflict.rest) == set.intersection(*(matrices_of[place] for place in kept)) != set()
 
 
 def test_the_largest_fit_leaves_out_as_little_as_possible():

@@ -20,7 +20,10 @@ from common.detectors import store as detectors
 from common.detectors.store import Description, Detector
 from common.errors import UserError
 from common.files import write_json
-from results.cross import __main__ as cross
+from results.cross import scores
+from results.cross.__main__ import main
+from results.cross.plots import matrix_figure, robustness_figure
+from results.cross.table import COLUMNS, read_table
 from results.report.cross_page import matrices, read_scores
 
 PAPER, MODEL = "some_paper", "red"
@@ -55,9 +58,9 @@ def make_run(folder, trained, protocol="frame", seeds=("0",), **config):
         split = np.where(first ^ bool(place), "train", "test")
         images = data.images[["dataset", "path", "sha256", "label"]]
         splits.append(images.assign(split=split, protocol=protocol, seed=seed))
-        name = MODEL + (f"-{protocol}-seed{seed}" if place else "")
         faces = {"faces": "none", "size": None, "margin": None, "min_confidence": None, "pick": None}
-        description = Description(name, f"{name}.keras", NEAREST, faces=faces, proposed=True)
+        description = Description(MODEL, NEAREST, faces=faces, proposed=True, protocol=protocol, seed=int(seed))
+        description = description.placed(f"-{protocol}-seed{seed}" if place else "", has_classifier=False)
         detectors.save(Detector(description, red_network()), folder / "models")
     pd.concat(splits).to_csv(folder / "splits.csv", index=False)
     write_json({"paper": PAPER, "data": {"own": data.fingerprint}, "finished": "now"}, folder / "environment.json")
@@ -85,7 +88,7 @@ def crossed(tmp_path):
     """A function that runs the command and returns the rows of a table."""
 
     def run_it(*words, table="cross.csv"):
-        cross.main([*map(str, words), "--results", str(tmp_path / "results")])
+        main([*map(str, words), "--results", str(tmp_path / "results")])
         rows = pd.read_csv(tmp_path / "results" / table, keep_default_na=False, dtype={"strength": str})
         return rows.assign(value=pd.to_numeric(rows["value"]), ci_low=pd.to_numeric(rows["ci_low"]))
 
@@ -101,7 +104,7 @@ def only(rows, **cells):
 
 def test_of_its_own_data_only_the_test_split_is_scored(run, prepared, crossed, tmp_path):
     rows = crossed(run, "--data", f"own={prepared}")
-    assert tuple(rows)[: len(cross.COLUMNS)] == cross.COLUMNS
+    assert tuple(rows)[: len(COLUMNS)] == COLUMNS
     test = read_manifest(prepared)
     test = test[test["path"].str.extract(r"(\d+)")[0].astype(int) >= 20]
     fake, scores = test["label"] == "fake", np.array([red(image) for image in pictures(prepared, test)])
@@ -113,7 +116,7 @@ def test_of_its_own_data_only_the_test_split_is_scored(run, prepared, crossed, t
     misses = 1 - np.interp(grid, false_alarms, hits)
     assert only(rows, metric="eer").value == pytest.approx(grid[np.argmin(np.abs(misses - grid))], abs=0.03)
     assert all(rows["note"].str.startswith("test split of the run's own data: 40 of 80 images left out; manifest "))
-    assert Image.open(tmp_path / "results" / "figures" / "cross.png").size[0] > 500
+    assert Image.open(tmp_path / "results" / "figures" / "cross.png").format == "PNG"
 
 
 def test_its_own_data_are_known_under_another_name(run, prepared, crossed):
@@ -134,14 +137,14 @@ def test_its_own_data_are_known_where_limit_left_a_part_of_them(tmp_path, prepar
     row = only(crossed(run, "--data", f"anything={prepared}"), metric="auc")
     splits = pd.read_csv(run / "splits.csv")
     assert len(splits) == 30 and row.n == (splits["split"] == "test").sum()
-    assert row.trained_on == "anything" and "prepared anew" not in row.note
+    assert row.trained_on == "anything" and "prepared again" not in row.note
 
 
-def test_its_own_data_prepared_anew_are_told_by_their_paths(run, prepared, crossed):
+def test_its_own_data_prepared_again_are_recognised_by_their_paths(run, prepared, crossed):
     images = read_manifest(prepared).assign(sha256="")
     write_manifest(images[images["path"] != "fake/0039.png"], prepared)
     row = only(crossed(run, "--data", f"own={prepared}"), metric="auc")
-    assert row.n == 39 and "prepared anew" in row.note
+    assert row.n == 39 and "prepared again" in row.note
 
 
 def test_copies_of_training_images_are_left_out_and_counted(run, prepared, other, crossed):
@@ -227,13 +230,13 @@ def test_every_perturbation_is_scored_before_the_detectors_own_preprocessing(run
         assert auc[name, f"{strength:g}"] == pytest.approx(expected, abs=a_tie_or_two), name
     plain = only(crossed(run, "--data", f"other={other}"), metric="auc")
     assert plain.value == auc["none", ""] and plain.perturbation == "none" and plain.strength == ""
-    assert Image.open(tmp_path / "results" / "figures" / "robustness.png").size[0] > 500
+    assert Image.open(tmp_path / "results" / "figures" / "robustness.png").format == "PNG"
 
 
-def test_what_stands_in_the_table_is_not_scored_again(run, other, clips, crossed, monkeypatch):
+def test_what_is_in_the_table_is_not_scored_again(run, other, clips, crossed, monkeypatch):
     first = crossed(run, "--data", f"other={other}")
-    scored, score = [], cross.score
-    monkeypatch.setattr(cross, "score", lambda *words: scored.append(words[-1]) or score(*words))
+    scored, score = [], scores.score
+    monkeypatch.setattr(scores, "score", lambda *words: scored.append(words[-1]) or score(*words))
     both = crossed(run, "--data", f"other={other}", f"clips={clips}")
     assert scored == ["red on clips"]
     pd.testing.assert_frame_equal(both[both["dataset"] == "other"].reset_index(drop=True), first)
@@ -254,20 +257,20 @@ def test_other_data_under_the_same_name_leave_no_row_behind(run, other, clips, c
 
 
 def test_ctrl_c_leaves_the_rows_of_what_was_finished(run, other, clips, crossed, monkeypatch, tmp_path):
-    score = cross.score
+    score = scores.score
 
     def stopped(*words):
         if words[-1] == "red on clips":
             raise KeyboardInterrupt
         return score(*words)
 
-    monkeypatch.setattr(cross, "score", stopped)
+    monkeypatch.setattr(scores, "score", stopped)
     with pytest.raises(KeyboardInterrupt):
         crossed(run, "--data", f"other={other}", f"clips={clips}")
-    assert set(cross.read_table(tmp_path / "results" / "cross.csv")["dataset"]) == {"other"}
+    assert set(read_table(tmp_path / "results" / "cross.csv")["dataset"]) == {"other"}
 
 
-def test_each_protocol_and_seed_is_held_against_its_own_split(tmp_path, prepared, crossed):
+def test_each_protocol_and_seed_has_its_own_split(tmp_path, prepared, crossed):
     run = make_run(tmp_path / "run", prepared, "video", seeds=("0", "11"))
     rows = crossed(run, "--data", f"own={prepared}")
     images = read_manifest(prepared)
@@ -284,7 +287,8 @@ def test_a_classifier_on_features_is_scored_too(run, other, crossed):
     """The nearest of two neighbours in mean red, green and blue: P(fake) is 0 or 1."""
     means = np.array([[0.40, 0.5, 0.5], [0.60, 0.5, 0.5]])
     neighbour = KNeighborsClassifier(1).fit(means, [0, 1])
-    description = Description("nn", f"{MODEL}.keras", NEAREST, features="features", classifier="nn.skops")
+    description = Description("nn", NEAREST, features="features", protocol="frame", seed=0, network=MODEL)
+    description = description.placed("", has_classifier=True)
     detectors.save(Detector(description, None, neighbour), run / "models")
     row = only(crossed(run, "--data", f"other={other}", "--model", "nn"), metric="auc")
     images = read_manifest(other)
@@ -297,14 +301,14 @@ def test_another_preparation_and_given_weights_are_noted(tmp_path, prepared, oth
     flags = {"faces": "haar", "size": 64, "margin": 0, "min_confidence": None, "pick": "best"}
     write_json({"layout": "folders", "flags": flags}, other / "prep.json")
     note = only(crossed(run, "--data", f"other={other}"), metric="auc").note
-    assert "prepared otherwise: faces haar (the run's: none), size 64 (the run's: any)" in note
+    assert "prepared differently: faces haar (the run's: none), size 64 (the run's: any)" in note
     assert "given weights" in note
 
 
 def test_mistakes_are_named(run, other, tmp_path):
     def refused(message, *words):
         with pytest.raises(UserError, match=message):
-            cross.main([*map(str, words), "--results", str(tmp_path / "results")])
+            main([*map(str, words), "--results", str(tmp_path / "results")])
 
     refused("expected NAME=DIR, got 'x'", run, "--data", "x")
     refused("no such folder", run, "--data", f"x={tmp_path / 'none'}")
@@ -312,15 +316,63 @@ def test_mistakes_are_named(run, other, tmp_path):
     refused("no run has blue; they have red", run, "--data", f"x={other}", "--model", "blue")
     refused("expected a finished run .* no environment.json", other, "--data", f"x={other}")
     twin = shutil.copytree(run, tmp_path / "elsewhere" / run.name)
-    refused("two runs of one name", run, twin, "--data", f"x={other}")
+    refused("two runs with one name", run, twin, "--data", f"x={other}")
     splits = pd.read_csv(run / "splits.csv")
     splits.drop(columns="sha256").to_csv(run / "splits.csv", index=False)
-    refused("no column sha256 in splits.csv", run, "--data", f"x={other}")
+    refused("splits.csv of an earlier version, without sha256", run, "--data", f"x={other}")
     write_json({"paper": PAPER, "data": {}}, twin / "environment.json")
-    refused("is not finished; its command", twin, "--data", f"x={other}")
+    refused("is not finished; give its command again", twin, "--data", f"x={other}")
     (run / "splits.csv").unlink()
     refused("expected a finished run .* it has no splits.csv", run, "--data", f"x={other}")
     assert not (tmp_path / "results").exists()
+
+
+def test_the_descriptions_of_an_earlier_version_are_understood(tmp_path, prepared, crossed):
+    """They lack model, protocol and seed, which are columns of predictions.csv and parts of the file name."""
+    run = make_run(tmp_path / "run", prepared, "video", seeds=("0", "11"))
+    for file in (run / "models").glob("*.json"):
+        description = json.loads(file.read_text())
+        facts = ("model", "protocol", "seed", "part", "trained_on", "width")
+        write_json({key: value for key, value in description.items() if key not in facts}, file)
+    pd.DataFrame({"model": MODEL, "protocol": "video", "seed": [0, 11]}).to_csv(run / "predictions.csv", index=False)
+    rows = crossed(run, "--data", f"own={prepared}")
+    assert set(zip(rows["model"], rows["protocol"], rows["seed"], rows["n"], strict=True)) == {
+        (MODEL, "video", 0, 40),
+        (MODEL, "video", 11, 40),
+    }
+
+
+def test_a_name_says_nothing_about_protocol_and_seed(tmp_path, prepared, crossed):
+    """The file is called video-seed11, its description has frame and seed 0: the description counts."""
+    run = make_run(tmp_path / "run", prepared)
+    description = Description("other", NEAREST, protocol="frame", seed=0, proposed=True)
+    detectors.save(Detector(description.placed("-video-seed11", False), red_network()), run / "models")
+    row = only(crossed(run, "--data", f"own={prepared}", "--model", "other"), metric="auc")
+    assert (row.model, row.protocol, row.seed, row.n) == ("other", "frame", 0, 40)
+
+
+def test_a_model_that_is_trained_once_for_several_protocols_is_tested_under_all_of_them(tmp_path, prepared, crossed):
+    run = make_run(tmp_path / "run", prepared, "paper")
+    splits = pd.read_csv(run / "splits.csv", dtype=str)
+    splits.loc[splits.index[-2:], "split"] = "train"
+    more = pd.concat([pd.read_csv(run / "splits.csv", dtype=str), splits.assign(protocol="heldout")])
+    more.to_csv(run / "splits.csv", index=False)
+    row = only(crossed(run, "--data", f"own={prepared}"), metric="auc")
+    assert row.protocol == "paper+heldout" and row.trained_on == "own"
+
+
+def test_each_case_has_its_own_split(tmp_path, prepared, crossed):
+    """Two trainings under one protocol and seed, told apart by `part` and by splits.csv's column case."""
+    run = make_run(tmp_path / "run", prepared)
+    splits = pd.read_csv(run / "splits.csv", dtype=str)
+    turned = splits.assign(split=splits["split"].map({"train": "test", "test": "train"}), case="b")
+    pd.concat([splits.assign(case="a"), turned.head(30)]).to_csv(run / "splits.csv", index=False)
+    for part in ("a", "b"):
+        description = Description(f"red{part}", NEAREST, protocol="frame", seed=0, part=part).placed("", False)
+        detectors.save(Detector(description, red_network()), run / "models")
+    rows = crossed(run, "--data", f"own={prepared}", "--model", "reda", "redb")
+    images = len(turned.head(30).query("split == 'test'"))
+    assert only(rows, metric="auc", model="reda").n == 40 and only(rows, metric="auc", model="redb").n == images
 
 
 def test_help_starts_without_tensorflow():
@@ -334,3 +386,44 @@ def test_a_table_of_something_else_is_left_alone(run, other, crossed, tmp_path):
     path.write_text(json.dumps({"a": 1}))
     with pytest.raises(UserError, match="expected the columns paper,run,model"):
         crossed(run, "--data", f"other={other}")
+
+
+def table_row(**changes):
+    """A row of cross.csv or robustness.csv."""
+    values = {
+        "paper": "p", "run": "quick-1", "model": "meso4", "trained_on": "a", "dataset": "a", "protocol": "video",
+        "seed": 0, "perturbation": "none", "strength": "", "level": "frame", "metric": "auc", "value": 0.9,
+        "ci_low": 0.85, "ci_high": 0.95, "n": 50, "note": "",
+    }  # fmt: skip
+    return values | changes
+
+
+def test_the_heat_map_has_a_cell_for_each_test_and_frames_what_was_trained_on():
+    rows = [table_row(), table_row(dataset="b", value=0.4), table_row(model="svm", trained_on="b", dataset="b")]
+    rows.append(table_row(metric="eer", value=0.1))
+    (axis, _) = matrix_figure(pd.DataFrame(rows)).axes
+    texts = {(int(text.get_position()[0]), int(text.get_position()[1])): text.get_text() for text in axis.texts}
+    assert texts[0, 0] == "0.900\n0.85 to 0.95\nn 50" and texts[1, 0].startswith("0.400") and texts[0, 1] == ""
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["a", "b"]
+    assert [label.get_text().splitlines()[1] for label in axis.get_yticklabels()] == [
+        "meso4, video, seed 0",
+        "svm, video, seed 0",
+    ]
+    frames = {(round(frame.get_x() + 0.47), round(frame.get_y() + 0.46)) for frame in axis.patches}
+    assert frames == {(0, 0), (1, 1)}
+    (image,) = axis.images
+    np.testing.assert_allclose(image.get_array().filled(np.nan), [[0.9, 0.4], [np.nan, 0.9]])
+
+
+def test_the_curves_go_from_the_plain_image_to_the_strongest_perturbation():
+    """JPEG is stronger at a lower quality, noise at a larger deviation."""
+    values = {("jpeg", "30"): 0.6, ("jpeg", "90"): 0.8, ("noise", "20"): 0.5, ("noise", "5"): 0.7}
+    rows = [table_row(perturbation=name, strength=strength, value=v) for (name, strength), v in values.items()]
+    figure = robustness_figure(pd.DataFrame([table_row(), *rows]))
+    curves = {axis.get_xlabel(): axis.lines[0] for axis in figure.axes}
+    assert list(curves) == ["JPEG quality", "noise, σ in grey levels"]
+    for name, strengths, aucs in (
+        ("JPEG quality", ["plain", "90", "30"], [0.9, 0.8, 0.6]),
+        ("noise, σ in grey levels", ["plain", "5", "20"], [0.9, 0.7, 0.5]),
+    ):
+        assert list(curves[name].get_xdata()) == strengths and list(curves[name].get_ydata()) == aucs

@@ -1,4 +1,4 @@
-"""The report: what stands in the page, what it survives, and how it behaves in a browser."""
+"""The report: what the page shows, which input it survives, and how it behaves in a browser."""
 
 import html
 import json
@@ -22,10 +22,10 @@ from results.compare import compare
 from results.report.__main__ import main
 from results.report.cards import read_card
 from results.report.cross_page import CLEAN, read_scores
-from results.report.figures import caption, newest_run, newest_runs
 from results.report.headlines import headlines
 from results.report.page import build_page, number, signed
-from results.report.rows import bar
+from results.report.rows import bar, page_rows
+from results.report.run_figures import caption, newest_run, newest_runs
 from results.tables import known_papers, read_published, upsert
 
 PAPER = "mesoinception_svm"
@@ -198,14 +198,14 @@ def test_same_input_same_bytes(page, unchanged, tmp_path):
     assert (tmp_path / "new" / "r.html").read_bytes() == page.encode()
 
 
-def test_nothing_measured_is_said_with_the_commands(tmp_path):
+def test_without_measurements_the_page_names_the_commands(tmp_path):
     page = build_page(tmp_path, tmp_path / "no_runs")
     for command in ("python reproductions/PAPER/run.py", "python -m results.cross RUN", "--robustness"):
         assert command in page
     assert page.count("No run of this paper") == len(known_papers())
 
 
-def test_wrong_input_is_told(folders, tmp_path):
+def test_wrong_input_is_refused(folders, tmp_path):
     results, runs = folders
     with pytest.raises(UserError, match="no such folder"):
         build_page(tmp_path / "absent", runs)
@@ -226,6 +226,23 @@ def test_the_newest_finished_run_is_shown(folders):
     assert newest_run("siamese_triplet", runs) is None
 
 
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [({"synthetic-swap": "0"}, True), ({"synthetic-swap": "0", "weights of meso4": "1"}, True), ({"dfdc": "0"}, False)],
+)
+def test_the_figures_of_a_run_on_drawn_data_have_a_badge(tmp_path, data, expected):
+    """Also if the run started from given weights, which are among its inputs."""
+    write_json({"started": "", "data": data}, tmp_path / PAPER / "a" / "environment.json")
+    assert newest_run(PAPER, tmp_path).synthetic == expected
+
+
+@pytest.mark.parametrize("dataset", ["synthetic-swap", "celebdf+synthetic-swap", "celebdf against synthetic-swap"])
+def test_a_row_on_partly_drawn_data_is_synthetic(folders, dataset):
+    upsert([result(dataset=dataset)], folders[0] / f"{PAPER}.csv")
+    rows, _ = page_rows(compare([PAPER], folders[0]).query("dataset == @dataset"))
+    assert [(row.synthetic, row.kind) for row in rows] == [(True, "not comparable")]
+
+
 def test_a_damaged_figure_is_named(folders):
     results, runs = folders
     (runs / PAPER / "b" / "figures" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nrubbish")
@@ -234,8 +251,8 @@ def test_a_damaged_figure_is_named(folders):
 
 
 def test_heavy_figures_are_made_smaller(tmp_path, monkeypatch):
-    """Noise does not compress: what is too heavy at 1600 and 1200 pixels across comes at 800."""
-    monkeypatch.setattr("results.report.figures.WEIGHT", 150_000)
+    """Noise does not compress: what is too large at a width of 1600 and 1200 pixels is shown at 800."""
+    monkeypatch.setattr("results.report.run_figures.MAX_TOTAL_BYTES", 150_000)
     noise = np.random.default_rng(0).integers(0, 256, (300, 1600, 3), dtype=np.uint8)
     (tmp_path / PAPER / "a" / "figures").mkdir(parents=True)
     Image.fromarray(noise).save(tmp_path / PAPER / "a" / "figures" / "noise.png")
@@ -273,7 +290,7 @@ def test_a_bar_is_drawn_to_scale():
 
 
 def test_curves_go_from_clean_to_strong(page):
-    """JPEG 90, 50, 30 stand in the file as 30, 90, 50; AUC 0.91, 0.9, 0.7, 0.6 falls from left to right."""
+    """The file has JPEG 30, 90, 50, the page 90, 50, 30; AUC 0.91, 0.9, 0.7, 0.6 falls from left to right."""
     section = page[page.index('id="robustness"') :]
     points = re.search(r'class="curve" points="([^"]+)"', section)[1].split()
     x, y = np.array([point.split(",") for point in points], float).T
@@ -330,8 +347,8 @@ def test_numbers_for_reading():
 
 
 CAPTURE = """<script>
-var told = []; addEventListener("error", (e) => told.push(String(e.message)));
-addEventListener("securitypolicyviolation", (e) => told.push(e.violatedDirective));
+var problems = []; addEventListener("error", (e) => problems.push(String(e.message)));
+addEventListener("securitypolicyviolation", (e) => problems.push(e.violatedDirective));
 </script>"""
 PROBE = """<script>
 addEventListener("load", async () => {
@@ -374,7 +391,7 @@ addEventListener("load", async () => {
   location.hash = note.id;
   await new Promise((done) => setTimeout(done, 200));
   found.unfolded = note.closest("details").open;
-  found.told = told;
+  found.problems = problems;
   document.documentElement.dataset.found = JSON.stringify(found);
 });
 </script>"""
@@ -395,7 +412,7 @@ addEventListener("load", () => {
 
 
 def browse(text, folder):
-    """(What a script in the page `text` left in the attribute data-found, lines that the console printed)."""
+    """What a script in the page `text` wrote into the attribute data-found, and the lines of the console."""
     file = folder / "page.html"
     file.write_text(text)
     with tempfile.TemporaryDirectory() as profile:
@@ -412,7 +429,7 @@ def test_in_a_browser(page, tmp_path):
         "</body>", PROBE.replace("PAPER", PAPER) + "</body>"
     )
     found, console = browse(probed, tmp_path)
-    assert not console and not found["told"]
+    assert not console and not found["problems"]
     original, up, down, again = found["orders"]
     assert found["aria"] == ["ascending", "descending", "none"]
     numbers = [float(text) for text in original]
@@ -430,7 +447,7 @@ def test_in_a_browser(page, tmp_path):
 
 @needs_browser
 def test_the_page_never_scrolls_sideways(page, tmp_path):
-    """At the widths of a small phone to a desktop, with everything unfolded; the wide tables scroll by themselves."""
+    """At the widths of a small phone to a desktop, with everything unfolded; only the wide tables scroll."""
     frames = [f'<iframe width="{width}" height="900" srcdoc="{html.escape(page)}"></iframe>' for width in WIDTHS]
     found, _ = browse(FRAMES + "".join(frames), tmp_path)
     for width in WIDTHS:

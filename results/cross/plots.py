@@ -1,15 +1,19 @@
-"""The figures of results.cross: AUC of every detector on every data set, and its curves on perturbed images."""
+"""The figures of results.cross: the AUC of every detector on every data set, and its curves on perturbed images."""
 
 import textwrap
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from common.evaluation.figures import CURVES, new_figure, save_figure
+from common.evaluation.figures import CURVES, new_figure
+from results.cross.table import DETECTOR, UNPERTURBED
 
-DETECTOR = ["paper", "run", "model", "protocol", "seed"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 STYLES = ("-", "--", ":", "-.")
-AXES = {
+PERTURBATION_AXES = {
     "jpeg": "JPEG quality",
     "blur": "blur, σ in pixels",
     "scaling": "scaled down to, and up",
@@ -20,8 +24,12 @@ INK = "#222222"
 NOT_SCORED = "#eeeeee"
 
 
-def draw_matrix(table, path):
-    """The AUC by image of cross.csv as a heat map, detectors by data sets; a frame marks what was trained on."""
+def matrix_figure(table: pd.DataFrame) -> "Figure":
+    """Draw the AUC by image as a heat map, detectors by data sets. A frame marks the data that were trained on.
+
+    Args:
+        table: cross.csv.
+    """
     chosen = table[table["metric"].eq("auc") & table["level"].eq("frame")]
     detectors = list(dict.fromkeys(chosen[DETECTOR].itertuples(index=False, name=None)))
     names = sorted(set(chosen["dataset"]))
@@ -31,9 +39,9 @@ def draw_matrix(table, path):
     for (line, detector), (column, name) in ((d, n) for d in enumerate(detectors) for n in enumerate(names)):
         row = cells.get((detector, name))
         shade[line, column] = np.nan if row is None else row["value"]
-        words = "" if row is None else _cell(row)
+        text = "" if row is None else _cell(row)
         ink = "white" if abs(shade[line, column] - 0.5) > 0.27 else INK
-        axis.text(column, line, words, ha="center", va="center", fontsize=7.5, color=ink, linespacing=1.3)
+        axis.text(column, line, text, ha="center", va="center", fontsize=7.5, color=ink, linespacing=1.3)
         if row is not None and name in row["trained_on"].split("+"):
             _frame(axis, column, line)
     axis.set_facecolor(NOT_SCORED)
@@ -53,25 +61,30 @@ def draw_matrix(table, path):
     bar = figure.colorbar(image, ax=axis, fraction=0.04, pad=0.02)
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=7)
-    return save_figure(figure, path)
+    return figure
 
 
-def draw_robustness(table, path):
-    """The AUC by image of robustness.csv: a row of panels for each data set, a column for each perturbation, a curve
-    with its interval for each detector, from the plain image to the strongest perturbation."""
+def robustness_figure(table: pd.DataFrame) -> "Figure":
+    """Draw the AUC by image on perturbed images: one row of panels per data set, one column per perturbation.
+
+    Each detector has a curve with its interval, from the plain image to the strongest perturbation.
+
+    Args:
+        table: robustness.csv.
+    """
     chosen = table[table["metric"].eq("auc") & table["level"].eq("frame")]
     detectors = list(dict.fromkeys(chosen[DETECTOR].itertuples(index=False, name=None)))
     names = sorted(set(chosen["dataset"]))
-    kinds = [kind for kind in AXES if kind in set(chosen["perturbation"])]
+    kinds = [kind for kind in PERTURBATION_AXES if kind in set(chosen["perturbation"])]
     figure, axes = new_figure(len(names), len(kinds), 2.7, 2.4)
     for axis, (name, kind) in zip(axes.flat, ((name, kind) for name in names for kind in kinds), strict=True):
-        of_panel = chosen[chosen["dataset"].eq(name) & chosen["perturbation"].isin((kind, "none"))]
+        panel = chosen[chosen["dataset"].eq(name) & chosen["perturbation"].isin((kind, UNPERTURBED))]
         for place, detector in enumerate(detectors):
-            rows = of_panel[(of_panel[DETECTOR] == detector).all(axis=1)]
+            rows = panel[(panel[DETECTOR] == detector).all(axis=1)]
             _curve(axis, _by_strength(rows, kind), CURVES[place % len(CURVES)], STYLES[place // len(CURVES) % 4])
         axis.axhline(0.5, color="#999999", linewidth=0.8, linestyle=(0, (1, 2)))
         axis.set_ylim(-0.02, 1.02)
-        axis.set_xlabel(AXES[kind], fontsize=8)
+        axis.set_xlabel(PERTURBATION_AXES[kind], fontsize=8)
         axis.tick_params(labelsize=7)
         if kind == kinds[0]:
             axis.set_ylabel(f"{name}\nROC AUC by image", fontsize=8)
@@ -81,11 +94,11 @@ def draw_robustness(table, path):
     ]
     labels = [_label(detector).replace("\n", ": ") for detector in detectors]
     figure.legend(lines, labels, loc="outside lower left", fontsize=7, frameon=False, ncols=2)
-    return save_figure(figure, path)
+    return figure
 
 
 def _by_strength(rows, kind):
-    """The rows of one detector and panel from the plain image to the strongest perturbation, `strength` as words."""
+    """The rows of one detector and panel from the plain image to the strongest perturbation, `strength` as text."""
     number = pd.to_numeric(rows["strength"])
     weaker_first = number * (1 if kind in ("blur", "noise") else -1)
     return rows.assign(order=weaker_first.fillna(-np.inf)).sort_values("order").replace({"strength": {"": "plain"}})
