@@ -1,1 +1,1 @@
-"""Published numbers, generated numbers, and what compares them: everything after predictions.csv, no model needed."""
+"""Published numbers, our numbers, and what compares them: everything after predictions.csv, without a model."""

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.errors import UserError
-from results.formatting import text_table
 from results.tables import (
     RESULT_COLUMNS,
     RESULT_KEY,
@@ -196,11 +195,6 @@ def test_one_network_has_one_name():
     siamese = read_published("siamese_triplet")
     second, third = (siamese.loc[siamese["table"] == name, "row"].unique() for name in ("Table 2", "Table 3"))
     assert sorted(third) == sorted(f"{row}, {case}" for row in second for case in ("Case I", "Case II"))
-
-
-def test_text_tables_align():
-    rows = [("name", "value", "none", ""), ("a", "1.5", "", "yes"), ("long name", "10.5", "", "no")]
-    assert text_table(rows) == ["name       value", "a            1.5  yes", "long name   10.5  no"]
 
 
 def test_no_number_is_published_twice(tmp_path, monkeypatch):
