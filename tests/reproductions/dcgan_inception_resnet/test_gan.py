@@ -98,6 +98,7 @@ def test_a_width_narrows_all_layers_and_other_sizes_are_refused():
             gan.generator(size)
 
 
+@pytest.mark.slow
 def test_a_step_is_binary_cross_entropy_and_adam_of_keras():
     """The first step against eager Keras: both players step from the same point, each on its own loss."""
     one = set_up("none")
@@ -123,6 +124,7 @@ def test_a_step_is_binary_cross_entropy_and_adam_of_keras():
             np.testing.assert_allclose(left.numpy(), right.numpy(), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_two_replicas_step_like_one():
     one, two = set_up("none"), set_up("mirrored")
     assert two.num_replicas_in_sync == 2
@@ -156,6 +158,7 @@ def test_noise_is_uniform_and_a_function_of_seed_epoch_and_step():
     assert abs(first.mean()) < 0.03 and first.std() == pytest.approx(1 / np.sqrt(3), abs=0.02)
 
 
+@pytest.mark.slow
 def test_training_learns_the_colour_of_the_images():
     model = small(set_up("none"), learning_rate=0.005)
     for epoch in range(3):
@@ -189,7 +192,7 @@ def test_a_diverging_epoch_is_described():
     assert "about 0" in dcgan.diverged(losses([0.7, 9.0, 12.0], [1.4, 0.001, 0.0]))
 
 
-@pytest.mark.parametrize("strategy", ["none", "mirrored"])
+@pytest.mark.parametrize("strategy", ["none", pytest.param("mirrored", marks=pytest.mark.slow)])
 def test_the_ith_sample_depends_on_the_seed_and_i_alone(strategy):
     model = small(set_up(strategy))
     model.train_epoch(batches(2), seed=0, epoch=0)
@@ -214,7 +217,7 @@ def test_samples_map_minus_one_and_one_to_black_and_white():
     np.testing.assert_array_equal(images, np.broadcast_to([0, 128, 255], (2, 1, 1, 3)))
 
 
-@pytest.mark.parametrize("strategy", ["none", "mirrored"])
+@pytest.mark.parametrize("strategy", ["none", pytest.param("mirrored", marks=pytest.mark.slow)])
 def test_a_stopped_training_resumes_as_if_it_had_not_been(strategy, tmp_path):
     scope = set_up(strategy)
     whole, stopped, resumed = small(scope), small(scope), small(scope)

@@ -34,6 +34,7 @@ def train(faces, folder, weights=None, **values):
     return gan_training.train_gan(faces, config, training, weights or {}, folder / "samples")
 
 
+@pytest.mark.slow
 def test_a_stopped_training_resumes_as_if_it_had_not_been(faces, tmp_path):
     whole, losses, notes = train(faces, tmp_path / "whole")
     train(faces, tmp_path / "stopped", gan_epochs=2)

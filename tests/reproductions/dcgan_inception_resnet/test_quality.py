@@ -108,6 +108,7 @@ def test_equal_distributions_have_a_mean_of_0():
     assert abs(values.mean()) < 4 * values.std() / np.sqrt(len(values))
 
 
+@pytest.mark.slow
 def test_kid_is_the_closed_form_of_shifted_normals_and_its_interval_covers_it():
     previous = -1.0
     for square in (0.0, 1.0, 4.0):
@@ -219,6 +220,7 @@ def test_inception_resizes_and_pools(monkeypatch):
     np.testing.assert_allclose(network(pixels), expected, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_inception_has_the_parameters_of_keras():
     network = inception(64, "none")
     assert network.input_shape == (None, 64, 64, 3) and network.output_shape == (None, 2048)
