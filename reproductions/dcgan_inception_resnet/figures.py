@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from common.evaluation.figures import CURVES, confusion_figure, history_figure, new_figure, save_figure
+from common.evaluation.figures import CURVE_COLOURS, confusion_figure, history_figure, new_figure, save_figure
 from common.files import atomic_path
 from common.runs.folder import Run
 from reproductions.dcgan_inception_resnet.config import PROTOCOLS
@@ -69,7 +69,7 @@ def _measured(split, generated):
 
 def _loss_figure(losses, path, title):
     figure, axes = new_figure(width=5.2, height=3.6, title=title)
-    for colour, name in zip(CURVES, LOSSES, strict=False):
+    for colour, name in zip(CURVE_COLOURS, LOSSES, strict=False):
         axes[0, 0].plot(losses["batch"], losses[name], color=colour, linewidth=1, label=name.replace("_", "'s ", 1))
     axes[0, 0].set_xlabel("batch", fontsize=9)
     axes[0, 0].xaxis.get_major_locator().set_params(integer=True)
