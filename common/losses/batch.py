@@ -1,46 +1,71 @@
-"""A batch of embeddings, sorted by class: distances, who is positive and negative to whom, and who is closer.
+"""A batch of embeddings sorted by class: distances, which pairs are positive or negative, and which are closer.
 
-In matrices (B, B) a row is an anchor, a column another example. Columns of the anchor's own class are one block, from
-`start` to `end`.
+In matrices (B, B) a row is an anchor and a column is another example. The columns of the anchor's own class are one
+block, from `start` to `end`.
 """
 
 from functools import cached_property
 
+import keras
 from keras import ops
 
 
-class Batch:
-    """Labels (B,) in ascending order and their embeddings (B, N)."""
+class SortedBatch:
+    """Embeddings sorted by class.
 
-    def __init__(self, labels, embeddings):
+    Args:
+        labels: (B,) in ascending order.
+        embeddings: float (B, N).
+
+    Attributes:
+        start: int32 (B, 1), the first column of the anchor's class.
+        end: int32 (B, 1), the column after the last of the anchor's class.
+        columns: int32 (1, B), 0 ... B - 1.
+    """
+
+    def __init__(self, labels: keras.KerasTensor, embeddings: keras.KerasTensor):
         self.embeddings = embeddings
         self.start = ops.cast(ops.searchsorted(labels, labels, side="left"), "int32")[:, None]  # (B, 1)
         self.end = ops.cast(ops.searchsorted(labels, labels, side="right"), "int32")[:, None]
         self.columns = ops.arange(ops.shape(labels)[0], dtype="int32")[None]  # (1, B)
 
     @cached_property
-    def positive_count(self):
-        """Of each anchor, the anchor itself not counted, int32 (B, 1)."""
+    def positive_count(self) -> keras.KerasTensor:
+        """Return the number of positives of each anchor, int32 (B, 1). The anchor itself is not counted."""
         return self.end - self.start - 1
 
     @cached_property
-    def negative_count(self):
-        """Of each anchor, int32 (B, 1)."""
+    def negative_count(self) -> keras.KerasTensor:
+        """Return the number of negatives of each anchor, int32 (B, 1)."""
         return ops.shape(self.columns)[1] - (self.end - self.start)
 
-    def is_negative(self, columns):
-        """Whether a row's anchor and the example in its column, int32 (B, B) or (1, B), differ in class; bool."""
+    def is_negative(self, columns: keras.KerasTensor) -> keras.KerasTensor:
+        """Return whether an anchor and the example in a column differ in class.
+
+        Args:
+            columns: int32 (B, B) or (1, B).
+
+        Returns:
+            bool (B, B).
+        """
         return ops.logical_or(columns < self.start, columns >= self.end)
 
-    def is_positive(self, columns):
-        """Whether they are two different examples of one class; bool."""
+    def is_positive(self, columns: keras.KerasTensor) -> keras.KerasTensor:
+        """Return whether an anchor and the example in a column are two different examples of one class.
+
+        Args:
+            columns: int32 (B, B) or (1, B).
+
+        Returns:
+            bool (B, B).
+        """
         return ops.logical_not(ops.logical_or(self.is_negative(columns), columns == ops.transpose(self.columns)))
 
     @cached_property
-    def squared_distances(self):
-        """|x - y|^2 = x.x + y.y - 2 x.y, float (B, B), of the embeddings' dtype.
+    def squared_distances(self) -> keras.KerasTensor:
+        """Return |x - y|^2 = x.x + y.y - 2 x.y, float (B, B), of the embeddings' dtype.
 
-        Computed in float64: in float32 the difference of large squares loses small distances, and GPUs multiply
+        It is computed in float64: in float32 the difference of large squares loses small distances, and GPUs multiply
         float32 matrices with three digits (TensorFloat-32). JAX stays in float32 unless 64 bits are enabled there.
         """
         wide = ops.cast(self.embeddings, "float64")
@@ -49,16 +74,21 @@ class Batch:
         return ops.cast(ops.relu(squares[:, None] + squares[None] - 2 * products), self.embeddings.dtype)
 
     @cached_property
-    def distances(self):
-        """|x - y|, float (B, B); the gradient at distance 0 is 0."""
-        apart = self.squared_distances > 0
-        return ops.where(apart, ops.sqrt(ops.where(apart, self.squared_distances, 1)), 0)
+    def distances(self) -> keras.KerasTensor:
+        """Return |x - y|, float (B, B); the gradient at distance 0 is 0."""
+        positive = self.squared_distances > 0
+        return ops.where(positive, ops.sqrt(ops.where(positive, self.squared_distances, 1)), 0)
 
-    def ascending(self, keys, first):
-        """The columns that put each row of keys (B, B) in ascending order, int32 (B, B).
+    def ascending(self, keys: keras.KerasTensor, first: keras.KerasTensor) -> keras.KerasTensor:
+        """Return the columns that sort each row of `keys` in ascending order.
 
-        Columns with equal keys follow one another as in the cycle that begins at `first`, int32 (B, 1): with `start`
-        the own class comes before the negatives, with `end` the negatives come before the own class.
+        Args:
+            keys: float (B, B).
+            first: int32 (B, 1). Columns with equal keys are ordered as in the cycle that starts there: with `start`
+                the anchor's class comes before the negatives, with `end` the negatives come before the anchor's class.
+
+        Returns:
+            int32 (B, B).
         """
         keys = take_columns(ops.stop_gradient(keys), self._wrap(first + self.columns))
         return self._wrap(first + ops.argsort(keys, axis=1))
@@ -68,16 +98,29 @@ class Batch:
         return ops.where(columns < size, columns, columns - size)
 
 
-def take_columns(matrix, columns):
-    """matrix[i, columns[i, j]], (B, B): take_along_axis, in half its time on TensorFlow."""
+def take_columns(matrix: keras.KerasTensor, columns: keras.KerasTensor) -> keras.KerasTensor:
+    """Return matrix[i, columns[i, j]]. On TensorFlow it takes half the time of take_along_axis.
+
+    Args:
+        matrix: (B, B).
+        columns: int32 (B, B).
+    """
     return ops.take(ops.reshape(matrix, (-1,)), columns + _row_offsets(matrix))
 
 
-def pack(matrix, chosen):
-    """Each row's chosen elements at its beginning, in their order, zeros after them: (B, B), bool (B, B) -> (B, B)."""
-    place = ops.maximum(ops.cumsum(ops.cast(chosen, "int32"), axis=1) - 1, 0) + _row_offsets(matrix)
+def pack(matrix: keras.KerasTensor, chosen: keras.KerasTensor) -> keras.KerasTensor:
+    """Move each row's chosen elements to its beginning, in their order, followed by zeros.
+
+    Args:
+        matrix: (B, B).
+        chosen: bool (B, B).
+
+    Returns:
+        (B, B).
+    """
+    target = ops.maximum(ops.cumsum(ops.cast(chosen, "int32"), axis=1) - 1, 0) + _row_offsets(matrix)
     values = ops.reshape(ops.where(chosen, matrix, 0), (-1,))
-    packed = ops.segment_sum(values, ops.reshape(place, (-1,)), num_segments=ops.size(values))
+    packed = ops.segment_sum(values, ops.reshape(target, (-1,)), num_segments=ops.size(values))
     return ops.reshape(packed, ops.shape(matrix))
 
 

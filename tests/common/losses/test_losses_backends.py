@@ -1,4 +1,4 @@
-"""The losses on the other backends of Keras, each in a process of its own."""
+"""The losses on the other backends of Keras, each in its own process."""
 
 import importlib.util
 import json
@@ -13,11 +13,11 @@ EVALUATE = """
 import json
 import numpy as np
 from common.layers import l2_normalize
-from common.losses import BatchAll, BatchHard, Contrastive, SemiHard, TripletHinge, TripletLogExp
+from common.losses import BatchAll, BatchHard, SemiHard, TripletHinge, TripletLogExp
 
 random = np.random.default_rng(0)
 labels, embeddings = random.integers(0, 3, 24), random.normal(size=(24, 6)).astype("float32")
-mined = [BatchAll(), BatchAll(0.8, squared=True, mean_over="all"), BatchHard(), BatchHard("soft"), Contrastive(2.0)]
+mined = [BatchAll(), BatchAll(0.8, squared=True, mean_over="all"), BatchHard(), BatchHard("soft")]
 values = [float(loss(labels, embeddings)) for loss in [*mined, SemiHard()]]
 values += [float(loss(labels[:8], embeddings.reshape(8, 3, 6))) for loss in (TripletHinge(), TripletLogExp())]
 print(json.dumps([*values, float(l2_normalize(embeddings)[0, 0])]))

@@ -1,4 +1,4 @@
-"""One step on two devices is the step on one, for every loss; the mined ones on a batch whose halves hold one class."""
+"""One step on two devices equals the step on one, for every loss; each half of a mined batch has one class only."""
 
 import keras
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from common.layers import l2_normalize
-from common.losses import BatchAll, BatchHard, Contrastive, SemiHard, TripletHinge, TripletLogExp
+from common.losses import BatchAll, BatchHard, SemiHard, TripletHinge, TripletLogExp
 from common.training.distribution import set_up
 
 STEPS, BATCH = 3, 16
@@ -18,7 +18,6 @@ LOSSES = {
     "loss1": TripletHinge(0.0),
     "loss2": TripletHinge(0.4),
     "loss3": TripletLogExp(),
-    "contrastive": Contrastive(),
     "all, active": BatchAll(),
     "all, squared": BatchAll(0.8, squared=True, mean_over="all"),
     "hard": BatchHard(),

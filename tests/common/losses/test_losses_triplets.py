@@ -1,3 +1,5 @@
+"""The losses of given triplets against the equations in plain Python."""
+
 import math
 
 import keras
@@ -9,7 +11,7 @@ from common.losses import TripletHinge, TripletLogExp
 
 TRIPLETS = np.random.default_rng(1).normal(size=(16, 3, 5)).astype(np.float32)
 LOSSES = {"loss1": TripletHinge(0.0), "loss2": TripletHinge(0.4), "loss3": TripletLogExp()}
-every_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+all_losses = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 
 
 def hinge(anchor, positive, negative, margin):
@@ -24,7 +26,7 @@ def log_exp(anchor, positive, negative):
     return math.log(1 + math.exp(sum(terms)))
 
 
-def gradient(loss, triplets):
+def value_and_gradient(loss, triplets):
     triplets = tf.Variable(triplets)
     with tf.GradientTape() as tape:
         value = loss(tf.zeros(triplets.shape[0]), triplets)
@@ -49,26 +51,26 @@ def test_the_margin_of_loss2_is_the_papers():
     assert TripletHinge().margin == 0.4
 
 
-@every_loss
+@all_losses
 @pytest.mark.parametrize("sign", [1, -1])
 def test_huge_distances_have_finite_values_and_gradients(loss, sign):
     """The log-exp loss of a difference x of 5e6 is x itself, or 0; exp(x) would overflow."""
     triplets = np.zeros((1, 3, 5), np.float32)
     triplets[:, 1 if sign > 0 else 2] = 1e6
-    value, slope = gradient(loss, triplets)
+    value, gradient = value_and_gradient(loss, triplets)
     expected = 5e6 if isinstance(loss, TripletLogExp) else 5e12
     assert value == pytest.approx(expected if sign > 0 else 0, rel=1e-6)
-    assert np.isfinite(slope).all() and np.any(slope) == (sign > 0)
+    assert np.isfinite(gradient).all() and np.any(gradient) == (sign > 0)
 
 
-@every_loss
-def test_equal_embeddings_have_the_value_at_zero_and_no_slope(loss):
-    value, slope = gradient(loss, np.ones((4, 3, 5), np.float32))
+@all_losses
+def test_equal_embeddings_have_the_value_at_zero_and_the_gradient_zero(loss):
+    value, gradient = value_and_gradient(loss, np.ones((4, 3, 5), np.float32))
     assert value == pytest.approx(math.log(2) if isinstance(loss, TripletLogExp) else loss.margin)
-    assert not slope.any()
+    assert not gradient.any()
 
 
-@every_loss
+@all_losses
 def test_a_loss_survives_its_config(loss):
     again = keras.losses.deserialize(keras.losses.serialize(loss))
     assert type(again) is type(loss) and again.get_config() == loss.get_config()

@@ -51,7 +51,7 @@ def by_hand(learning_rate, beta_1, beta_2, epsilon, schedule_decay):
     ],
     ids=["Keras 2", "the paper", "fast", "at once", "constant", "no momentum"],
 )
-def test_every_step_is_the_rules(learning_rate, beta_1, beta_2, epsilon, schedule_decay):
+def test_every_step_follows_the_rule(learning_rate, beta_1, beta_2, epsilon, schedule_decay):
     arguments = (learning_rate, beta_1, beta_2, epsilon, schedule_decay)
     np.testing.assert_allclose(
         steps(ScheduledNadam(*arguments)), by_hand(*arguments), rtol=0, atol=2e-3 * learning_rate
@@ -65,7 +65,7 @@ def test_defaults_are_those_of_keras_2():
 
 
 def test_keras_3_has_the_rule_with_a_schedule_decay_of_one():
-    """0.96^(t * 1) is its 0.96^t; with Keras 2's 0.004 the first steps are already others."""
+    """0.96^(t * 1) is its 0.96^t; with Keras 2's 0.004 the first steps already differ."""
     theirs = steps(keras.optimizers.Nadam(0.05))
     np.testing.assert_allclose(steps(ScheduledNadam(0.05, schedule_decay=1.0)), theirs, rtol=0, atol=1e-4)
     assert np.abs(steps(ScheduledNadam(0.05), GRADIENTS[:10])[-1] - theirs[9]).max() > 0.01
@@ -73,9 +73,9 @@ def test_keras_3_has_the_rule_with_a_schedule_decay_of_one():
 
 def test_momentum_rises_as_the_docstring_says():
     for schedule_decay, step in ((1, 57), (0.004, 14_102)):
-        momentum = ScheduledNadam(schedule_decay=schedule_decay)._momentum
+        momentum = ScheduledNadam(schedule_decay=schedule_decay).momentum
         assert momentum(step - 1) < 0.95 * 0.9 < momentum(step)
-    assert ScheduledNadam()._momentum(1) == pytest.approx(0.45, abs=1e-3)
+    assert ScheduledNadam().momentum(1) == pytest.approx(0.45, abs=1e-3)
 
 
 def compiled(optimizer):
@@ -104,7 +104,7 @@ def test_two_replicas_step_like_one():
         np.testing.assert_allclose(two, one, atol=1e-5)
 
 
-def test_a_saved_training_goes_on_as_if_it_had_not_been(tmp_path):
+def test_a_saved_training_resumes_without_a_difference(tmp_path):
     whole = train(compiled(ScheduledNadam(0.05, epsilon=1e-5, schedule_decay=0.1)), epochs=6)
     train(compiled(ScheduledNadam(0.05, epsilon=1e-5, schedule_decay=0.1)), epochs=3).save(tmp_path / "model.keras")
     resumed = keras.models.load_model(tmp_path / "model.keras")

@@ -1,0 +1,154 @@
+"""Published weight files: finding them, downloading them once, and checking their hashes."""
+
+import hashlib
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.errors import UserError
+
+SERVER = "https://storage.googleapis.com/tensorflow/keras-applications/"
+TIMEOUT_SECONDS = 30  # of a server that does not answer
+
+
+class WeightsUnavailable(UserError):
+    """Weights could not be downloaded. Presets other than `paper` can continue without them, and then report it."""
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """A published file.
+
+    Args:
+        url: where it is published.
+        digest: its MD5 or SHA-256, as the publisher states it, in hexadecimal digits.
+    """
+
+    url: str
+    digest: str
+
+    @property
+    def name(self) -> str:
+        """The file name."""
+        return self.url.rpartition("/")[2]
+
+    @property
+    def algorithm(self) -> str:
+        """`md5` or `sha256`."""
+        return "md5" if len(self.digest) == 32 else "sha256"
+
+    @property
+    def labelled_digest(self) -> str:
+        """The algorithm and the digest, for messages."""
+        return f"{'MD5' if self.algorithm == 'md5' else 'SHA-256'} {self.digest}"
+
+
+def _keras_file(path, md5):
+    return WeightFile(SERVER + path, md5)
+
+
+# The files without the classifier (notop) of the networks of common.networks.backbones.
+IMAGENET_FILES = {
+    "vgg16": _keras_file("vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", "6d6bbae143d832006294945121d1f1fc"),
+    "vgg19": _keras_file("vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5", "253f8cb515780f3b799900260a226db6"),
+    "resnet50": _keras_file(
+        "resnet/resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5", "4d473c1dd8becc155b73f8504c6f6626"
+    ),
+    "inceptionv3": _keras_file(
+        "inception_v3/inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5", "bcbd6486424b2319ff4ef7d526e38f63"
+    ),
+    "xception": _keras_file(
+        "xception/xception_weights_tf_dim_ordering_tf_kernels_notop.h5", "b0042744bf5b25fce3cb969f33bebb97"
+    ),
+    "inceptionresnetv2": _keras_file(
+        "inception_resnet_v2/inception_resnet_v2_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        "d19885ff4a710c122648d3b5c3b684e4",
+    ),
+}
+
+
+def find_weights(network: str, choice: str) -> Path | None:
+    """Find the file of a network's ImageNet weights and check its MD5.
+
+    Args:
+        network: a name of IMAGENET_FILES.
+        choice: `imagenet`, the file of keras.applications, which is downloaded once into Keras's folder; `none`; or a
+            folder that contains the file under its published name.
+
+    Returns:
+        The file; None for `none`.
+
+    Raises:
+        WeightsUnavailable: if the file cannot be downloaded.
+        UserError: if the folder does not contain the file, or a different one.
+    """
+    published = IMAGENET_FILES[network]
+    if choice == "none":
+        return None
+    if choice == "imagenet":
+        folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
+        remedy = (
+            f"put it as {published.name} into {folder} or any --imagenet-weights FOLDER, "
+            "or start from random weights with --imagenet-weights none"
+        )
+        return download(published, f"ImageNet weights of {network}", remedy)
+    file = Path(choice).expanduser() / published.name
+    if not file.is_file():
+        raise UserError(
+            f"--imagenet-weights {choice}: expected imagenet, none, or a folder with {published.name}; "
+            f"download it from {published.url} ({published.labelled_digest})"
+        )
+    with open(file, "rb") as opened:
+        md5 = hashlib.file_digest(opened, "md5").hexdigest()
+    if md5 != published.digest:
+        raise UserError(
+            f"{file} is not the published file: expected {published.labelled_digest}, got {md5}; "
+            f"download {published.url} again"
+        )
+    return file
+
+
+def download(published: WeightFile, subject: str, remedy: str) -> Path:
+    """Download a file once into Keras's folder and check its hash.
+
+    Args:
+        published: the file.
+        subject: what it is, for the message, e.g. `ImageNet weights of vgg16`.
+        remedy: what to do with a file that was fetched by other means, or instead, for the message.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        WeightsUnavailable: if it cannot be downloaded or has another hash.
+    """
+    import keras  # here, so that commands can look for weights before they import TensorFlow
+
+    try:
+        with _socket_timeout(TIMEOUT_SECONDS), redirect_stdout(sys.stderr):  # get_file prints its progress
+            file = keras.utils.get_file(
+                published.name, published.url, cache_subdir="models",
+                file_hash=published.digest, hash_algorithm=published.algorithm,
+            )  # fmt: skip
+    except Exception as error:  # get_file raises no narrower one
+        reason = " ".join(str(error).split()).rpartition(" -- ")[2]  # without the URL, which follows
+        raise WeightsUnavailable(
+            f"the {subject} cannot be downloaded ({reason}); get {published.url} ({published.labelled_digest}) "
+            f"by other means and {remedy}"
+        ) from error
+    return Path(file)
+
+
+@contextmanager
+def _socket_timeout(seconds: float) -> Iterator[None]:
+    """Raise an error if a server does not answer: behind a firewall a download would otherwise wait for minutes."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
