@@ -1,22 +1,45 @@
-"""Figures that several papers share. Every function writes one PNG, whole or not at all, and returns its path."""
+"""Figures that several papers share. A function that writes a PNG writes it atomically and returns its path."""
+
+from __future__ import annotations
 
 import math
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 from common.files import atomic_path
-from common.labels import to_numbers
+from common.labels import FAKE, REAL, to_numbers
 
-CURVES = ("#1b6ca8", "#d1495b", "#3a7d44", "#8e6c8a", "#c98b2b", "#4d5359")
-
-
-def new_figure(rows=1, columns=1, width=4.2, height=3.6, title=None):
-    """A matplotlib figure and its axes (rows, columns) in the suite's style; no display is needed."""
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    lines = textwrap.wrap(title or "", int(11 * width * columns))  # about 11 letters of that size fill an inch
+CURVE_COLOURS = ("#1b6ca8", "#d1495b", "#3a7d44", "#8e6c8a", "#c98b2b", "#4d5359")
+
+
+def new_figure(
+    rows: int = 1, columns: int = 1, width: float = 4.2, height: float = 3.6, title: str | None = None
+) -> tuple[Figure, NDArray]:
+    """Create a figure in the suite's style. No display is needed.
+
+    Args:
+        rows: of panels.
+        columns: of panels.
+        width: of a panel in inches.
+        height: of a panel in inches.
+        title: above the panels; long titles are wrapped.
+
+    Returns:
+        The figure and its axes, an array (rows, columns).
+    """
+    from matplotlib.figure import Figure  # here: commands of results.* start without it
+
+    lines = textwrap.wrap(title or "", int(11 * width * columns))  # about 11 letters of this size per inch
     size = width * columns, height * rows + 0.2 * len(lines) + (0.2 if lines else 0)
     figure = Figure(figsize=size, layout="constrained", dpi=150)
     axes = figure.subplots(rows, columns, squeeze=False)
@@ -28,32 +51,57 @@ def new_figure(rows=1, columns=1, width=4.2, height=3.6, title=None):
     return figure, axes
 
 
-def save_figure(figure, path):
-    """Write the figure as PNG."""
+def save_figure(figure: Figure, path: Path | str) -> Path:
+    """Write the figure as PNG, and return its path."""
     with atomic_path(Path(path)) as temporary:
         figure.savefig(temporary, format="png")
     return Path(path)
 
 
-def scatter_panel(axis, points, kinds, colours, title):
-    """Points (n, 2) of an embedding, coloured by kind. kinds: (n,); colours: {kind: colour}, in the legend's order."""
+def scatter_panel(axis: Axes, points: NDArray, kinds: NDArray, colours: Mapping[str, str], title: str) -> None:
+    """Draw the points of an embedding, coloured by kind.
+
+    Args:
+        axis: the panel.
+        points: float (n, 2).
+        kinds: str (n,).
+        colours: {kind: colour}, in the order of the legend.
+        title: of the panel.
+    """
     for kind, colour in colours.items():
-        axis.scatter(*points[kinds == kind].T, s=12, color=colour, alpha=0.65, linewidths=0, label=kind)
+        x, y = points[kinds == kind].T
+        axis.scatter(x, y, s=12, color=colour, alpha=0.65, linewidths=0, label=kind)
     axis.set_title(title, fontsize=9)
     axis.set_xticks([])
     axis.set_yticks([])
 
 
-def tsne(values, seed):
-    """t-SNE of vectors (n, d) in two dimensions, from their principal components on: (n, 2)."""
-    from sklearn.manifold import TSNE
+def tsne(values: ArrayLike, seed: int) -> NDArray:
+    """Compute t-SNE in two dimensions, initialised with the principal components.
 
+    Args:
+        values: float (n, d).
+        seed: of the random numbers.
+
+    Returns:
+        float (n, 2).
+    """
+    from sklearn.manifold import TSNE  # here: most figures do not need it
+
+    values = np.asarray(values)
     perplexity = min(30, (len(values) - 1) / 3)
-    return TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(np.asarray(values))
+    return TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(values)
 
 
-def confusion_figure(predictions, path, title, threshold=0.5):
-    """One confusion matrix for each model of `predictions`: counts, and shares of the true class as shade."""
+def confusion_figure(predictions: pd.DataFrame, path: Path, title: str, threshold: float = 0.5) -> Path:
+    """Draw a confusion matrix for each model: counts, with the share of the true class as shade.
+
+    Args:
+        predictions: rows with the columns model, label and score.
+        path: of the PNG.
+        title: of the figure.
+        threshold: an image with score >= threshold is called fake.
+    """
     models = list(dict.fromkeys(predictions["model"]))
     columns = min(3, len(models))
     figure, axes = new_figure(math.ceil(len(models) / columns), columns, 3.4, 3.2, title)
@@ -61,8 +109,9 @@ def confusion_figure(predictions, path, title, threshold=0.5):
         axis.set_visible(False)
     for axis, model in zip(axes.flat, models, strict=False):
         rows = predictions[predictions["model"] == model]
-        truth, guess = to_numbers(rows["label"]), (rows["score"] >= threshold).astype(int)
-        counts = np.array([[np.sum((truth == t) & (guess == g)) for g in (1, 0)] for t in (1, 0)])
+        labels, verdicts = to_numbers(rows["label"]), (rows["score"] >= threshold).astype(int)
+        classes = (FAKE, REAL)
+        counts = np.array([[np.sum((labels == row) & (verdicts == column)) for column in classes] for row in classes])
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         for (row, column), count in np.ndenumerate(counts):
@@ -76,17 +125,23 @@ def confusion_figure(predictions, path, title, threshold=0.5):
     return save_figure(figure, path)
 
 
-def roc_figure(predictions, path, title):
-    """The ROC curves of all models of `predictions`, with the area of each."""
-    from sklearn.metrics import auc, roc_curve
+def roc_figure(predictions: pd.DataFrame, path: Path, title: str) -> Path:
+    """Draw the ROC curve of each model, with its area.
+
+    Args:
+        predictions: rows with the columns model, label and score.
+        path: of the PNG.
+        title: of the figure.
+    """
+    from sklearn.metrics import auc, roc_curve  # here: most figures do not need them
 
     figure, axes = new_figure(width=5, height=4.4, title=title)
     axis = axes[0, 0]
     axis.plot([0, 1], [0, 1], color="#999999", linewidth=0.8, linestyle="--", label="chance")
-    for colour, model in zip(CURVES, dict.fromkeys(predictions["model"]), strict=False):
+    for colour, model in zip(CURVE_COLOURS, dict.fromkeys(predictions["model"]), strict=False):
         rows = predictions[predictions["model"] == model]
-        false_alarms, hits, _ = roc_curve(to_numbers(rows["label"]), rows["score"])
-        axis.plot(false_alarms, hits, color=colour, label=f"{model} (AUC {auc(false_alarms, hits):.3f})")
+        fpr, tpr, _ = roc_curve(to_numbers(rows["label"]), rows["score"])
+        axis.plot(fpr, tpr, color=colour, label=f"{model} (AUC {auc(fpr, tpr):.3f})")
     axis.set_xlabel("false positive rate (real called fake)", fontsize=9)
     axis.set_ylabel("true positive rate (fake found)", fontsize=9)
     axis.set_aspect("equal")
@@ -94,13 +149,20 @@ def roc_figure(predictions, path, title):
     return save_figure(figure, path)
 
 
-def history_figure(histories, quantity, path, title):
-    """Training and validation curves of `quantity` (accuracy, loss) by epoch, one panel for each {name: history}."""
+def history_figure(histories: Mapping[str, pd.DataFrame], quantity: str, path: Path, title: str) -> Path:
+    """Draw training and validation curves by epoch, a panel for each training.
+
+    Args:
+        histories: {training: one row per epoch with the columns epoch, `quantity` and val_`quantity`}.
+        quantity: e.g. `accuracy` or `loss`.
+        path: of the PNG.
+        title: of the figure.
+    """
     figure, axes = new_figure(1, len(histories), title=title)
     for axis, (name, history) in zip(axes.flat, histories.items(), strict=True):
         for colour, style, column, label in (
-            (CURVES[0], "o-", quantity, "training"),
-            (CURVES[1], "s--", f"val_{quantity}", "validation"),
+            (CURVE_COLOURS[0], "o-", quantity, "training"),
+            (CURVE_COLOURS[1], "s--", f"val_{quantity}", "validation"),
         ):
             axis.plot(history["epoch"], history[column], style, color=colour, markersize=3, label=label)
         axis.set_title(name, fontsize=9)

@@ -1,15 +1,16 @@
-"""The suite's metrics, written so that a thousand weightings of a million images cost seconds.
+"""The suite's metrics, computed so that a thousand weightings of a million images take seconds.
 
-`from_counts` takes the four counts of one confusion matrix or of many; `Ranking` sorts the scores once and then finds
+`from_counts` takes the four counts of one confusion matrix or of many. `Ranking` sorts the scores once, and computes
 ROC AUC, average precision, equal error rate and Brier score under any weights in O(n). The value and the resamples of
-a bootstrap go through the same code, and scikit-learn is its test oracle. Positive class: fake.
+a bootstrap use the same code; its tests compare it with scikit-learn. The positive class is fake.
 """
 
 from bisect import bisect_left
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-PROPORTIONS = {  # metric: the counts of its numerator, the counts that its denominator adds
+PROPORTIONS = {  # metric: (counts of its numerator, further counts of its denominator)
     "accuracy": (("tp", "tn"), ("fp", "fn")),
     "precision": (("tp",), ("fp",)),
     "recall": (("tp",), ("fn",)),
@@ -17,22 +18,31 @@ PROPORTIONS = {  # metric: the counts of its numerator, the counts that its deno
     "precision_real": (("tn",), ("fn",)),
 }
 COUNTS = ("tp", "fp", "tn", "fn")
-OF_CURVE = ("auc", "average_precision", "eer")
-OF_SCORES = (*OF_CURVE, "brier")
+CURVE_METRICS = ("auc", "average_precision", "eer")
+SCORE_METRICS = (*CURVE_METRICS, "brier")
 METRICS = (
     *("accuracy", "precision", "recall", "specificity", "f1", "precision_real", "f1_real"),
     *("macro_precision", "macro_recall", "macro_f1", "weighted_precision", "weighted_recall", "weighted_f1"),
-    *("balanced_accuracy", "kappa", *OF_SCORES, *COUNTS),
+    *("balanced_accuracy", "kappa", *SCORE_METRICS, *COUNTS),
 )
-BLOCK = 1 << 15  # corners of a curve at a time, so that what is computed of them stays in the cache
+BLOCK_SIZE = 1 << 15  # corners of a curve at a time, so that intermediate arrays fit into the cache
 
 
-def from_counts(tp, fp, tn, fn):
-    """All metrics of a confusion matrix, as {name: float64 array of the counts' shape}; NaN where undefined.
+def from_counts(tp: ArrayLike, fp: ArrayLike, tn: ArrayLike, fn: ArrayLike) -> dict[str, NDArray[np.float64]]:
+    """Compute all metrics of a confusion matrix, or of many.
 
-    Recall needs a fake, specificity a real image, accuracy any image, everything else both classes: a precision
-    without real images is 1 whatever the detector does. `macro_` and `weighted_` are the averages over the two classes
-    of scikit-learn's classification_report; kappa is Cohen's (1960, DOI 10.1177/001316446002000104).
+    Recall needs a fake image, specificity a real image, accuracy any image, and everything else both classes: precision
+    without real images is 1 for every detector. `macro_` and `weighted_` are the averages over the two classes of
+    scikit-learn's classification_report; kappa is Cohen's (1960, doi:10.1177/001316446002000104).
+
+    Args:
+        tp: fakes called fake, numbers of any one shape.
+        fp: reals called fake.
+        tn: reals called real.
+        fn: fakes called real.
+
+    Returns:
+        {metric: float64 of the shape of the counts}; NaN if undefined.
     """
     tp, fp, tn, fn = (np.asarray(count, dtype=np.float64) for count in (tp, fp, tn, fn))
     fakes, reals = tp + fn, tn + fp
@@ -42,8 +52,8 @@ def from_counts(tp, fp, tn, fn):
     f1, f1_real = _ratio(2 * tp, (2 * tp + fp + fn) * both), _ratio(2 * tn, (2 * tn + fp + fn) * both)
     agreement = _ratio(2 * (tp * tn - fp * fn), ((tp + fp) * reals + fakes * (fn + tn)) * both)
 
-    def weighted(of_fake, of_real):
-        return _ratio(fakes * of_fake + reals * of_real, fakes + reals)
+    def weighted(fake_value, real_value):
+        return _ratio(fakes * fake_value + reals * real_value, fakes + reals)
 
     return {
         "accuracy": _ratio(tp + tn, fakes + reals),
@@ -71,31 +81,41 @@ def from_counts(tp, fp, tn, fn):
 class Ranking:
     """Images sorted once by score, highest first.
 
-    fake: bool (n,); scores: float64 (n,), finite; an image with score >= threshold is called fake.
-    `order` (n,) sorts the caller's arrays into this ranking.
+    Args:
+        fake: bool (n,).
+        scores: float64 (n,), finite.
+        threshold: an image with score >= threshold is called fake.
+
+    Attributes:
+        order: int64 (n,), sorts the caller's arrays into this ranking.
     """
 
-    def __init__(self, fake, scores, threshold):
+    def __init__(self, fake: NDArray[np.bool_], scores: NDArray[np.float64], threshold: float):
         self.order = np.argsort(-scores, kind="stable")
         ranked = scores[self.order]
         self.fake = fake[self.order].astype(np.int64)
-        self.called = int((scores >= threshold).sum())
+        self.called_fake = int((scores >= threshold).sum())
         self.squared_error = (ranked - self.fake) ** 2
         ends = np.flatnonzero(np.diff(ranked, prepend=np.inf, append=-np.inf))  # after each distinct score's last image
         self.corners = slice(None) if len(ends) == len(ranked) + 1 else ends
         self._seen, self._tp = (np.zeros(len(ranked) + 1, dtype=np.int64) for _ in range(2))
 
-    def measure(self, weights):
-        """tp, fp, tn, fn, auc, average_precision, eer, brier as float64 (8,) under `weights`, int64 (n,), ranked.
+    def measure(self, weights: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Compute counts and score metrics under weights.
 
-        A weight is the number of times an image is drawn. Without both classes the three of the curve are NaN.
+        Args:
+            weights: int64 (n,) in the order of the ranking: the number of times that each image is drawn.
+
+        Returns:
+            float64 (8,): tp, fp, tn, fn, auc, average_precision, eer, brier. The metrics of the curve are NaN without
+            both classes.
         """
         np.cumsum(weights, out=self._seen[1:])
         np.cumsum(weights * self.fake, out=self._tp[1:])
         total, fakes = self._seen[-1], self._tp[-1]
-        tp, called = self._tp[self.called], self._seen[self.called]
-        fp = called - tp
-        curve = (np.nan,) * 3
+        tp = self._tp[self.called_fake]
+        fp = self._seen[self.called_fake] - tp
+        curve = (np.nan, np.nan, np.nan)
         if 0 < fakes < total:
             self._seen -= self._tp
             curve = curve_metrics(self._tp[self.corners], self._seen[self.corners])
@@ -103,28 +123,41 @@ class Ranking:
         return np.array([tp, fp, total - fakes - fp, fakes - tp, *curve, brier], dtype=np.float64)
 
 
-def named(measured):
-    """What `Ranking.measure` returned, float64 (..., 8), as {metric: float64 (...)} with all of METRICS."""
-    tp, fp, tn, fn, *of_scores = np.moveaxis(measured, -1, 0)
-    return from_counts(tp, fp, tn, fn) | dict(zip(OF_SCORES, of_scores, strict=True))
+def as_metrics(measured: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Convert the numbers of `Ranking.measure` to metrics.
+
+    Args:
+        measured: float64 (..., 8).
+
+    Returns:
+        {metric: float64 (...)} with all of METRICS.
+    """
+    tp, fp, tn, fn, *score_metrics = np.moveaxis(measured, -1, 0)
+    return from_counts(tp, fp, tn, fn) | dict(zip(SCORE_METRICS, score_metrics, strict=True))
 
 
-def curve_metrics(tp, fp):
-    """ROC AUC, average precision and equal error rate of a ROC curve given by its corners.
+def curve_metrics(tp: NDArray[np.int64], fp: NDArray[np.int64]) -> tuple[float, float, float]:
+    """Compute the metrics of a ROC curve given by its corners.
 
-    tp, fp: int64 (k + 1,), fakes and reals at or above each of k falling distinct scores, after a leading 0.
-    AUC is the trapezoid's (ties count half); average precision is sum (R_i - R_(i-1)) P_i; EER is where the straight
-    lines between the corners cross false positive rate = false negative rate.
+    AUC is the area of trapezoids (ties count half). Average precision is sum (R_i - R_(i-1)) P_i. The equal error rate
+    is where the straight lines between the corners cross false positive rate = false negative rate.
+
+    Args:
+        tp: int64 (k + 1,), the fakes at or above each of k decreasing distinct scores, after a leading 0.
+        fp: int64 (k + 1,), the reals at or above each of these scores, after a leading 0.
+
+    Returns:
+        ROC AUC, average precision and equal error rate, each in [0, 1].
     """
     fakes, reals = int(tp[-1]), int(fp[-1])
     area = precision = 0.0
-    for start in range(0, len(tp) - 1, BLOCK):
-        above, beside = tp[start : start + BLOCK + 1], fp[start : start + BLOCK + 1]
+    for start in range(0, len(tp) - 1, BLOCK_SIZE):
+        above, beside = tp[start : start + BLOCK_SIZE + 1], fp[start : start + BLOCK_SIZE + 1]
         new_tp, new_fp, above, beside = np.diff(above), np.diff(beside), above[1:], beside[1:]
         area += _dot(new_fp, above) - _dot(new_fp, new_tp) / 2
         precision += _dot(new_tp, above / np.maximum(above + beside, 1))
 
-    def excess(corner):  # (false positive rate - false negative rate) * fakes * reals: rises along the curve
+    def excess(corner):  # (false positive rate - false negative rate) * fakes * reals, increasing along the curve
         return int(fp[corner]) * fakes + int(tp[corner]) * reals - fakes * reals
 
     after = bisect_left(range(len(tp)), 0, key=excess)
@@ -134,7 +167,7 @@ def curve_metrics(tp, fp):
 
 
 def _dot(a, b):
-    return float(np.einsum("i,i", a, b))  # no BLAS: its threads wait for each other longer than the sum takes
+    return float(np.einsum("i,i", a, b))  # not BLAS: its threads wait for each other longer than the sum takes
 
 
 def _ratio(part, whole):

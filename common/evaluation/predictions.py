@@ -1,10 +1,24 @@
 """predictions.csv, the waist of the suite: everything after it can be recomputed without a model."""
 
+import pandas as pd
+from numpy.typing import ArrayLike
+
 COLUMNS = (
     "path", "video", "identity", "source", "frame", "dataset", "split", "label", "score", "model", "protocol", "seed",
 )  # fmt: skip
 
 
-def prediction_table(images, scores, model, protocol, seed):
-    """One row an image: what the manifest knows of it, and a model's score (n,) in [0, 1], growing with P(fake)."""
+def prediction_table(images: pd.DataFrame, scores: ArrayLike, model: str, protocol: str, seed: int) -> pd.DataFrame:
+    """Return one row per image: its manifest columns and a model's score.
+
+    Args:
+        images: n rows of a manifest with the columns `dataset` and `split`.
+        scores: float (n,) in [0, 1], increasing with P(fake).
+        model: the name of the model.
+        protocol: the protocol of the split.
+        seed: the seed of the split and the training.
+
+    Returns:
+        n rows with the columns COLUMNS.
+    """
     return images.assign(score=scores, model=model, protocol=protocol, seed=seed)[list(COLUMNS)]

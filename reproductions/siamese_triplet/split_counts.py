@@ -1,6 +1,7 @@
-"""Protocol `paper` where a paper states how many images of each source it trained on and tested on."""
+"""Protocol `paper`: the stated numbers of images of each source for training and testing."""
 
 import hashlib
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -8,53 +9,67 @@ import pandas as pd
 from common.errors import UserError
 
 
-def split_counts(images, counts, seed=0, by="source", val_share=0.0):
+def split_counts(
+    images: pd.DataFrame,
+    counts: Mapping[str, Mapping[str, int]],
+    seed: int = 0,
+    by: str = "source",
+    val_share: float = 0.0,
+) -> tuple[pd.Series, str]:
     """Draw the stated numbers of images, in an order by SHA-256 of the seed and their bytes.
 
-    counts: {name: {split: number}} with names from the column `by`, e.g. {"ffhq": {"train": 30000, "test": 10000}}.
-    `val_share`, in [0, 1), of every train number becomes val, where the paper states none. Where a name has fewer
-    images than its numbers add up to, all numbers shrink by one factor: the proportions of splits and of names stay
-    the paper's. Images with equal bytes, or equal `near` where there is that column, are one image.
+    If a name has fewer images than stated, all numbers shrink by one factor, which keeps the paper's proportions of
+    splits and names. Images with equal bytes, or with an equal value in a column `near`, count as one image.
 
-    Returns (splits, note): a Series of train / val / test, '' for an image that is not drawn, to be left out; and what
-    a reader must know where the numbers are not the stated ones, else ''. UserError for a name that no image has, and
-    for numbers that shrink to nothing.
+    Args:
+        images: n rows of a manifest, optionally with the columns `dataset` and `near`.
+        counts: {name: {split: number}}, e.g. {"ffhq": {"train": 30000, "test": 10000}}.
+        seed: selects the images.
+        by: the column of the names.
+        val_share: in [0, 1), the share of every train number that becomes val if the paper states no val.
+
+    Returns:
+        The splits, object (n,), '' for an image that is not drawn; and what a reader of the results must know if the
+        numbers are not the stated ones, else ''.
+
+    Raises:
+        UserError: for a name without images, and for numbers that shrink to 0.
     """
     names = _distinct_in_order(images, seed)[by]
     needed = pd.Series({name: sum(numbers.values()) for name, numbers in counts.items()})
     available = names.value_counts().reindex(needed.index, fill_value=0)
     if (available == 0).any():
         raise UserError(
-            f"expected images with {by} {', '.join(needed.index)}; there is none with "
-            f"{', '.join(needed.index[available == 0])}, but {', '.join(sorted(set(names)))}: add what is missing"
+            f"expected images with {by} {', '.join(needed.index)}; got {', '.join(sorted(set(names)))}, none with "
+            f"{', '.join(needed.index[available == 0])}: add what is missing"
         )
     splits = pd.Series("", index=np.arange(len(images)), dtype=object)
     for name, numbers in counts.items():
-        drawn = _shrunk(numbers, min(1, *(available / needed)), val_share)
+        drawn = _scale(numbers, min(1, *(available / needed)), val_share)
         if min(drawn.values()) == 0:
-            raise UserError(f"{by} {name}: {available[name]} images are too few for {_listed(numbers)}; add images")
+            raise UserError(f"{by} {name}: {available[name]} images are too few for {_as_text(numbers)}; add images")
         chosen = names.index[names == name][: sum(drawn.values())]
         splits[chosen] = np.repeat(list(drawn), list(drawn.values()))
     note = ""
     if (available < needed).any():
         short = [f"{name} has {available[name]} of {needed[name]}" for name in needed.index[available < needed]]
         total = splits[splits != ""].value_counts().to_dict()
-        note = f"fewer images than the paper's, in its proportions: {', '.join(short)}; drawn {_listed(total)}"
+        note = f"fewer images than the paper's, in its proportions: {', '.join(short)}; drawn {_as_text(total)}"
     return splits.set_axis(images.index), note
 
 
 def _distinct_in_order(images, seed):
-    """One row of each set of copies, in the order of the hashes; the index is the row's number."""
+    """The first row of each set of copies, in the order of the hashes; the index is the row's number."""
     rows = images.reset_index(drop=True)
-    where = rows["dataset"] + "\n" + rows["path"] if "dataset" in rows else rows["path"]
-    content = rows["sha256"].where(rows["sha256"] != "", where)
-    rows = rows.assign(where=where, content=content)
+    location = rows["dataset"] + "\n" + rows["path"] if "dataset" in rows else rows["path"]
+    content = rows["sha256"].where(rows["sha256"] != "", location)
+    rows = rows.assign(location=location, content=content)
     rows["hash"] = [hashlib.sha256(f"{seed}\n{word}".encode()).digest() for word in content]
-    return rows.sort_values(["hash", "where"]).drop_duplicates("near" if "near" in rows else "content")
+    return rows.sort_values(["hash", "location"]).drop_duplicates("near" if "near" in rows else "content")
 
 
-def _shrunk(numbers, factor, val_share):
-    """{split: number} times the factor, rounded down; val, if it is a share, right after the train it is taken from.
+def _scale(numbers, factor, val_share):
+    """{split: number} times the factor, rounded down; val, if it is a share, follows the train that it is taken from.
 
     So the images of the test split are the same with and without val.
     """
@@ -65,5 +80,5 @@ def _shrunk(numbers, factor, val_share):
     return drawn
 
 
-def _listed(numbers):
+def _as_text(numbers):
     return ", ".join(f"{split} {number}" for split, number in numbers.items())

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sklearn_metrics
 
-from common.evaluation.metrics import BLOCK, METRICS, Ranking, from_counts, named
+from common.evaluation.metrics import BLOCK_SIZE, METRICS, Ranking, from_counts, as_metrics
 
 # Few distinct scores give many ties, among them ties with the threshold 0.5.
 IMAGES = st.lists(st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.5000001, 0.9, 1.0])), min_size=2)
@@ -18,7 +18,7 @@ BOTH_CLASSES = IMAGES.filter(lambda images: len({fake for fake, _ in images}) ==
 def measured(fake, scores, weights=None, threshold=0.5):
     ranking = Ranking(np.asarray(fake, dtype=bool), np.asarray(scores, dtype=float), threshold)
     weights = np.ones(len(fake), dtype=np.int64) if weights is None else np.asarray(weights)[ranking.order]
-    return {name: float(value) for name, value in named(ranking.measure(weights)).items()}
+    return {name: float(value) for name, value in as_metrics(ranking.measure(weights)).items()}
 
 
 def oracle(fake, scores):
@@ -84,7 +84,7 @@ def test_eer_is_where_both_error_rates_meet_on_the_roc(images):
 @pytest.mark.parametrize("decimals", [2, 16])
 def test_curves_longer_than_a_block_equal_scikit_learn(decimals):
     random = np.random.default_rng(0)
-    fake = random.random(3 * BLOCK) < 0.2
+    fake = random.random(3 * BLOCK_SIZE) < 0.2
     scores = np.round(1 / (1 + np.exp(-random.normal(size=len(fake)) - fake)), decimals)
     ours = measured(fake, scores)
     assert ours["auc"] == pytest.approx(sklearn_metrics.roc_auc_score(fake, scores), abs=1e-12)

@@ -1,3 +1,5 @@
+"""The protocol of stated numbers, against counts by hand and on random manifests with copies."""
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +14,7 @@ CASE_I = {name: {"train": 30000, "test": 10000} for name in ("ffhq", "stylegan")
 
 
 def table(**sizes):
-    """So many images of each source, each with bytes of its own."""
+    """The given number of images of each source, each with its own bytes."""
     rows = [{"path": f"{source}/{n}.png", "source": source} for source, size in sizes.items() for n in range(size)]
     return pd.DataFrame(rows).assign(sha256=lambda rows: "bytes of " + rows["path"])
 
@@ -21,7 +23,7 @@ def drawn(images, splits):
     return {key: count for key, count in images.groupby(["source", splits]).size().items() if key[1]}
 
 
-def test_the_papers_numbers_are_drawn_where_there_are_enough_images():
+def test_the_papers_numbers_are_drawn_if_there_are_enough_images():
     images = table(ffhq=45000, stylegan=40000, pggan=5)
     splits, note = split_counts(images, CASE_I)
     assert note == ""
@@ -31,7 +33,7 @@ def test_the_papers_numbers_are_drawn_where_there_are_enough_images():
     assert (splits[images["source"] == "pggan"] == "").all()
 
 
-def test_too_few_images_shrink_all_numbers_alike_and_the_note_says_so():
+def test_too_few_images_shrink_all_numbers_by_one_factor_with_a_note():
     """600 of the 40,000 of one source: 0.015 of all numbers, of the other source's too."""
     images = table(ffhq=600, stylegan=2000)
     splits, note = split_counts(images, CASE_I)
@@ -54,7 +56,7 @@ def test_a_share_of_train_becomes_val():
     }  # fmt: skip
 
 
-def test_names_may_stand_in_another_column():
+def test_names_can_be_in_another_column():
     images = table(tree=40).assign(label=["real", "fake"] * 20)
     splits, _ = split_counts(images, {word: {"train": 15, "test": 5} for word in ("real", "fake")}, by="label")
     assert pd.crosstab(images["label"], splits)[["train", "test"]].to_numpy().tolist() == [[15, 5]] * 2
@@ -93,7 +95,7 @@ def test_seeds_draw_other_images():
     assert 0.3 < (first != second).mean() < 0.8
 
 
-def test_files_without_a_hash_are_told_apart_by_data_set_and_path():
+def test_files_without_a_hash_are_distinguished_by_data_set_and_path():
     images = pd.concat([table(x=20).assign(dataset=name, sha256="") for name in "ab"])
     images.index = np.arange(40) + 5
     splits, note = split_counts(images, {"x": {"train": 30, "test": 10}})
@@ -101,5 +103,5 @@ def test_files_without_a_hash_are_told_apart_by_data_set_and_path():
 
 
 def test_a_name_without_images_is_named():
-    with pytest.raises(UserError, match="none with stylegan, but ffhq, pggan"):
+    with pytest.raises(UserError, match="got ffhq, pggan, none with stylegan"):
         split_counts(table(ffhq=10, pggan=5), CASE_I)
