@@ -19,7 +19,7 @@ import tyro
 from common.cli import parse, run_main
 from common.errors import UserError
 from common.evaluation.evaluate import (
-    ONE_OF_EACH,
+    GROUPING_COLUMNS,
     Value,
     check_predictions,
     evaluate,
@@ -28,7 +28,7 @@ from common.evaluation.evaluate import (
     to_videos,
     video_numbers,
 )
-from common.evaluation.metrics import COUNTS, OF_CURVE, PROPORTIONS
+from common.evaluation.metrics import COUNTS, CURVE_METRICS, PROPORTIONS
 from common.labels import FAKE, REAL, WORDS, to_words
 from results.formatting import text_table
 
@@ -38,7 +38,7 @@ ALIASES = {  # column: its possible names in lower case; the first one that the 
     "video": ("video", "video_name", "video_id", "video_path"),
     "path": ("path", "image", "image_path", "file", "filename", "filepath"),
 }
-GROUPS = ("dataset", *ONE_OF_EACH)
+GROUPS = ("dataset", *GROUPING_COLUMNS)
 DIGITS = 6
 
 
@@ -122,7 +122,7 @@ def read_predictions(options: EvaluateOptions) -> tuple[pd.DataFrame, dict[str, 
     predictions = predictions.join(table[[name for name in GROUPS if name in table]])
     predictions["label"], remarks = _label_words(table[columns["label"]], options)
     check_predictions(
-        predictions.drop(columns=list(ONE_OF_EACH), errors="ignore"), probability=False, where=str(options.file)
+        predictions.drop(columns=list(GROUPING_COLUMNS), errors="ignore"), probability=False, name=str(options.file)
     )
     predictions["score"] = predictions["score"].astype(np.float64)
     if options.score_of == "real":
@@ -161,7 +161,7 @@ def _values(predictions, level, options):
         print(f"score >= {threshold:g} is called fake; scores from {low:g} to {high:g} are not probabilities")
     else:
         print(f"scores from {low:g} to {high:g} are not probabilities: for all metrics give --threshold (0 for logits)")
-        values = {name: value for name, value in values.items() if name in OF_CURVE}
+        values = {name: value for name, value in values.items() if name in CURVE_METRICS}
     return values
 
 

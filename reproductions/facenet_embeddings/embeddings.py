@@ -18,14 +18,10 @@ from common.data.image_reader import explain_damaged_images
 from common.data.pipeline import Images, Preprocessing
 from common.errors import UserError
 from common.files import atomic_path, cache_folder, sha256
-from common.networks.backbones import WeightsUnavailable
+from common.networks.weights import WeightsUnavailable
 from reproductions.facenet_embeddings.config import FACENET, STAND_IN, Config
-from reproductions.facenet_embeddings.inception_resnet_v1 import FACENET as PUBLISHED
-from reproductions.facenet_embeddings.inception_resnet_v1 import (
-    find_facenet_weights,
-    inception_resnet_v1,
-    load_facenet_weights,
-)
+from reproductions.facenet_embeddings.facenet_weights import FACENET_FILE, find_facenet_weights, load_facenet_weights
+from reproductions.facenet_embeddings.inception_resnet_v1 import inception_resnet_v1
 from reproductions.facenet_embeddings.spectrum import spectrum
 
 log = logging.getLogger("deepfake")
@@ -65,7 +61,7 @@ class Embedder:
             return [f"{NOT_FACENET}: {self.name} stands in"]
         if self.file is None:
             return [f"{NOT_FACENET}: its network with random weights"]
-        if self.digest == PUBLISHED.sha256:
+        if self.digest == FACENET_FILE.digest:
             return []
         return [f"{NOT_FACENET}: weights of SHA-256 {self.digest[:16]}, not published"]
 
@@ -143,14 +139,14 @@ def embed(images: pd.DataFrame, embedder: Embedder, batch_size: int) -> np.ndarr
     return np.stack([known[digest] for digest in digests])
 
 
+@explain_damaged_images()
 def _compute(images, embedder, batch_size, bar):
     """Return the embeddings of the images, float32 (n, 512); `bar` shows the progress."""
     pixels = Images(images, Preprocessing(embedder.size, scale=1.0), cache_bytes=0).evaluation_batches(batch_size)
     vectors = []
-    with explain_damaged_images():
-        for batch in pixels:
-            vectors.append(np.asarray(embedder.network.predict_on_batch(batch), np.float32))
-            bar.update(min(batch_size, len(images) - batch_size * (len(vectors) - 1)))
+    for batch in pixels:
+        vectors.append(np.asarray(embedder.network.predict_on_batch(batch), np.float32))
+        bar.update(min(batch_size, len(images) - batch_size * (len(vectors) - 1)))
     return np.concatenate(vectors)[: len(images)]
 
 

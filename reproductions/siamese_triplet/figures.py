@@ -5,13 +5,13 @@ import numpy as np
 
 from common.data.pipeline import Images
 from common.detectors import store
-from common.evaluation.figures import CURVES, history_figure, new_figure, save_figure, scatter_panel, tsne
+from common.evaluation.figures import CURVE_COLOURS, history_figure, new_figure, save_figure, scatter_panel, tsne
 from common.training.fit import predict
 from reproductions.siamese_triplet import method
 from reproductions.siamese_triplet.config import PROPOSED, SECOND_CASE, TRANSFER, UNSEEN
 from reproductions.siamese_triplet.rows import NAMES
 
-KINDS = {"real": CURVES[0], "fake": CURVES[1], "unseen generator": CURVES[4]}
+KINDS = {"real": CURVE_COLOURS[0], "fake": CURVE_COLOURS[1], "unseen generator": CURVE_COLOURS[4]}
 
 
 def draw_figures(split, roles, trained, config, run):
@@ -39,7 +39,10 @@ def _detection_figure(predictions, path):
     shares = called.mean().unstack("label")
     figure, axes = new_figure(width=1.8 + 1.1 * len(shares), title="Figure 6: what is called fake in Case II")
     axis, places = axes[0, 0], np.arange(len(shares))
-    for label, shift, colour, words in (("fake", -0.2, CURVES[0], "unseen fakes"), ("real", 0.2, "#a9b0b5", "real")):
+    for label, shift, colour, words in (
+        ("fake", -0.2, CURVE_COLOURS[0], "unseen fakes"),
+        ("real", 0.2, "#a9b0b5", "real"),
+    ):
         if label in shares:
             bars = axis.bar(places + shift, shares[label], color=colour, width=0.38, label=words)
             axis.bar_label(bars, [f"{share:.1%}" for share in shares[label]], fontsize=7)

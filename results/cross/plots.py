@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from common.evaluation.figures import CURVES, new_figure
+from common.evaluation.figures import CURVE_COLOURS, new_figure
 from results.cross.table import DETECTOR, UNPERTURBED
 
 if TYPE_CHECKING:
@@ -81,7 +81,12 @@ def robustness_figure(table: pd.DataFrame) -> "Figure":
         panel = chosen[chosen["dataset"].eq(name) & chosen["perturbation"].isin((kind, UNPERTURBED))]
         for place, detector in enumerate(detectors):
             rows = panel[(panel[DETECTOR] == detector).all(axis=1)]
-            _curve(axis, _by_strength(rows, kind), CURVES[place % len(CURVES)], STYLES[place // len(CURVES) % 4])
+            _curve(
+                axis,
+                _by_strength(rows, kind),
+                CURVE_COLOURS[place % len(CURVE_COLOURS)],
+                STYLES[place // len(CURVE_COLOURS) % 4],
+            )
         axis.axhline(0.5, color="#999999", linewidth=0.8, linestyle=(0, (1, 2)))
         axis.set_ylim(-0.02, 1.02)
         axis.set_xlabel(PERTURBATION_AXES[kind], fontsize=8)
@@ -89,7 +94,9 @@ def robustness_figure(table: pd.DataFrame) -> "Figure":
         if kind == kinds[0]:
             axis.set_ylabel(f"{name}\nROC AUC by image", fontsize=8)
     lines = [
-        figure.axes[0].plot([], [], color=CURVES[p % len(CURVES)], linestyle=STYLES[p // len(CURVES) % 4])[0]
+        figure.axes[0].plot(
+            [], [], color=CURVE_COLOURS[p % len(CURVE_COLOURS)], linestyle=STYLES[p // len(CURVE_COLOURS) % 4]
+        )[0]
         for p in range(len(detectors))
     ]
     labels = [_label(detector).replace("\n", ": ") for detector in detectors]
