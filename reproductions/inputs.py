@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from common.conditions import NO_IMAGENET_WEIGHTS, PARTIAL_DATA
-from common.data.datasets import DataSet, merge, open_dataset, read_data
+from common.data.datasets import DataSet, open_dataset, read_data
 from common.errors import UserError
 from common.runs.options import RunOptions
 from common.splits.leaks import check_splits
@@ -197,9 +197,14 @@ def partial_data(
     return [f"{PARTIAL_DATA}: {count} of the paper's {published} {unit}"]
 
 
-def draw_splits(datasets: list[DataSet], trained: tuple[str, ...], config: Any) -> list[Split]:
-    """Return a Split for each protocol and seed, by common.splits.protocols."""
-    images = merge(datasets, config.near_duplicates)
+def draw_splits(images: pd.DataFrame, trained: tuple[str, ...], config: Any) -> list[Split]:
+    """Return a Split for each protocol and seed.
+
+    Args:
+        images: all images, of common.data.datasets.merge.
+        trained: the names of the data sets that are trained on.
+        config: the run's config, with `split`.
+    """
     protocols = default_protocols(images[images["dataset"].isin(trained)], config)
     return [draw_split(images, trained, config, protocol, seed) for protocol in protocols for seed in config.seeds]
 

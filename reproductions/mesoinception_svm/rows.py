@@ -1,4 +1,6 @@
-"""From predictions to rows of the results: which of our numbers stands beside which published one."""
+"""From predictions to rows of the results: which of our numbers belongs to which published one."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -27,11 +29,11 @@ AVERAGES = {  # Table 4 alone prints them
     for metric in ("precision", "recall", "f1")
 } | {(f"{average} avg", "support"): "accuracy" for average in ("macro", "weighted")}
 GENERALISATION = {"Mesonet": "meso4", "Mesoinception4": "mesoinception4", "Mesoinception4+SVM": PROPOSED}
-TRAINED = "trained"  # stands for the data sets that were trained on, together
+TRAINED = "trained"  # the role of all data sets that were trained on, together
 
 
 def _claims():
-    """(table, row, metric), model, data set by role, split, our metric: one for each published number."""
+    """Yield (table, row, metric), model, role of the data set, split and our metric of each published number."""
     for (row, metric), ours in (REPORT | AVERAGES).items():
         yield ("Table 4", row, metric), "mesoinception4", TRAINED, "test", ours
     for (row, metric), ours in REPORT.items():
@@ -50,11 +52,19 @@ def _claims():
     yield ("text", "next best model, validation", "accuracy"), "mesoinception4_next_best", TRAINED, "val", "accuracy"
 
 
-def result_rows(predictions, roles, trained, seed=0):
-    """All rows that the predictions of one protocol and one seed give.
+def result_rows(
+    predictions: pd.DataFrame, roles: dict[str, str], trained: Sequence[str], seed: int = 0
+) -> pd.DataFrame:
+    """Return all rows that the predictions of one protocol and one seed give.
 
-    predictions: the columns of predictions.csv; roles: {role: data set's name}; trained: the names that were trained
-    on. Returns a DataFrame: table,row,metric,model,value,ci_low,ci_high,n,dataset,note.
+    Args:
+        predictions: with the columns of predictions.csv.
+        roles: {NAME of --data: name of the data set}.
+        trained: the names of the data sets that were trained on.
+        seed: of the bootstrap.
+
+    Returns:
+        A table with reproductions.rows.ROW_COLUMNS.
     """
     places = {role: [name] for role, name in roles.items()} | {TRAINED: list(trained)}
     if len(trained) > 1:
@@ -75,6 +85,7 @@ def result_rows(predictions, roles, trained, seed=0):
         values = values_of(model, places[role], split) if role in places else None
         if values is not None:
             rows.append(_row(key, model, values[metric], places[role], trained))
+    rows += _both_networks(rows)
     for names in [[name] for name in dict.fromkeys(predictions["dataset"])]:
         tested = predictions[predictions["dataset"].isin(names) & (predictions["split"] == "test")]
         clips = tested[tested["video"] != ""].duplicated(["model", "video"]).any()  # some video has several frames
@@ -86,8 +97,19 @@ def result_rows(predictions, roles, trained, seed=0):
     return as_table(rows)
 
 
-def summary(rows):
-    """The test AUC of every model on every data set as lines of text: what was trained on beside what was not."""
+def _both_networks(rows):
+    """Return Sec. 4.3's statement on both networks: the lower of their accuracies on the Deepfake data."""
+    keys = [("Table 6", name, "accuracy") for name in ("Mesonet", "Mesoinception4")]
+    candidates = [row for row in rows if (row["table"], row["row"], row["metric"]) in keys]
+    if len(candidates) < len(keys):
+        return []
+    lower = min(candidates, key=lambda row: row["value"])
+    note = "; ".join(filter(None, ("the lower of meso4 and mesoinception4", lower["note"])))
+    return [lower | {"table": "text", "row": "section 4.3: both networks", "note": note}]
+
+
+def summary(rows: pd.DataFrame) -> list[str]:
+    """Return the test AUC of every model on every data set as lines of text, the trained data beside the unseen."""
     shown = rows[(rows["table"] == "extra") & (rows["metric"] == "auc")]
     lines = [("model", "test data", "AUC", "95 % interval", "n", "")]
     for row in shown.itertuples():

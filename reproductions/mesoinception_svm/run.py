@@ -13,6 +13,7 @@ its own recalls give 0.782).
 import logging
 
 from common.cli import RESUME_HINT, run_main
+from common.data.datasets import merge
 from common.errors import UserError
 from common.runs.options import read_config, read_weights
 from common.tensorflow_import import import_tensorflow
@@ -40,9 +41,9 @@ def main(argv=None):
         raise UserError(f"--models {PROPOSED}: the SVM is fitted on the features of {BASE}; add {BASE}")
     datasets = load_data(config, LAYOUTS, EMBEDDED)
     trained = choose_training_sets(config, datasets)
-    data = RunData(datasets, trained, draw_splits(datasets, trained, config))
-    for split in data.splits:
-        require_classes(split.images[split.images["dataset"].isin(trained)], config, "data of both classes")
+    images = merge(datasets, config.near_duplicates)
+    require_classes(images[images["dataset"].isin(trained)], config, "data of both classes")
+    data = RunData(datasets, trained, draw_splits(images, trained, config))
     fewest = min(split.count("train") for split in data.splits)
     batches = [Batch("--batch-size", batch_size_of(name, config), fewest, name) for name in networks]
 

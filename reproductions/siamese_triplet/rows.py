@@ -1,4 +1,6 @@
-"""From predictions to rows of the results: which of our numbers stands beside which published one."""
+"""From predictions to rows of the results: which of our numbers belongs to which published one."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -7,7 +9,7 @@ from common.evaluation.evaluate import Value, evaluate
 from common.labels import FAKE, REAL, WORDS
 from reproductions.inputs import Split
 from reproductions.rows import as_table, result_row
-from reproductions.siamese_triplet.config import SECOND_CASE, SECOND_REAL, SIAMESE, UNSEEN
+from reproductions.siamese_triplet.config import PROPOSED, SECOND_CASE, SECOND_REAL, SIAMESE, TRANSFER, UNSEEN
 from results.formatting import format_decimals, format_interval, text_table
 
 NAMES = {
@@ -37,11 +39,19 @@ def all_rows(split: Split, roles: dict[str, str], trained: tuple[str, ...]) -> p
     return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
 
 
-def result_rows(predictions, roles, trained, seed=0):
-    """All rows that the predictions of one protocol and one seed give.
+def result_rows(
+    predictions: pd.DataFrame, roles: dict[str, str], trained: Sequence[str], seed: int = 0
+) -> pd.DataFrame:
+    """Return all rows that the predictions of one protocol and one seed give.
 
-    predictions: the columns of predictions.csv; roles: {role: data set's name}; trained: the names that were trained
-    on. Returns a DataFrame: table,row,metric,model,value,ci_low,ci_high,n,dataset,note.
+    Args:
+        predictions: with the columns of predictions.csv.
+        roles: {NAME of --data: name of the data set}.
+        trained: the names of the data sets that were trained on.
+        seed: of the bootstrap.
+
+    Returns:
+        A table with reproductions.rows.ROW_COLUMNS.
     """
     test = predictions[predictions["split"] == "test"]
     seen = test["dataset"].isin(trained)
@@ -57,13 +67,16 @@ def result_rows(predictions, roles, trained, seed=0):
             reals = {"+".join(trained): seen & ~fake, roles.get(SECOND_REAL): second & ~fake}
             reals = {name: test[ours & chosen] for name, chosen in reals.items() if (ours & chosen).any()}
             rows += _case_two(model, test[ours & unseen & fake], reals, roles[UNSEEN], first, seed)
-    return as_table(rows)
+    return as_table(rows + _pretrained_rows(rows))
 
 
-def sizes(images, roles, trained):
-    """Table 1 from what was split, by its own row and column names: {(row, column): number of images}.
+def sizes(images: pd.DataFrame, roles: dict[str, str], trained: Sequence[str]) -> dict[tuple[str, str], int]:
+    """Return Table 1 of a split as {(row, column): number of images}.
 
-    images: the columns dataset, label, split, and case, of which each has its own split.
+    Args:
+        images: with the columns dataset, label, split and case; each case has its own split.
+        roles: {NAME of --data: name of the data set}.
+        trained: the names of the data sets that were trained on.
     """
     found = {}
     for case, title in (("case1", "Case I"), ("case2", "Case II")):
@@ -82,8 +95,8 @@ def sizes(images, roles, trained):
     return found
 
 
-def size_rows(found, dataset):
-    """Rows of Table 1, `found` as `sizes` gives it; training includes the validation images."""
+def size_rows(found: dict[tuple[str, str], int], dataset: str) -> pd.DataFrame:
+    """Return rows of Table 1 from `sizes`; training includes the validation images."""
     return as_table(
         [
             result_row(("Table 1", *key), "data", Value(number, np.nan, np.nan, number), dataset)
@@ -92,8 +105,8 @@ def size_rows(found, dataset):
     )
 
 
-def summary(rows):
-    """What was trained on beside what was not, as lines of text: a line for each model and data set."""
+def summary(rows: pd.DataFrame) -> list[str]:
+    """Return a line of text for each model and data set, the trained data beside the unseen."""
     lines = [("model", "test data", "accuracy", "recall", "false alarms", "AUC", "95 % interval", "n")]
     extra = rows[rows["table"] == "extra"]
     for (row, dataset), values in extra.groupby(["row", "dataset"], sort=False):
@@ -114,6 +127,8 @@ def _case_one(model, test, dataset, seed):
     if model in NAMES:
         keys += [("Table 2", NAMES[model], metric) for metric in TABLE_2]
         keys.append(("Table 3", f"{NAMES[model]}, Case I", "accuracy"))
+    if model == PROPOSED:
+        keys.append(("text", "abstract: proposed", "accuracy"))
     if model == "resnet50":
         keys += [("Eq. 11", "ResNet50", metric) for metric in ("tp", "fn", "recall")]
         keys += [("Eq. 12", "ResNet50", metric) for metric in ("fp", "tn", "false_alarm_rate")]
@@ -124,8 +139,26 @@ def _case_one(model, test, dataset, seed):
     return rows + [result_row(key, model, values[key[2]], dataset) for key in keys]
 
 
+def _pretrained_rows(rows):
+    """Return the statements on all pre-trained networks: their lowest accuracy in Case I, their highest in Case II."""
+    found = []
+    for case, name, choose in (
+        ("Case I", "pretrained networks, Case I", min),
+        ("Case II", "best pretrained, Case II", max),
+    ):
+        titles = [f"{NAMES[model]}, {case}" for model in TRANSFER]
+        candidates = [row for row in rows if row["table"] == "Table 3" and row["row"] in titles]
+        if candidates:
+            chosen = choose(candidates, key=lambda row: row["value"])
+            extreme = "lowest" if choose is min else "highest"
+            networks = ", ".join(row["row"].partition(",")[0] for row in candidates)
+            note = "; ".join(filter(None, (f"the {extreme} of {networks}", chosen["note"])))
+            found.append(chosen | {"table": "text", "row": name, "note": note})
+    return found
+
+
 def _case_two(model, fakes, reals, dataset, borrowed, seed):
-    """The paper's form, fakes alone, and ours: with held-out real images, of each source of them."""
+    """Return rows of the paper's form, fakes alone, and of ours, with held-out real images of each source."""
     name, note = model.removesuffix(SECOND_CASE), "scored by the model of Case I" if borrowed else ""
     found = _measured(fakes, name, seed)["recall"]
     rows = []
@@ -144,7 +177,7 @@ def _case_two(model, fakes, reals, dataset, borrowed, seed):
 
 
 def _measured(images, model, seed):
-    """The metrics of the images, and the share of the real ones that is called fake."""
+    """Return the metrics of the images, and the share of the real ones that is called fake."""
     values = evaluate(images, probability=model not in SIAMESE, seed=seed)
     kept = values["specificity"]
     alarms = Value(1 - kept.value, 1 - kept.high, 1 - kept.low, kept.n, kept.reason)

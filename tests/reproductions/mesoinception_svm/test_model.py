@@ -148,6 +148,7 @@ def test_the_svm_is_scikit_learns_on_standardised_features():
     assert "exact SVC on 300" in words
 
 
+@pytest.mark.slow
 def test_above_its_cap_the_svm_is_approximated_and_says_so():
     (features, labels), (others, truth) = blobs(3000), blobs(500, seed=1)
     exact, _ = model.fit_svm(features, labels, max_exact=3000, seed=0)
@@ -233,6 +234,7 @@ def test_meso4_hinge_trains_under_the_hinge_loss(images, tmp_path):
     assert detector.network.predict(np.zeros((1, 64, 64, 3)), verbose=0).shape == (1, 1)
 
 
+@pytest.mark.slow
 def test_two_devices_train_and_feed_the_svm(images, tmp_path):
     strategy = set_up("mirrored")
     assert strategy.num_replicas_in_sync == 2

@@ -56,6 +56,7 @@ def test_a_given_network_keeps_its_own_z_score_and_the_note_on_its_width(images,
     )
 
 
+@pytest.mark.slow
 def test_batch_normalisation_of_a_given_network_is_synchronised_under_a_strategy(images, config, tmp_path):
     model.siamese_resnet50(40).save(tmp_path / "given.keras")
     initial = InitialWeights(tmp_path / "given.keras")
