@@ -170,6 +170,7 @@ def test_training_learns_the_colour_of_the_images():
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.slow
 def test_mixed_precision_trains(precision):
     one = set_up(precision=precision)
     try:
@@ -217,7 +218,8 @@ def test_samples_map_minus_one_and_one_to_black_and_white():
     np.testing.assert_array_equal(images, np.broadcast_to([0, 128, 255], (2, 1, 1, 3)))
 
 
-@pytest.mark.parametrize("strategy", ["none", pytest.param("mirrored", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("strategy", ["none", "mirrored"])
+@pytest.mark.slow
 def test_a_stopped_training_resumes_as_if_it_had_not_been(strategy, tmp_path):
     scope = set_up(strategy)
     whole, stopped, resumed = small(scope), small(scope), small(scope)

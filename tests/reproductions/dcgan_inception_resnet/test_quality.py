@@ -92,6 +92,7 @@ def test_blocks_are_disjoint_and_at_most_1000(counts, number):
 
 
 @given(arrays(np.float64, (6, 2), elements=st.floats(-10, 10)), st.integers(2, 4))
+@pytest.mark.slow
 def test_kid_is_unbiased(pool, first):
     """Over all ways to divide one set of images in two, all pairs are equally frequent in all terms: a mean of 0."""
     values = []

@@ -10,6 +10,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix
 
 from common.detectors.description import descriptions
 from common.errors import UserError
+from reproductions.dcgan_inception_resnet import figures
 from reproductions.dcgan_inception_resnet import rows as rows_module
 from reproductions.dcgan_inception_resnet.run import main
 
@@ -58,6 +59,7 @@ def finished(tmp_path_factory, faces):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rows_module, "all_rows", checked)
+        patch.setattr(figures, "draw_figures", lambda *_: None)  # they have tests of their own
         run, rows = call(
             folder, "--data", f"celeb={faces}", "--seeds", "0", "1", "--gan-beta-1", "0", "--no-gan-pooling"
         )
