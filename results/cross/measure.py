@@ -43,35 +43,18 @@ def measure(
     variants_of = {results / CROSS: [PLAIN]}
     if robustness:
         variants_of[results / ROBUSTNESS] = all_variants()
-    if not again:
-        variants_of = {
-            path: variants
-            for path, variants in variants_of.items()
-            if not has_rows(path, test, variants, selection.note)
-        }
+    for path, variants in list(variants_of.items()):
+        if not again and has_rows(path, test, variants, selection.note):
+            del variants_of[path]
     if not variants_of:
         return
-    import_tensorflow()
-    from results.cross.scores import score
-
-    variants = max(variants_of.values(), key=len)  # includes the plain image
     title = f"{detector.description.name} on {data.name}"
     if selection.images.empty:
         print(f"{detector.run.paper}: {title}: no image is left; {selection.note}", file=sys.stderr)
-    images, note = selection.images, selection.note
-    scores, unreadable = score(detector.run.folder, detector.description, images, variants, title)
-    _report_unreadable({images["file"].iloc[place]: unreadable[place] for place in sorted(unreadable)}, reported)
-    if unreadable:
-        note += f"; {len(unreadable)} of {len(images)} images cannot be decoded"
-    scores, images = np.delete(scores, list(unreadable), axis=0), images.drop(images.index[list(unreadable)])
-    predictions = images.assign(split="test")  # whatever its split in the data set: one model, one set of images
-    rows = {}
-    for variant, column in zip(variants, scores.T, strict=True):
-        keys = test | {"perturbation": variant[0], "strength": strength_text(variant[1])}
-        metrics = metric_rows(predictions.assign(score=column), detector.description.threshold, note)
-        rows[variant] = [keys | row for row in metrics]
-    for path, path_variants in variants_of.items():
-        replace_rows([row for variant in path_variants for row in rows[variant]], path)
+    all_needed = max(variants_of.values(), key=len)  # includes the plain image
+    rows = _rows_by_variant(detector, selection, all_needed, title, reported)
+    for path, variants in variants_of.items():
+        replace_rows([test | row for variant in variants for row in rows[variant]], path)
 
 
 def all_variants() -> list[Variant]:
@@ -111,6 +94,26 @@ def metric_rows(predictions: pd.DataFrame, threshold: float, note: str) -> list[
             }
             for metric in METRICS
         ]
+    return rows
+
+
+def _rows_by_variant(detector, selection, variants, title, reported):
+    """{variant: rows without the columns of detector and data set}."""
+    import_tensorflow()
+    from results.cross.scores import score
+
+    images, note = selection.images, selection.note
+    scores, unreadable = score(detector.run.folder, detector.description, images, variants, title)
+    _report_unreadable({images["file"].iloc[place]: unreadable[place] for place in sorted(unreadable)}, reported)
+    if unreadable:
+        note += f"; {len(unreadable)} of {len(images)} images cannot be decoded"
+    scores, images = np.delete(scores, list(unreadable), axis=0), images.drop(images.index[list(unreadable)])
+    predictions = images.assign(split="test")  # whatever its split in the data set: one model, one set of images
+    rows = {}
+    for (name, strength), column in zip(variants, scores.T, strict=True):
+        keys = {"perturbation": name, "strength": strength_text(strength)}
+        metrics = metric_rows(predictions.assign(score=column), detector.description.threshold, note)
+        rows[name, strength] = [keys | row for row in metrics]
     return rows
 
 

@@ -81,24 +81,14 @@ def robustness_figure(table: pd.DataFrame) -> "Figure":
         panel = chosen[chosen["dataset"].eq(name) & chosen["perturbation"].isin((kind, UNPERTURBED))]
         for place, detector in enumerate(detectors):
             rows = panel[(panel[DETECTOR] == detector).all(axis=1)]
-            _curve(
-                axis,
-                _by_strength(rows, kind),
-                CURVE_COLOURS[place % len(CURVE_COLOURS)],
-                STYLES[place // len(CURVE_COLOURS) % 4],
-            )
+            _curve(axis, _by_strength(rows, kind), _line_style(place))
         axis.axhline(0.5, color="#999999", linewidth=0.8, linestyle=(0, (1, 2)))
         axis.set_ylim(-0.02, 1.02)
         axis.set_xlabel(PERTURBATION_AXES[kind], fontsize=8)
         axis.tick_params(labelsize=7)
         if kind == kinds[0]:
             axis.set_ylabel(f"{name}\nROC AUC by image", fontsize=8)
-    lines = [
-        figure.axes[0].plot(
-            [], [], color=CURVE_COLOURS[p % len(CURVE_COLOURS)], linestyle=STYLES[p // len(CURVE_COLOURS) % 4]
-        )[0]
-        for p in range(len(detectors))
-    ]
+    lines = [figure.axes[0].plot([], [], **_line_style(place))[0] for place in range(len(detectors))]
     labels = [_label(detector).replace("\n", ": ") for detector in detectors]
     figure.legend(lines, labels, loc="outside lower left", fontsize=7, frameon=False, ncols=2)
     return figure
@@ -111,9 +101,15 @@ def _by_strength(rows, kind):
     return rows.assign(order=weaker_first.fillna(-np.inf)).sort_values("order").replace({"strength": {"": "plain"}})
 
 
-def _curve(axis, rows, colour, style):
-    axis.plot(rows["strength"], rows["value"], style, color=colour, linewidth=1.3, marker="o", markersize=2.5)
-    axis.fill_between(rows["strength"], rows["ci_low"], rows["ci_high"], color=colour, alpha=0.13, linewidth=0)
+def _curve(axis, rows, style):
+    axis.plot(rows["strength"], rows["value"], **style, linewidth=1.3, marker="o", markersize=2.5)
+    axis.fill_between(rows["strength"], rows["ci_low"], rows["ci_high"], color=style["color"], alpha=0.13, linewidth=0)
+
+
+def _line_style(place):
+    """Colour and dashes of the curve of one detector."""
+    colours = len(CURVE_COLOURS)
+    return {"color": CURVE_COLOURS[place % colours], "linestyle": STYLES[place // colours % len(STYLES)]}
 
 
 def _cell(row):
