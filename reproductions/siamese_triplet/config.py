@@ -59,7 +59,7 @@ class Config(RunOptions):
     width: Annotated[float, Above(0)] = 1.0
     """Factor on the filters of the siamese stream. 1 in Figure 3."""
     dense_units: Annotated[int, AtLeast(1)] = 4096
-    """Width of the two dense layers of VGG. As in VGG itself; the paper says `3 dense layers`."""
+    """Width of the two dense layers of VGG. VGG's own; Sec. 5.4.1 says `3 dense layers`."""
     classifier: Literal["centroid", "knn"] = "centroid"
     """How an embedding becomes a class: the nearer class centroid of the training embeddings, or the 5 nearest of them.
     Not stated; we chose."""
