@@ -8,7 +8,15 @@ import numpy as np
 import pandas as pd
 
 from common.evaluation.evaluate import has_videos, to_videos
-from common.evaluation.figures import CURVES, history_figure, new_figure, roc_figure, save_figure, scatter_panel, tsne
+from common.evaluation.figures import (
+    CURVE_COLOURS,
+    history_figure,
+    new_figure,
+    roc_figure,
+    save_figure,
+    scatter_panel,
+    tsne,
+)
 from common.labels import to_words
 from common.runs.folder import Run
 from common.training.initial_weights import stored_network
@@ -84,7 +92,7 @@ def draw_embeddings(
         for axis, stage, values in zip(
             row, (embedder, "after triplet training"), (sample.values, sample.embed(base)), strict=True
         ):
-            kinds, colours = to_words(sample.labels), {"real": CURVES[0], "fake": CURVES[1]}
+            kinds, colours = to_words(sample.labels), {"real": CURVE_COLOURS[0], "fake": CURVE_COLOURS[1]}
             scatter_panel(axis, tsne(values, seed), kinds, colours, f"{stage}, {len(values)} {words} images")
     axes[0, 0].legend(fontsize=8, frameon=False, markerscale=2)
     return save_figure(figure, path)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from common.detectors import store
 from reproductions.facenet_embeddings import phase1, phase2
-from reproductions.facenet_embeddings.config import BACKBONE, BASE, LSTM, XCEPTION
+from reproductions.facenet_embeddings.config import BACKBONE, BASE, LSTM, XCEPTION, Config
 from reproductions.facenet_embeddings.embeddings import Embedder
 from reproductions.facenet_embeddings.trials import missing_images, training_set, trial_epochs, trial_images
 from reproductions.facenet_embeddings.vectors import vectors_by_split
@@ -17,17 +17,20 @@ from reproductions.session import Session
 log = logging.getLogger("deepfake")
 
 
-def run_phase2(session: Session, split: Split, fold: str, embedder: Embedder, embeddings: np.ndarray) -> None:
+def run_phase2(
+    session: Session, config: Config, split: Split, fold: str, embedder: Embedder, embeddings: np.ndarray
+) -> None:  # fmt: skip
     """Train the base network by triplets, then fit and score the classifiers (Sec. VIII to X).
 
     Args:
         session: the run.
+        config: its config.
         split: a protocol and a seed.
         fold: a key of `split.parts`; empty without folds.
         embedder: what made the embeddings.
         embeddings: float32 (n, 512), of all images, by their index.
     """
-    config, images = session.config, split.parts[fold]
+    images = split.parts[fold]
     vectors = vectors_by_split(images, embeddings[images.index])
     result = phase2.train(vectors, config, session.weights.get(BASE), session.training(BASE, split, fold))
     _record_history(split, BASE, fold, result.history)
@@ -42,16 +45,19 @@ def run_phase2(session: Session, split: Split, fold: str, embedder: Embedder, em
             session.save(split, detector)
 
 
-def run_phase1(session: Session, split: Split, fold: str, imagenet: tuple[str, list[str]]) -> None:
+def run_phase1(
+    session: Session, config: Config, split: Split, fold: str, imagenet: tuple[str, list[str]]
+) -> None:  # fmt: skip
     """Train and score the trials of phase I (Tables I and III), the LSTM last.
 
     Args:
         session: the run.
+        config: its config.
         split: a protocol and a seed.
         fold: a key of `split.parts`; empty without folds.
         imagenet: (what Xception starts from without --weights, notes on that).
     """
-    config, roles, weights = session.config, session.data.roles, session.weights.get(BACKBONE)
+    roles, weights = session.data.roles, session.weights.get(BACKBONE)
     trained = {}
     for trial in [trial for trial in XCEPTION if trial in config.phase1]:
         images = trial_images(trial, split.parts[fold], config, roles)
@@ -60,7 +66,8 @@ def run_phase1(session: Session, split: Split, fold: str, imagenet: tuple[str, l
             trained[trial] = phase1.train_xception(trial, images, config, weights, imagenet, training)
             _record_phase1(split, trial, fold, trained[trial])
             if _is_first(split, fold):
-                session.save(split, phase1.as_detector(trial, trained[trial].network, config))
+                detector = phase1.as_detector(trial, trained[trial].network, config, training_set(trial, roles))
+                session.save(split, detector)
     if LSTM in config.phase1:
         images = trial_images(LSTM, split.parts[fold], config, roles)
         if _is_possible(LSTM, session, split, images):

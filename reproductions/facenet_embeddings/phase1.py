@@ -135,9 +135,17 @@ def train_lstm(
     return Phase1Model(network, scored, np.concatenate(scores), history, notes)
 
 
-def as_detector(trial: str, network: keras.Model, config: Config) -> Detector:
-    """Return the detector that a trained Xception is: its second output is P(fake)."""
-    return Detector(Description(trial, asdict(preprocessing(config))), fake_score(network))
+def as_detector(trial: str, network: keras.Model, config: Config, datasets: str) -> Detector:
+    """Return the detector that a trained Xception is: its second output is P(fake).
+
+    Args:
+        trial: a key of XCEPTION.
+        network: of `train_xception`.
+        config: the run's config.
+        datasets: the data sets that it was trained on, joined by `+`; the session adds their fingerprints.
+    """
+    trained_on = dict.fromkeys(datasets.split("+"), "")
+    return Detector(Description(trial, asdict(preprocessing(config)), trained_on=trained_on), fake_score(network))
 
 
 def _scores(network, images, config):

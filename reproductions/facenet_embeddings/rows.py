@@ -106,8 +106,8 @@ def setting_rows(model: str, settings: Mapping[str, float], dataset: str) -> pd.
             keys += [(table, names[model], metric) for metric in set(settings) - unpublished]
     if model == PROPOSED:
         keys += [("text", "Phase II", metric) for metric in ("batch_size", "epochs", "learning_rate")]
-    nan = float("nan")
-    return as_table([result_row(key, model, Value(settings[key[2]], nan, nan, None), dataset) for key in sorted(keys)])
+    values = {key: Value(settings[key[2]], float("nan"), float("nan"), None) for key in sorted(keys)}  # type: ignore
+    return as_table([result_row(key, model, value, dataset) for key, value in values.items()])
 
 
 def summary(tables: Mapping[str, pd.DataFrame]) -> list[str]:

@@ -68,9 +68,9 @@ def main(argv=None):
     for split in session.splits():
         for fold in split.parts:
             for _ in session.models([BASE]):  # Sec. VIII, phase II: triplets on FaceNet's embeddings
-                method.run_phase2(session, split, fold, embedder, embeddings)
+                method.run_phase2(session, config, split, fold, embedder, embeddings)
             if has_phase1(split, data.splits, config):  # Sec. VIII, phase I: Xception and the LSTM
-                method.run_phase1(session, split, fold, imagenet)
+                method.run_phase1(session, config, split, fold, imagenet)
     published = session.publish(
         lambda split: rows.all_rows(split, config, data.roles),
         partial_data(config, data.training_images(), PAPER_FRAMES, "frames"),

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from types import SimpleNamespace
 
 import h5py
 import keras
@@ -12,13 +13,16 @@ from PIL import Image
 from scipy.fft import dctn
 
 from common.data.datasets import open_dataset
+from common.data.pipeline import Preprocessing
 from common.errors import UserError
 from common.files import sha256
-from common.networks.backbones import WeightsUnavailable
+from common.networks.weights import WeightsUnavailable
+from common.runs.options import read_config
 from reproductions.facenet_embeddings import embeddings
 from reproductions.facenet_embeddings.config import PRESETS
-from reproductions.facenet_embeddings.embeddings import Embedder, embed, find_embedder, make_embedder, spectrum
+from reproductions.facenet_embeddings.embeddings import Embedder, embed, find_embedder
 from reproductions.facenet_embeddings.inception_resnet_v1 import inception_resnet_v1
+from reproductions.facenet_embeddings.spectrum import spectrum
 
 
 @pytest.fixture
@@ -32,6 +36,10 @@ def images(make_prepared, tmp_path):
     return open_dataset("celebdf", make_prepared(tmp_path / "data", per_class=5, size=24)).images
 
 
+def mean_embedder(network, identity="mean-24"):
+    return SimpleNamespace(name="mean", network=network, identity=identity, size=24)
+
+
 class Counter:
     """An embedder's network that counts what it embeds: the mean of each colour, three numbers."""
 
@@ -43,24 +51,30 @@ class Counter:
         return np.asarray(batch).mean(axis=(1, 2))
 
 
+def resized(file):
+    """The pixels of an image file at 80 x 80, as the pipeline resizes them."""
+    pixels = np.asarray(Image.open(file).convert("RGB"), np.float32)
+    return Preprocessing(80, scale=1.0).resize_image(pixels).numpy().astype(np.float32)
+
+
 def means(images):
     return np.array([np.asarray(Image.open(file), float).mean(axis=(0, 1)) for file in images["file"]])
 
 
-def test_embeddings_stand_in_the_tables_order_and_are_computed_once(cache, images):
+def test_embeddings_are_in_the_tables_order_and_are_computed_once(cache, images):
     network = Counter()
     shuffled = images.sample(frac=1, random_state=0)
-    found = embed(shuffled, Embedder("mean", network, "mean-24"), 24, 4)
+    found = embed(shuffled, mean_embedder(network), 4)
     np.testing.assert_allclose(found, means(shuffled), rtol=1e-5)
     assert network.seen == 12  # 10 images in full batches of 4
-    again = embed(images, Embedder("mean", network, "mean-24"), 24, 4)
+    again = embed(images, mean_embedder(network), 4)
     np.testing.assert_allclose(again, means(images), rtol=1e-5)
     assert network.seen == 12
-    embed(images, Embedder("mean", network, "other-24"), 24, 5)
+    embed(images, mean_embedder(network, "other-24"), 5)
     assert network.seen == 22
 
 
-def test_a_killed_embedding_goes_on_after_its_last_shard(cache, images, monkeypatch):
+def test_a_killed_embedding_resumes_after_its_last_shard(cache, images, monkeypatch):
     monkeypatch.setattr(embeddings, "SHARD", 4)
 
     class Killed(Counter):
@@ -70,16 +84,16 @@ def test_a_killed_embedding_goes_on_after_its_last_shard(cache, images, monkeypa
             return super().predict_on_batch(batch)
 
     with pytest.raises(KeyboardInterrupt):
-        embed(images, Embedder("mean", Killed(), "mean-24"), 24, 4)
+        embed(images, mean_embedder(Killed()), 4)
     network = Counter()
-    np.testing.assert_allclose(embed(images, Embedder("mean", network, "mean-24"), 24, 2), means(images), rtol=1e-5)
+    np.testing.assert_allclose(embed(images, mean_embedder(network), 2), means(images), rtol=1e-5)
     assert network.seen == 2
 
 
 def test_copies_share_an_embedding_and_unhashed_images_are_hashed(cache, images):
     network = Counter()
     double = pd.concat([images, images.assign(sha256="")], ignore_index=True)
-    found = embed(double, Embedder("mean", network, "mean-24"), 24, 5)
+    found = embed(double, mean_embedder(network), 5)
     assert network.seen == 10
     np.testing.assert_array_equal(found[:10], found[10:])
 
@@ -118,39 +132,45 @@ def test_a_saved_spectrum_is_the_same_network(tmp_path):
     np.testing.assert_allclose(loaded.predict_on_batch(pixels), spectrum(80).predict_on_batch(pixels), atol=1e-6)
 
 
-def test_without_facenets_weights_quick_goes_on_and_paper_stops(monkeypatch, caplog):
+def test_without_facenets_weights_quick_takes_the_stand_in_and_paper_stops(monkeypatch, caplog):
     def unavailable(choice):
         raise WeightsUnavailable("no network; get FILE by other means")
 
     monkeypatch.setattr(embeddings, "find_facenet_weights", unavailable)
     with caplog.at_level(logging.WARNING, logger="deepfake"):
-        assert find_embedder(PRESETS["quick"]) == ("spectrum", None)
+        assert find_embedder(PRESETS["quick"]) == Embedder("spectrum", 160)
     assert "spectrum stands in for FaceNet: no network" in caplog.text
     with pytest.raises(WeightsUnavailable):
         find_embedder(PRESETS["paper"])
     with pytest.raises(WeightsUnavailable):
         find_embedder(replace(PRESETS["quick"], embedder="facenet"))
-    assert find_embedder(replace(PRESETS["paper"], embedder="spectrum")) == ("spectrum", None)
+    assert find_embedder(replace(PRESETS["paper"], embedder="spectrum")) == Embedder("spectrum", 160)
 
 
 def test_weights_and_their_absence_by_choice(tmp_path):
     (tmp_path / "weights.h5").write_bytes(b"weights")
     chosen = replace(PRESETS["quick"], facenet_weights=str(tmp_path / "weights.h5"))
-    assert find_embedder(chosen) == ("facenet", tmp_path / "weights.h5")
-    assert find_embedder(replace(chosen, facenet_weights="none")) == ("spectrum", None)
+    assert find_embedder(chosen) == Embedder("facenet", 160, tmp_path / "weights.h5")
+    assert find_embedder(replace(chosen, facenet_weights="none")) == Embedder("spectrum", 160)
     with pytest.raises(UserError, match="needs its weights"):
         find_embedder(replace(chosen, facenet_weights="none", embedder="facenet"))
+
+
+def test_smaller_images_than_facenet_takes_are_refused():
     with pytest.raises(UserError, match="at least 75"):
-        find_embedder(replace(chosen, image_size=64))
+        inception_resnet_v1(74)
+    with pytest.raises(UserError, match="--image-size: expected a number of at least 75, got 74"):
+        read_config(PRESETS, ["--image-size", "74"])
 
 
 def test_a_stand_in_says_that_it_is_not_facenet():
     for name in ("spectrum", "random_facenet"):
-        embedder = make_embedder(name, None, 80)
-        assert "not FaceNet" in embedder.notes[0] and embedder.identity.startswith(name)
+        embedder = Embedder(name, 80)
+        assert "not FaceNet" in embedder.notes[0] and embedder.identity == f"{name}-v1-80-float32"
         assert embedder.network.output_shape == (None, 512)
 
 
+@pytest.mark.slow
 def test_facenet_is_made_with_the_weights_of_a_keras_2_file(tmp_path, monkeypatch):
     keras.utils.set_random_seed(5)
     source = inception_resnet_v1(80)
@@ -163,13 +183,43 @@ def test_facenet_is_made_with_the_weights_of_a_keras_2_file(tmp_path, monkeypatc
             for name, values in zip(names, layer.get_weights(), strict=True):
                 group[name] = values
     digest = sha256(tmp_path / "facenet.h5")
-    embedder = make_embedder("facenet", tmp_path / "facenet.h5", 80)
-    assert embedder.notes == (f"not FaceNet: weights of SHA-256 {digest[:16]}, not published",)
-    assert embedder.identity == f"facenet-{digest[:16]}-80"
-    monkeypatch.setattr(embeddings, "PUBLISHED", replace(embeddings.PUBLISHED, sha256=digest))
-    assert make_embedder("facenet", tmp_path / "facenet.h5", 80).notes == ()
+    embedder = Embedder("facenet", 80, tmp_path / "facenet.h5")
+    assert embedder.notes == [f"not FaceNet: weights of SHA-256 {digest[:16]}, not published"]
+    assert embedder.identity == f"facenet-{digest[:16]}-80-float32"
+    monkeypatch.setattr(embeddings, "FACENET_FILE", replace(embeddings.FACENET_FILE, digest=digest))
+    assert Embedder("facenet", 80, tmp_path / "facenet.h5").notes == []
     pixels = np.random.default_rng(1).uniform(0, 255, (2, 80, 80, 3)).astype(np.float32)
     found = embedder.network.predict_on_batch(pixels)
     np.testing.assert_allclose(found, source.predict_on_batch(pixels), atol=1e-5)
-    other = make_embedder("random_facenet", None, 80).network.predict_on_batch(pixels)
+    other = Embedder("random_facenet", 80).network.predict_on_batch(pixels)
     assert np.abs(found - other).max() > 1e-3
+
+
+def test_embeddings_are_float32_whatever_the_precision_of_the_run(cache, images, monkeypatch):
+    """A run in mixed precision fills the cache with what a float32 run computes, and the latter reads it."""
+    expected = spectrum(80).predict_on_batch(np.stack([resized(file) for file in images["file"]]))
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        mixed = embed(images, Embedder("spectrum", 80), 5)
+        assert keras.config.dtype_policy().name == "mixed_bfloat16", "the run's own policy is restored"
+    finally:
+        keras.config.set_dtype_policy("float32")
+    np.testing.assert_allclose(mixed, expected, atol=1e-6)
+    monkeypatch.setattr(embeddings, "spectrum", None)  # nothing is computed again
+    np.testing.assert_array_equal(embed(images, Embedder("spectrum", 80), 5), mixed)
+
+
+def test_entries_of_the_cache_that_do_not_name_their_arithmetic_are_not_read(cache, images):
+    """Earlier versions wrote `spectrum-v1-80`, in whatever precision the run had."""
+    (cache / "spectrum-v1-80").mkdir(parents=True)
+    np.savez(
+        cache / "spectrum-v1-80" / "0.npz", digests=images["sha256"].to_numpy(str), vectors=np.zeros((10, 512), "f4")
+    )
+    found = embed(images, Embedder("spectrum", 80), 5)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=1e-5)
+
+
+def test_a_missing_image_is_one_line(cache, images, tmp_path):
+    harmed = images.assign(file=str(tmp_path / "missing.png"))
+    with pytest.raises(UserError, match="python -m data_prep verify"):
+        embed(harmed, Embedder("spectrum", 80), 5)
