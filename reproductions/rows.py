@@ -1,20 +1,12 @@
-"""From splits with predictions to the tables of a run and the rows of RESULTS/<paper>.csv."""
-
-from __future__ import annotations
+"""From splits with predictions to the tables of a run; a row of the results."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from common.evaluation.evaluate import Value
 from common.runs.folder import Run
-from common.runs.options import changed_flags, preset_name
 from reproductions.inputs import Split
-from results.tables import upsert
-
-if TYPE_CHECKING:
-    from reproductions.session import Session
 
 ROW_COLUMNS = ("table", "row", "metric", "model", "value", "ci_low", "ci_high", "n", "dataset", "note")
 
@@ -44,23 +36,6 @@ def result_row(key: tuple[str, str, str], model: str, value: Value, dataset: str
 def as_table(rows: list[dict]) -> pd.DataFrame:
     """Return rows of `result_row` as a table, which has its columns also if there are no rows."""
     return pd.DataFrame(rows, columns=list(ROW_COLUMNS))
-
-
-def publish(session: Session, split: Split, rows: pd.DataFrame, remarks: Sequence[str]) -> None:
-    """Put a split's rows into RESULTS/<paper>.csv, each with its own notes and those of the run."""
-    config, presets = session.config, session.presets
-    shared = [*changed_flags(config, presets), *split.remarks, *remarks]
-    notes = [
-        "; ".join(filter(None, [note, *split.notes.get(model, ()), *shared]))
-        for note, model in zip(rows["note"], rows["model"], strict=True)
-    ]
-    upsert(
-        rows.drop(columns="model").assign(
-            paper=session.paper, protocol=split.protocol, preset=preset_name(config, presets), seed=split.seed,
-            run=session.run.name, commit=session.run.commit, note=notes,
-        ),
-        config.results / f"{session.paper}.csv",
-    )  # fmt: skip
 
 
 def write_tables(splits: Sequence[Split], run: Run) -> None:

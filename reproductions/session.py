@@ -14,12 +14,13 @@ from common.detectors.store import Detector
 from common.evaluation.predictions import prediction_table
 from common.files import sha256
 from common.runs import folder
-from common.runs.options import RunOptions
+from common.runs.options import RunOptions, changed_flags, preset_name
 from common.training import distribution
 from common.training.supervised import Training
-from reproductions import rows
 from reproductions.inputs import Batch, RunData, Split
+from reproductions.rows import write_tables
 from results import compare
+from results.tables import upsert
 
 log = logging.getLogger("deepfake")
 
@@ -157,10 +158,10 @@ class Session:
         Returns:
             The rows of each split.
         """
-        rows.write_tables(self.data.splits, self.run)
+        write_tables(self.data.splits, self.run)
         published = [rows_of(split) for split in self.data.splits]
         for split, table in zip(self.data.splits, published, strict=True):
-            rows.publish(self, split, table, remarks)
+            self._upsert(split, table, remarks)
         return published
 
     def finish(self) -> None:
@@ -169,3 +170,16 @@ class Session:
         compare.write_and_print_comparison([self.paper], self.config.results, self.run.name)
         print(f"rows: {self.config.results / self.paper}.csv; figures: {self.run.folder / 'figures'}")
         print(f"score a picture or a video: python -m common.predict {self.run.folder} FILE")
+
+    def _upsert(self, split: Split, table: pd.DataFrame, remarks: Sequence[str]) -> None:
+        """Put a split's rows into RESULTS/<paper>.csv, each with its own notes and those of the run."""
+        shared = [*changed_flags(self.config, self.presets), *split.remarks, *remarks]
+        notes = [
+            "; ".join(filter(None, [note, *split.notes.get(model, ()), *shared]))
+            for note, model in zip(table["note"], table["model"], strict=True)
+        ]
+        rows = table.drop(columns="model").assign(
+            paper=self.paper, protocol=split.protocol, preset=preset_name(self.config, self.presets), seed=split.seed,
+            run=self.run.name, commit=self.run.commit, note=notes,
+        )  # fmt: skip
+        upsert(rows, self.config.results / f"{self.paper}.csv")
