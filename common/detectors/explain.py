@@ -202,7 +202,8 @@ def draw(path: Path, pixels: np.ndarray, explanation: Explanation, title: str, c
         axis.axis("off")
     bar = figure.colorbar(heat, ax=overlay, shrink=0.75)
     bar.set_label(f"evidence for {word}, strongest place = 1", fontsize=8)
-    bar.solids.set_alpha(1)
+    if bar.solids is not None:
+        bar.solids.set_alpha(1)
     bar.ax.tick_params(labelsize=8)
     figure.supxlabel("\n".join(textwrap.wrap(caption, CAPTION_WIDTH)), fontsize=8)
     return save_figure(figure, path)

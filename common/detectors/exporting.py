@@ -56,7 +56,7 @@ def score_function(detector: Detector, resize: Resize) -> tf.types.experimental.
 
     @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8, name="faces")])
     def score(faces):
-        images = preprocessing.scaled(resize(faces, preprocessing))
+        images = preprocessing.scale_pixels(resize(faces, preprocessing))
         outputs = tf.cast(detector.network(images, training=False), tf.float64)
         if classify:
             outputs = classify(outputs)

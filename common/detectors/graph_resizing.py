@@ -8,7 +8,7 @@ from common.errors import UserError
 
 def resize(faces: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
     """Resize uint8 (B, H, W, 3) to (B, S, S, 3) as common.data.pipeline does, image by image."""
-    return tf.map_fn(preprocessing.resized, faces, fn_output_signature=tf.uint8)
+    return tf.map_fn(preprocessing.resize_image, faces, fn_output_signature=tf.uint8)
 
 
 def resize_by_matrices(faces: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
