@@ -44,7 +44,7 @@ BACKBONES = {
 def backbone(
     name: str, input_shape: tuple[int, int, int], weights: str = "none", synchronized: bool = False
 ) -> keras.Model:
-    """A network up to its last feature map.
+    """Build a network up to its last feature map.
 
     Args:
         name: a name of BACKBONES.

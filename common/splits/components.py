@@ -29,7 +29,7 @@ class SplitUnits:
 
 
 def component_units(rows: pd.DataFrame, by_name: bool) -> SplitUnits:
-    """Connected components of rows that share bytes or, if there is a column `near`, are near-duplicates.
+    """Connect rows that share bytes or, if there is a column `near`, are near-duplicates; each component is a unit.
 
     Args:
         rows: n rows of a manifest with the index 0 ... n - 1, optionally with the columns `dataset` and `near`.
@@ -43,7 +43,7 @@ def component_units(rows: pd.DataFrame, by_name: bool) -> SplitUnits:
 
 
 def identity_units(rows: pd.DataFrame) -> SplitUnits:
-    """SplitUnits that keep every person on one side: components of rows that are connected by swaps, videos or bytes.
+    """Return units that keep every person on one side: components of rows connected by swaps, videos or bytes.
 
     A component with at least MIN_PERSONS_TO_ASSIGN persons and more than MAX_COMPONENT_SHARE of a class of its data set
     (Celeb-DF, where nearly everybody is swapped with everybody) is taken apart: its persons are the units, and a swap

@@ -6,54 +6,63 @@ from common.data.manifest import SPLITS
 from common.errors import UserError
 
 
-def check_splits(images, splits, protocol):
-    """Raise UserError, naming an example and the count, if `splits` (a Series indexed as `images`) break the protocol.
+def check_splits(images: pd.DataFrame, splits: pd.Series, protocol: str) -> None:
+    """Check that nothing that a protocol keeps on one side is in two splits.
 
-    Forbidden in two splits, always: a path, equal bytes (sha256), near-duplicates where `images` has a column `near`.
-    Under `video` and `identity`: a video, or an original and what was made from it. Under `identity`: a person, as
-    target or as source. Names count within a data set, where there is a column `dataset`. ValueError for a row whose
-    split is none of train, val, test: what split_images dropped has to be left out first.
+    Every protocol forbids two splits for a path, equal bytes (sha256), and near-duplicates if there is a column `near`;
+    `video` and `identity` also for a video, or an original and what was made from it; `identity` also for a person, as
+    target or as source. Names are compared within a data set if there is a column `dataset`.
+
+    Args:
+        images: n rows of a manifest, without those that split_images dropped.
+        splits: train, val or test, (n,), with the index of `images`.
+        protocol: `frame`, `video`, `identity`, `official`, or a paper's own, which is checked like `frame`.
+
+    Raises:
+        UserError: if there is an overlap, naming an example and the number of overlaps.
+        ValueError: if the index differs, or a split is none of train, val, test.
     """
     if not images.index.equals(splits.index):
         raise ValueError("splits and images differ in their index")
-    stray = ~splits.isin(SPLITS)
-    if stray.any():
+    unknown = ~splits.isin(SPLITS)
+    if unknown.any():
         raise ValueError(
-            f"{stray.sum()} of {len(splits)} images are in no split, the first has {splits[stray].iloc[0]!r}"
+            f"{unknown.sum()} of {len(splits)} images are in no split, the first has {splits[unknown].iloc[0]!r}"
         )
     if not images.index.is_unique:
         images, splits = images.reset_index(drop=True), splits.reset_index(drop=True)
     dataset = images["dataset"] if "dataset" in images else pd.Series("", index=images.index)
-    nowhere = pd.Series("", index=images.index)
+    no_scope = pd.Series("", index=images.index)
 
-    def refuse(what, names, scope=nowhere):
-        _refuse_two_sides(what, names[names != ""], scope, images["path"], splits, protocol)
+    def refuse(kind, names, scope=no_scope):
+        _refuse_two_splits(kind, names[names != ""], scope, images["path"], splits, protocol)
 
     refuse("the file", images["path"], dataset)
     refuse("the same picture", images["sha256"])
     if "near" in images:
         refuse("near-duplicates of group", images["near"].astype(str))
     if protocol in ("video", "identity"):
-        refuse("video", pd.concat([images["video"], _each(images["original"])]), dataset)
+        refuse("video", pd.concat([images["video"], _separate(images["original"])]), dataset)
     if protocol == "identity":
-        refuse("identity", _each(images["identity"]), dataset)
+        refuse("identity", _separate(images["identity"]), dataset)
 
 
-def _each(cells):
-    """The `;`-separated names of the cells, one a row, under the cells' own index."""
+def _separate(cells):
+    """The names in cells that hold several, separated by `;`, under the index of their cell."""
     return cells.str.split(";").explode().str.strip()
 
 
-def _refuse_two_sides(what, names, scope, paths, splits, protocol):
-    side = pd.DataFrame({"name": names, "scope": scope.reindex(names.index), "split": splits.reindex(names.index)})
-    distinct = side.rename_axis("image").reset_index().drop_duplicates(["scope", "name", "split"])
-    twice = distinct[distinct.duplicated(["scope", "name"], keep=False)]
-    if twice.empty:
+def _refuse_two_splits(kind, names, scope, paths, splits, protocol):
+    """Raise UserError if a name of one scope is in two splits."""
+    table = pd.DataFrame({"name": names, "scope": scope.reindex(names.index), "split": splits.reindex(names.index)})
+    distinct = table.rename_axis("image").reset_index().drop_duplicates(["scope", "name", "split"])
+    leaks = distinct[distinct.duplicated(["scope", "name"], keep=False)]
+    if leaks.empty:
         return
-    example = twice[(twice["name"] == twice["name"].iloc[0]) & (twice["scope"] == twice["scope"].iloc[0])]
-    places = " and in ".join(f"{row.split} ({paths[row.image]})" for row in example.itertuples())
-    number = len(twice[["scope", "name"]].drop_duplicates())
+    example = leaks[(leaks["name"] == leaks["name"].iloc[0]) & (leaks["scope"] == leaks["scope"].iloc[0])]
+    found = " and in ".join(f"{row.split} ({paths[row.image]})" for row in example.itertuples())
+    count = len(leaks[["scope", "name"]].drop_duplicates())
     raise UserError(
-        f"protocol {protocol!r} forbids {what} {example['name'].iloc[0]} in {places}; {number} such overlaps: "
+        f"protocol {protocol!r} forbids {kind} {example['name'].iloc[0]} in {found}; {count} such overlaps: "
         f"remove the copies from the data, or choose a protocol that allows them"
     )

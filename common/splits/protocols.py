@@ -38,7 +38,7 @@ UNIT_OF_PROTOCOL: dict[str, Unit] = {  # what a protocol keeps on one side, for 
 
 
 def protocol_unit(protocol: str) -> Unit:
-    """What a protocol keeps on one side of a split.
+    """Return what a protocol keeps on one side of a split.
 
     Args:
         protocol: a name, or several joined by `+`.
@@ -90,7 +90,7 @@ def split_images(
 def allowed_protocols(
     images: pd.DataFrame, seeds: Sequence[int] = (0,), fractions: Sequence[float] = FRACTIONS
 ) -> list[str]:
-    """The protocols that a run can use by default.
+    """Return the protocols that a run can use by default.
 
     Args:
         images: rows of a manifest, or of several in one table with the column `dataset`.
@@ -113,7 +113,7 @@ def choose_protocols(
     fractions: Sequence[float] = FRACTIONS,
     training: bool = True,
 ) -> list[str]:
-    """The protocols of a run.
+    """Choose the protocols of a run.
 
     Args:
         images: rows of a manifest, or of several in one table with the column `dataset`.

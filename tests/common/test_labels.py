@@ -1,3 +1,5 @@
+"""The label convention."""
+
 import numpy as np
 import pytest
 

@@ -1,3 +1,5 @@
+"""l2_normalize against NumPy, and the fused batch normalisation against Keras's own layer."""
+
 import subprocess
 import sys
 
@@ -17,7 +19,7 @@ def test_length_is_one_along_the_last_axis():
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
 def test_zero_stays_zero_with_a_finite_gradient_in_every_precision(dtype):
-    vectors = tf.Variable(tf.cast([[0.0, 0.0], [300.0, 400.0]], dtype))  # 300^2 + 400^2 is beyond float16
+    vectors = tf.Variable(tf.cast([[0.0, 0.0], [300.0, 400.0]], dtype))  # 300^2 + 400^2 overflows float16
     with tf.GradientTape() as tape:
         normalised = l2_normalize(vectors)
         total = tf.reduce_sum(tf.cast(normalised, "float64") ** 2)
@@ -26,7 +28,7 @@ def test_zero_stays_zero_with_a_finite_gradient_in_every_precision(dtype):
     assert np.isfinite(tf.cast(tape.gradient(total, vectors), "float64")).all()
 
 
-def test_the_gradient_at_zero_is_finite_for_a_loss_with_slope_there():
+def test_the_gradient_at_zero_is_finite_for_a_loss_that_is_not_flat_there():
     vectors = tf.Variable(tf.zeros((1, 3)))
     with tf.GradientTape() as tape:
         total = tf.reduce_sum(l2_normalize(vectors))
@@ -54,7 +56,7 @@ def test_a_model_with_the_lambda_loads_in_safe_mode_in_a_fresh_process(tmp_path)
     np.testing.assert_allclose(np.linalg.norm(outputs, axis=1), 1, rtol=1e-5)
 
 
-def _normalisations(dtype="float32", **options):
+def both_normalisations(dtype="float32", **options):
     """Keras's layer and ours with the same scale and offset, in a policy."""
     generator = np.random.default_rng(1)
     both = [kind(dtype=dtype, **options) for kind in (keras.layers.BatchNormalization, FusedBatchNormalization)]
@@ -66,30 +68,30 @@ def _normalisations(dtype="float32", **options):
     return both
 
 
-def _trained(layer, batches):
+def train(layer, batches):
     """Outputs, gradients by input, scale and offset of every batch, and the moving statistics after them all."""
-    found = []
+    tensors = []
     for batch in batches:
         inputs = tf.Variable(batch)
         with tf.GradientTape() as tape:
             outputs = tf.cast(layer(inputs, training=True), "float32")
             loss = tf.reduce_sum(tf.sin(3 * outputs))
-        found += [outputs, *tape.gradient(loss, [inputs, layer.gamma.value, layer.beta.value])]
-    return [np.asarray(tf.cast(each, "float32")) for each in (*found, layer.moving_mean, layer.moving_variance)]
+        tensors += [outputs, *tape.gradient(loss, [inputs, layer.gamma.value, layer.beta.value])]
+    return [np.asarray(tf.cast(x, "float32")) for x in (*tensors, layer.moving_mean, layer.moving_variance)]
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 2e-4), ("mixed_bfloat16", 0.1)])
-@pytest.mark.parametrize("shape", [(2, 1, 2, 5), (3, 8, 8, 5)])  # so few values show N against N - 1
-def test_the_fused_batch_normalisation_is_keras_s(shape, dtype, tolerance):
+@pytest.mark.parametrize("shape", [(2, 1, 2, 5), (3, 8, 8, 5)])  # few values, so that N and N - 1 differ
+def test_the_fused_batch_normalisation_equals_keras(shape, dtype, tolerance):
     generator = np.random.default_rng(0)
     batches = [generator.normal(2, 3, shape).astype(np.float32) for _ in range(3)]
-    keras_s, ours = _normalisations(dtype, momentum=0.7, epsilon=0.01)
-    for expected, found in zip(_trained(keras_s, batches), _trained(ours, batches), strict=True):
+    theirs, ours = both_normalisations(dtype, momentum=0.7, epsilon=0.01)
+    for expected, found in zip(train(theirs, batches), train(ours, batches), strict=True):
         np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance * np.abs(expected).max())
-    np.testing.assert_allclose(ours(batches[0]), keras_s(batches[0]), rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(ours(batches[0]), theirs(batches[0]), rtol=tolerance, atol=tolerance)
 
 
-def test_the_fused_kernel_is_taken_where_it_can_be_and_nowhere_else(monkeypatch):
+def test_the_fused_kernel_is_used_only_for_what_it_supports(monkeypatch):
     called = []
     kernel = tf.compat.v1.nn.fused_batch_norm
     monkeypatch.setattr(tf.compat.v1.nn, "fused_batch_norm", lambda *a, **k: called.append(1) or kernel(*a, **k))

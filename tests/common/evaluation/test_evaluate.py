@@ -1,3 +1,5 @@
+"""Metrics with intervals, of images and of videos, against loops and scikit-learn."""
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,7 +27,7 @@ def draw(videos, frames, seed=0):
     )
 
 
-def test_all_metrics_come_with_an_interval_that_holds_them():
+def test_every_metric_has_an_interval_that_contains_it():
     values = evaluate(draw(80, 1))
     assert tuple(values) == METRICS
     for name in set(METRICS) - set(COUNTS):
@@ -43,7 +45,7 @@ def test_n_of_a_proportion_is_its_own_denominator():
 
 
 def test_frames_of_few_videos_give_wider_intervals_than_as_many_single_images():
-    """100 frames of each of 12 nearly constant videos know little more than 12 images."""
+    """100 frames of each of 12 nearly constant videos contain little more information than 12 images."""
     frames = draw(12, 100)
     by_video, by_image = evaluate(frames), evaluate(frames.drop(columns="video"))
     for name in (*PROPORTIONS, "auc", "f1"):
@@ -52,7 +54,7 @@ def test_frames_of_few_videos_give_wider_intervals_than_as_many_single_images():
 
 
 def test_bootstrap_equals_a_loop_over_repeated_rows():
-    """The same draws, spelled out: the rows of each drawn video are copied, scikit-learn does the rest."""
+    """The same draws in a loop: the rows of each drawn video are copied, and scikit-learn computes the AUC."""
     frames = draw(40, 4)
     random, aucs = np.random.default_rng(7), []
     videos = frames.sort_values("score", ascending=False, kind="stable")["video"].unique()  # order of first appearance
@@ -64,8 +66,10 @@ def test_bootstrap_equals_a_loop_over_repeated_rows():
     assert (value.low, value.high) == pytest.approx(tuple(np.percentile(aucs, [2.5, 97.5])), abs=1e-12)
 
 
+@pytest.mark.slow
 def test_auc_intervals_cover_the_truth():
-    """Two normals one apart, each of variance 1.09, have the AUC Phi(1 / sqrt(2.18)); 95 % intervals rarely miss it."""
+    """Two normals one apart, each of variance 1.09, have the AUC Phi(1 / sqrt(2.18));
+    95 % intervals contain it in about 95 % of the draws."""
     truth = norm.cdf(1 / np.sqrt(2.18))
     hits = 0
     for seed in range(200):
@@ -80,9 +84,9 @@ def test_video_level_is_the_mean_score_of_each_video():
     assert len(videos) == 10 and (videos["images"] == 3).all()
     for row in videos.itertuples():
         assert row.score == pytest.approx(frames.loc[frames["video"] == row.video, "score"].mean())
-    whole = evaluate(frames, level="video")
-    assert whole["accuracy"].n == 10
-    assert whole["auc"].value == roc_auc_score(videos["label"] == "fake", videos["score"])
+    by_video = evaluate(frames, level="video")
+    assert by_video["accuracy"].n == 10
+    assert by_video["auc"].value == roc_auc_score(videos["label"] == "fake", videos["score"])
 
 
 def test_a_video_is_its_path_within_its_data_set():
@@ -98,7 +102,7 @@ def test_a_video_is_its_path_within_its_data_set():
     assert to_videos(frames)["score"].tolist() == pytest.approx([0.4, 0.1, 0.3])
 
 
-def test_images_without_a_video_stand_for_themselves():
+def test_an_image_without_a_video_is_a_video_of_its_own():
     frames = pd.DataFrame(
         {"path": list("abc"), "video": ["", "", "v"], "label": ["fake", "real", "fake"], "score": [0.9, 0.2, 0.4]}
     )
@@ -130,12 +134,12 @@ def test_nothing_to_measure_gives_nan_and_a_reason(labels, name, reason):
     assert value.reason == reason
 
 
-def test_one_class_keeps_what_it_allows():
+def test_metrics_of_one_class_are_defined_without_the_other():
     values = evaluate(pd.DataFrame({"path": list("ab"), "label": "fake", "score": [0.1, 0.9]}))
     assert values["recall"].value == values["accuracy"].value == 0.5 and not values["recall"].reason
 
 
-def test_weak_bootstraps_say_so():
+def test_a_weak_bootstrap_gives_a_reason_instead_of_an_interval():
     one = pd.DataFrame({"path": list("ab"), "video": "v", "label": "fake", "score": [0.1, 0.9]})
     value = evaluate(one)["recall"]
     assert value.value == 0.5 and np.isnan(value.low) and value.reason == "no interval: a single video or image"
@@ -187,7 +191,7 @@ def test_level_is_checked():
         evaluate(draw(3, 1).drop(columns="video"), level="video")
 
 
-def test_the_callers_table_is_left_as_it_was():
+def test_the_callers_table_is_not_changed():
     frames = draw(6, 2)
     before = frames.copy()
     evaluate(frames, level="video", resamples=5)

@@ -1,3 +1,5 @@
+"""Wilson's interval against its equation; the bootstrap against what is known of its draws."""
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -35,7 +37,7 @@ def test_bootstrap_of_a_mean_has_its_standard_error():
     assert means.std() == pytest.approx(values.std() / 20, rel=0.08)
 
 
-def test_bootstrap_is_set_by_its_seed():
+def test_a_seed_determines_the_bootstrap():
     def total(weights):
         return np.array([weights[0]], dtype=float)
 
@@ -43,6 +45,6 @@ def test_bootstrap_is_set_by_its_seed():
     assert np.array_equal(first, again) and not np.array_equal(first, other)
 
 
-def test_percentile_leaves_out_nan():
+def test_percentile_ignores_nan():
     assert percentile(np.append(np.arange(101.0), np.nan)) == pytest.approx((2.5, 97.5))
     assert np.isnan(percentile(np.array([np.nan]))).all()

@@ -1,4 +1,4 @@
-"""scikit-learn is the oracle; where it has no answer (EER, resampled rows) a plain loop is."""
+"""The metrics against scikit-learn, or against plain loops for what it does not have (EER, resampled rows)."""
 
 import warnings
 
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sklearn_metrics
 
-from common.evaluation.metrics import BLOCK_SIZE, METRICS, Ranking, from_counts, as_metrics
+from common.evaluation.metrics import BLOCK_SIZE, METRICS, Ranking, as_metrics, from_counts
 
 # Few distinct scores give many ties, among them ties with the threshold 0.5.
 IMAGES = st.lists(st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.5000001, 0.9, 1.0])), min_size=2)
@@ -22,7 +22,7 @@ def measured(fake, scores, weights=None, threshold=0.5):
 
 
 def oracle(fake, scores):
-    """Everything by scikit-learn's functions; NaN where it would warn and put 0."""
+    """All metrics by scikit-learn's functions; NaN where scikit-learn would warn and return 0."""
     called = np.asarray(scores) >= 0.5
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -52,7 +52,7 @@ def oracle(fake, scores):
     }
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(BOTH_CLASSES)
 def test_every_metric_equals_scikit_learn(images):
     fake, scores = zip(*images, strict=True)
@@ -67,7 +67,7 @@ def test_every_metric_equals_scikit_learn(images):
 
 @settings(deadline=None)
 @given(BOTH_CLASSES)
-def test_eer_is_where_both_error_rates_meet_on_the_roc(images):
+def test_eer_is_where_both_error_rates_cross_on_the_roc(images):
     """Walk along the corners (false positive rate, false negative rate) until the two cross."""
     fake, scores = (np.array(column) for column in zip(*images, strict=True))
     corners = [(0.0, 1.0)]
@@ -117,7 +117,7 @@ def test_counts_of_many_resamples_at_once_equal_one_by_one():
             assert np.array_equal(together[name][column], value, equal_nan=True), name
 
 
-def test_without_both_classes_only_what_needs_one_is_defined():
+def test_with_one_class_only_its_own_metrics_are_defined():
     fakes = measured([1, 1, 1], [0.2, 0.6, 0.9])
     defined = {name for name, value in fakes.items() if not np.isnan(value)}
     assert defined == {"accuracy", "recall", "brier", "tp", "fp", "tn", "fn"}

@@ -1,3 +1,5 @@
+"""Paired tests against brute force and arithmetic by hand."""
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -58,13 +60,13 @@ def test_delong_p_values_are_uniform_without_a_difference():
 
 
 def test_mcnemar_by_hand():
-    """9 against 1 discordant: 2 (C(10, 0) + C(10, 1)) / 2^10 = 22 / 1024, whatever they agree on."""
-    right_a = np.array([True] * 9 + [False] + [True] * 50)
-    right_b = np.array([False] * 9 + [True] + [True] * 50)
-    result = mcnemar(right_a, right_b)
+    """9 against 1 discordant: 2 (C(10, 0) + C(10, 1)) / 2^10 = 22 / 1024, whatever both agree on."""
+    correct_a = np.array([True] * 9 + [False] + [True] * 50)
+    correct_b = np.array([False] * 9 + [True] + [True] * 50)
+    result = mcnemar(correct_a, correct_b)
     assert (result.only_a, result.only_b) == (9, 1)
     assert result.p == pytest.approx(22 / 1024)
-    assert mcnemar(right_a, right_a).p == 1
+    assert mcnemar(correct_a, correct_a).p == 1
 
 
 def predictions(scores, labels=("fake", "fake", "real", "real"), videos=("", "", "", "")):
@@ -73,21 +75,21 @@ def predictions(scores, labels=("fake", "fake", "real", "real"), videos=("", "",
 
 def test_models_are_compared_on_shared_images_only():
     a = predictions([0.9, 0.8, 0.7, 0.1])
-    b = predictions([3.0, -1.0, -2.0, -3.0])[1:]  # no probabilities: called fake at 0
+    b = predictions([3.0, -1.0, -2.0, -3.0])[1:]  # not probabilities: the threshold is 0
     (result,) = compare_models(a, b)
     assert (result.level, result.n, result.accuracy_a, result.accuracy_b) == ("frame", 3, 2 / 3, 2 / 3)
     assert (result.mcnemar.only_a, result.mcnemar.only_b) == (1, 1)
     assert (result.delong.auc_a, result.delong.auc_b) == (1, 1)
 
 
-def test_videos_are_compared_too_where_there_are_several_images_of_one():
+def test_videos_are_compared_too_if_one_has_several_images():
     a = predictions([0.9, 0.2, 0.7, 0.1], videos=("v", "v", "w", "w"))
     frame, video = compare_models(a, a)
     assert (frame.n, video.n) == (4, 2)
     assert (frame.accuracy_a, video.accuracy_a) == (0.5, 1)
 
 
-def test_other_labels_other_images_and_repeated_images():
+def test_conflicting_labels_disjoint_images_and_repeated_images():
     a = predictions([0.9, 0.8, 0.7, 0.1])
     with pytest.raises(UserError, match="labels of 1 of 4 shared images differ, first b: fake in A, real in B"):
         compare_models(a, predictions([0.9, 0.8, 0.7, 0.1], labels=("fake", "real", "real", "real")))

@@ -1,4 +1,4 @@
-"""What check_splits names, by hand; that it refuses exactly what is wrong is in the properties of the protocols."""
+"""What check_splits names, by hand. The tests of the protocols check that it refuses exactly the leaks."""
 
 import pandas as pd
 import pytest
@@ -44,13 +44,13 @@ def test_a_path_on_two_sides_is_refused_within_a_data_set():
 
 
 @pytest.mark.parametrize("stray", ["", "dropped", None])
-def test_rows_in_no_split_have_to_be_left_out_first(stray):
+def test_rows_in_no_split_are_an_error(stray):
     images = manifest([{"path": f"{n}.png"} for n in range(3)])
     with pytest.raises(ValueError, match="1 of 3 images are in no split"):
         check_splits(images, pd.Series(["train", stray, "test"]), "frame")
 
 
-def test_an_index_with_repeats_is_no_obstacle():
+def test_an_index_with_repeats_is_allowed():
     images = manifest([{"path": f"{n}.png"} for n in range(2)]).assign(sha256="x").set_index([[7, 7]])
     with pytest.raises(UserError, match=r"train \(0.png\) and in test \(1.png\)"):
         check_splits(images, pd.Series(["train", "test"], index=[7, 7]), "frame")

@@ -1,3 +1,5 @@
+"""Protocols frame, video and official: what they keep together, how they draw, and which are offered."""
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +13,7 @@ from common.splits.protocols import PROTOCOLS, allowed_protocols, choose_protoco
 
 
 def manifest(rows):
-    """A manifest from dicts; what a row leaves out is empty, but each has bytes of its own."""
+    """A manifest from dicts; missing cells are empty, but each row has its own bytes."""
     table = pd.DataFrame(rows)
     for column in COLUMNS:
         if column not in table:
@@ -25,7 +27,7 @@ def manifest(rows):
 
 
 def clips(videos, frames, label, source="youtube", **more):
-    """`videos` clips of `frames` images each."""
+    """Rows of `videos` clips with `frames` images each."""
     return [
         {"label": label, "source": source, "video": f"{source}/{label}{v}", "path": f"{source}{label}{v}-{f}", **more}
         for v in range(videos)
@@ -34,7 +36,7 @@ def clips(videos, frames, label, source="youtube", **more):
 
 
 def dfdc(originals, fakes_each):
-    """Every original is a real video, from which some fakes are made."""
+    """Every original is a real video, from which `fakes_each` fakes are made."""
     rows = [{"label": "real", "video": f"o{o}.mp4", "path": f"o{o}.jpg"} for o in range(originals)]
     return rows + [
         {"label": "fake", "video": f"f{o}-{k}.mp4", "original": f"o{o}.mp4", "path": f"f{o}-{k}.jpg"}
@@ -61,7 +63,7 @@ def overlaps(images, splits, by_name):
 
 @st.composite
 def tangled_manifests(draw):
-    """Fifty singles of each class, so that a split exists, and rows tangled by video, original, bytes, data set."""
+    """Fifty single images of each class, so that a split exists, and rows that share videos, originals and bytes."""
     rows = [{"label": label, "dataset": "a"} for label in ("real", "fake") for _ in range(50)]
     name = st.sampled_from(["", "v1", "v2", "v3", "v4", "v5", "v6"])
     tangled = st.fixed_dictionaries(
@@ -76,7 +78,7 @@ def tangled_manifests(draw):
     return manifest(rows + draw(st.lists(tangled, min_size=1, max_size=25)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(images=tangled_manifests(), protocol=st.sampled_from(["frame", "video"]), seed=st.integers(0, 99))
 def test_no_split_overlaps_and_the_check_agrees(images, protocol, seed):
     if protocol not in allowed_protocols(images, [seed]):
@@ -87,7 +89,7 @@ def test_no_split_overlaps_and_the_check_agrees(images, protocol, seed):
     check_splits(images, splits, protocol)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(images=tangled_manifests(), protocol=st.sampled_from(["frame", "video", "official"]), data=st.data())
 def test_the_check_refuses_exactly_what_the_oracle_finds(images, protocol, data):
     sides = st.lists(st.sampled_from(["train", "test"]), min_size=len(images), max_size=len(images))
@@ -130,7 +132,7 @@ def test_videos_may_overlap_under_frame_and_names_of_other_data_sets_are_other_v
 
 
 def test_equal_names_in_two_data_sets_are_two_groups():
-    """Two videos a class in each: joined by name they would be two groups, too few for three splits."""
+    """Two videos per class in each: as one data set they are two groups, too few for three splits."""
     images = manifest(clips(2, 5, "real") + clips(2, 5, "fake")).assign(dataset="a")
     images = pd.concat([images, images.assign(dataset="b", sha256=images["sha256"] + "b")], ignore_index=True)
     assert set(split_images(images, "video")) == {"train", "val", "test"}
@@ -173,7 +175,7 @@ def test_sizes_and_strata(protocol):
     np.testing.assert_allclose(shares[["train", "val", "test"]], [[0.7, 0.2, 0.1]] * 3, atol=0.026)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 2**32), order=st.randoms(use_true_random=False))
 def test_the_order_of_the_rows_does_not_matter(seed, order):
     images = manifest(dfdc(40, 3) + clips(30, 2, "real"))
@@ -199,14 +201,14 @@ def test_seeds_draw_other_splits():
     assert 0.2 < (first != second).mean() < 0.8
 
 
-def test_six_videos_a_class_give_four_one_one():
+def test_six_videos_per_class_are_split_four_one_one():
     images = manifest(clips(6, 25, "real") + clips(6, 25, "fake"))
     for seed in range(5):
         counts = pd.crosstab(images["label"], split_images(images, "video", seed))
         assert counts[["train", "val", "test"]].to_numpy().tolist() == [[100, 25, 25]] * 2
 
 
-def test_three_videos_a_class_suffice_and_two_do_not():
+def test_three_videos_per_class_suffice_and_two_do_not():
     enough = manifest(clips(3, 5, "real") + clips(3, 5, "fake"))
     assert pd.crosstab(enough["label"], split_images(enough, "video")).to_numpy().tolist() == [[5, 5, 5]] * 2
     few = manifest(clips(2, 50, "real") + clips(5, 5, "fake"))
@@ -215,8 +217,8 @@ def test_three_videos_a_class_suffice_and_two_do_not():
     assert set(split_images(few, "frame")) == {"train", "val", "test"}
 
 
-def test_many_small_sources_do_not_all_fall_into_train():
-    """Forty sources of one video each: were each of them a stratum, all would be train."""
+def test_many_small_sources_are_not_all_assigned_to_train():
+    """Forty sources of one video each: if each were a stratum, all would be train."""
     rows = [row for n in range(40) for row in clips(1, 2, "fake", f"method{n}")] + clips(40, 2, "real")
     images = manifest(rows)
     counts = pd.crosstab(images["label"], split_images(images, "video"))
@@ -308,7 +310,7 @@ def test_a_data_set_without_official_test_images_is_named(caplog):
     assert "two has no official test images" in line
 
 
-def test_an_official_split_is_taken_as_it_is():
+def test_an_official_split_is_not_changed():
     images = manifest(clips(9, 1, "real") + clips(9, 1, "fake")).assign(split=["train", "val", "test"] * 6)
     assert split_images(images, "official", seed=5).tolist() == images["split"].tolist()
 
@@ -334,6 +336,7 @@ def test_the_index_is_kept():
         check_splits(images, splits.reset_index(drop=True), "frame")
 
 
+@pytest.mark.slow
 def test_a_large_manifest_is_split_and_checked_correctly():
     """A hundred thousand rows: a quadratic step would not finish."""
     images = manifest(dfdc(2000, 49))

@@ -17,7 +17,7 @@ SPLITS = ["train", "val", "test"]
 
 
 def manifest(rows):
-    """A manifest from dicts; what a row leaves out is empty, but each has a path and bytes of its own."""
+    """A manifest from dicts; missing cells are empty, but each row has its own path and bytes."""
     table = pd.DataFrame(rows, columns=list(dict.fromkeys([*COLUMNS, *rows[0], *rows[-1]]))).astype(object).fillna("")
     table["path"] = [path or f"{number}.png" for number, path in enumerate(table["path"])]
     own = "bytes of " + table["path"]
@@ -37,7 +37,7 @@ def swap(target, source, number=0, frames=1, **more):
 
 
 def swap_graph(persons, videos=2, frames=1, pairs_of=itertools.permutations, loners=30):
-    """Persons of some real videos each, swapped with everybody (or by `pairs_of`), and reals of nobody."""
+    """Persons with some real videos each, swapped as `pairs_of` pairs them, and reals without a person."""
     names = [f"id{number}" for number in range(persons)]
     rows = [row for name in names for v in range(videos) for row in real(f"{name}_{v}", name, frames)]
     rows += [row for target, source in pairs_of(names, 2) for row in swap(target, source, frames=frames)]
@@ -88,7 +88,7 @@ def tangled_manifests(draw):
 
 @st.composite
 def swap_graphs(draw):
-    """Six to fourteen persons with one to three real videos each, any swaps between them, and reals of nobody."""
+    """Six to fourteen persons with one to three real videos each, any swaps of them, and reals without a person."""
     count = draw(st.integers(6, 14))
     names = [f"p{number}" for number in range(count)]
     videos = draw(st.lists(st.integers(1, 3), min_size=count, max_size=count))
@@ -99,7 +99,7 @@ def swap_graphs(draw):
     return manifest(rows + [row for n in range(draw(st.integers(0, 12))) for row in real(f"loner{n}")])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(images=tangled_manifests(), seed=st.integers(0, 99))
 def test_nobody_and_nothing_is_on_two_sides_and_the_check_agrees(images, seed):
     splits = split_images(images, "identity", seed)
@@ -109,7 +109,7 @@ def test_nobody_and_nothing_is_on_two_sides_and_the_check_agrees(images, seed):
     check_splits(images[kept], splits[kept], "identity")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(images=tangled_manifests(), data=st.data())
 def test_the_check_refuses_exactly_what_the_oracle_finds(images, data):
     protocol, kinds = data.draw(
@@ -126,6 +126,7 @@ def test_the_check_refuses_exactly_what_the_oracle_finds(images, data):
         check_splits(images, splits, protocol)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(images=swap_graphs())
 def test_every_default_protocol_splits_without_error_and_without_leaks_at_every_seed(images):
@@ -138,28 +139,22 @@ def test_every_default_protocol_splits_without_error_and_without_leaks_at_every_
 
 
 def test_identity_is_a_default_only_if_every_seed_can_draw_it():
-    """A ring of eight swaps: with some seeds a side gets two persons who are not swapped with each other."""
+    """A ring of ten swaps: with some seeds a side gets two persons who are not swapped with each other."""
 
     def ring(names, _):
         return zip(names, [*names[1:], names[0]], strict=True)
 
-    images = swap_graph(8, pairs_of=ring)
-    drawn = []
-    for seed in range(30):
-        try:
-            split_images(images, "identity", seed)
-            drawn.append(seed)
-        except UserError:
-            pass
-    assert 0 < len(drawn) < 30
-    failing = next(seed for seed in range(30) if seed not in drawn)
-    assert "identity" in allowed_protocols(images, drawn)
-    assert allowed_protocols(images, [*drawn, failing]) == ["frame", "video"]
+    images = swap_graph(10, pairs_of=ring, loners=6)
+    split_images(images, "identity", 0)
+    with pytest.raises(UserError, match="protocol 'identity', seed 4: too few groups"):
+        split_images(images, "identity", 4)
+    assert allowed_protocols(images, [0]) == ["frame", "video", "identity"]
+    assert allowed_protocols(images, [0, 4]) == ["frame", "video"]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(images=swap_graphs(), seed=st.integers(0, 9))
-def test_dropped_are_exactly_the_straddlers(images, seed):
+def test_exactly_the_swaps_between_two_sides_are_dropped(images, seed):
     """Every person has a real video, whose split is the person's side."""
     try:
         splits = split_images(images, "identity", seed)
@@ -178,7 +173,7 @@ def test_dropped_are_exactly_the_straddlers(images, seed):
             assert split in SPLITS, row
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(images=swap_graphs(), seed=st.integers(0, 2**32), order=st.randoms(use_true_random=False))
 def test_the_order_of_the_rows_and_the_name_of_the_set_do_not_matter(images, seed, order):
     try:
@@ -190,7 +185,7 @@ def test_the_order_of_the_rows_and_the_name_of_the_set_do_not_matter(images, see
     assert split_images(images.assign(dataset="a"), "identity", seed).equals(expected)
 
 
-def test_persons_come_near_the_fractions_and_seeds_draw_others():
+def test_persons_are_split_by_the_fractions_and_differently_for_each_seed():
     images = swap_graph(60, videos=3)
     first, second = (split_images(images, "identity", seed) for seed in (0, 1))
     reals = (images["label"] == "real") & (images["identity"] != "")
@@ -200,7 +195,7 @@ def test_persons_come_near_the_fractions_and_seeds_draw_others():
 
 
 def test_a_complete_swap_graph_keeps_the_swaps_within_the_sides():
-    """20 persons, alike in images, are 14, 4 and 2: of 20 * 19 swaps 14 * 13 + 4 * 3 + 2 stay, 184 are dropped."""
+    """20 persons with equally many images are split 14, 4, 2: of 20 * 19 swaps 14 * 13 + 4 * 3 + 2 are kept."""
     images = swap_graph(20)
     counts = pd.crosstab(images["label"], split_images(images, "identity", 3))
     assert counts.loc["fake", [*SPLITS, ""]].tolist() == [14 * 13, 4 * 3, 2, 184]
@@ -250,7 +245,7 @@ def test_families_of_a_small_share_stay_whole():
 
 
 def test_one_name_in_two_data_sets_is_two_persons():
-    """Two pairs in each: joined by name they would be two groups, too few for three splits."""
+    """Two pairs in each: as one data set they are two groups, too few for three splits."""
     images = manifest(families(2, 2))
     images = pd.concat([images.assign(dataset=name, sha256=images["sha256"] + name) for name in "ab"])
     assert set(split_images(images, "identity")) == set(SPLITS)
@@ -299,7 +294,7 @@ def test_identity_is_a_default_if_it_differs_from_video_and_can_be_drawn():
 
 
 def test_if_no_order_gives_every_side_a_swap_the_error_counts_the_dropped_images():
-    """Every swap is of one person, who is on one side: the other two sides have no fake."""
+    """Every swap shows one person, who is on one side: the other two sides have no fake."""
 
     def star(names, _):
         return ((names[0], other) for other in names[1:])

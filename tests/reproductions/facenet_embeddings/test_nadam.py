@@ -105,14 +105,14 @@ def test_two_replicas_step_like_one():
 
 
 def test_a_saved_training_resumes_without_a_difference(tmp_path):
-    whole = train(compiled(ScheduledNadam(0.05, epsilon=1e-5, schedule_decay=0.1)), epochs=6)
+    uninterrupted = train(compiled(ScheduledNadam(0.05, epsilon=1e-5, schedule_decay=0.1)), epochs=6)
     train(compiled(ScheduledNadam(0.05, epsilon=1e-5, schedule_decay=0.1)), epochs=3).save(tmp_path / "model.keras")
     resumed = keras.models.load_model(tmp_path / "model.keras")
     assert isinstance(resumed.optimizer, ScheduledNadam)
-    configs = [optimizer.get_config() | {"name": ""} for optimizer in (resumed.optimizer, whole.optimizer)]
+    configs = [optimizer.get_config() | {"name": ""} for optimizer in (resumed.optimizer, uninterrupted.optimizer)]
     assert configs[0] == configs[1]
     train(resumed, epochs=3)
-    for left, right in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+    for left, right in zip(uninterrupted.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(left, right)
 
 
