@@ -1,13 +1,15 @@
 """Score pictures and videos with a trained detector: path,score,verdict as CSV on stdout.
 
-A face is found as it was found in the run's own data, so a detector sees what it was trained on.
+Faces are found as they were in the run's own data, so the detector sees what it was trained on.
 """
 
 import csv
 import os
 import sys
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tyro
@@ -16,10 +18,12 @@ from common.cli import parse, run_main
 from common.data.decoding import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Unreadable, read_image
 from common.data.videos import read_frames
 from common.errors import UserError
+from common.faces.detection import Face, crop, make_detector, pick
 from common.labels import FAKE, REAL, WORDS
 from common.tensorflow_import import import_tensorflow
 
 NO_FACE, UNREADABLE = "no face", "unreadable"
+FRAMES = 10  # of a video
 
 
 @dataclass(frozen=True)
@@ -31,44 +35,65 @@ class PredictOptions:
     paths: tyro.conf.Positional[tuple[Path, ...]]
     """Images, videos, and folders of them."""
     model: str | None = None
-    """A model of the run; none: the paper's proposed one."""
-    frames: int = 10
+    """A model of the run; default: the one that the paper proposes."""
+    frames: int = FRAMES
     """Frames of a video to look at, evenly spaced; its score is the mean of theirs."""
     explain: Path | None = None
-    """A folder for pictures of what speaks for each verdict (Grad-CAM); of a video, its most suspicious frame."""
+    """A folder for pictures of what speaks for each verdict (Grad-CAM); for a video, its most suspicious frame."""
     debug: bool = False
     """Show the traceback of an error."""
 
 
 @dataclass(frozen=True)
 class Faces:
-    """The faces of one file. pixels: uint8 (n, S, S, 3), as the network sees them before scaling; frames: the number of
-    each one's frame in a video, or None."""
+    """The faces of one file.
+
+    Args:
+        pixels: uint8 (n, S, S, 3), as the network sees them before scaling.
+        frames: the index of each face's frame in the video; None for a picture.
+    """
 
     pixels: np.ndarray
-    frames: list
+    frames: list[int | None]
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command.
+
+    Args:
+        argv: the words after the command; None: those of the process.
+
+    Raises:
+        UserError: if a path or the model does not exist, no file can be read, or nothing can be explained.
+    """
     options = parse(PredictOptions, argv, prog="python -m common.predict", description=__doc__)
     files = find_files(options.paths)
     if options.frames < 1:
         raise UserError(f"--frames: expected at least 1, got {options.frames}")
     if options.explain is not None:
-        check_folder(options.explain, options.paths)
+        _check_explain_folder(options.explain, options.paths)
     scorer = Scorer(options.run, options.model)
     print(f"model {scorer.description.name} of {options.run}", file=sys.stderr)
     explanations = None if options.explain is None else Explanations(scorer, options.run, options.explain, files)
+    unreadable = _score_files(scorer, files, options.frames, explanations)
+    if unreadable == len(files):
+        raise UserError(f"none of {unreadable} files could be read; the reasons are above")
+    if explanations and not explanations.written:
+        raise UserError("--explain: no face was found, so there is nothing to explain")
+
+
+def _score_files(scorer, files, frames, explanations):
+    """Print a line for each file; return how many cannot be read."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(("path", "score", "verdict"))
-    bad = 0
+    unreadable = 0
     for file in files:
         try:
-            faces = scorer.faces(file, options.frames)
+            faces = scorer.faces(file, frames)
         except Unreadable as error:
             print(f"{file}: {error}", file=sys.stderr)
             writer.writerow((file, "", UNREADABLE))
-            bad += 1
+            unreadable += 1
             continue
         if faces is None:
             writer.writerow((file, "", NO_FACE))
@@ -78,112 +103,180 @@ def main(argv=None):
         sys.stdout.flush()
         if explanations:
             print(f"{file}: explained in {explanations.write(file, faces, scores)}", file=sys.stderr)
-    if bad == len(files):
-        raise UserError(f"none of {bad} files could be read")
-    if explanations and not explanations.written:
-        raise UserError("--explain: no face was found, so there is nothing to explain")
+    return unreadable
 
 
 class Scorer:
-    """Scores files with one detector of one run."""
+    """Scores files with one detector of one run.
 
-    def __init__(self, run, model=None):
+    Args:
+        run: the run's folder.
+        model: the name of a detector; None: the one that the paper proposes.
+
+    Attributes:
+        description: what models/<name>.json says of the detector.
+
+    Raises:
+        UserError: if the folder is no run, or has no such model, or the model is damaged.
+    """
+
+    def __init__(self, run: Path, model: str | None = None) -> None:
         import_tensorflow()
         from common.data.pipeline import Preprocessing
-        from common.detectors import store as detectors
+        from common.detectors import store
 
-        self._detector = detectors.load(run, model)
+        self._detector = store.load(run, model)
         self.description = self._detector.description
         self._preprocessing = Preprocessing(**self.description.preprocessing)
-        self._find_face = _face_finder(self.description.faces)
+        self._find_face = make_face_finder(self.description.faces)
 
-    def faces(self, file, frames=10):
-        """The Faces of an image, or of so many frames of a video, or None; Unreadable if it cannot be read."""
-        numbered = read_frames(file, frames) if file.suffix.lower() in VIDEO_SUFFIXES else [(None, read_image(file))]
-        found = [(number, self._find_face(image)) for number, image in numbered]
-        found = [(number, np.asarray(self._preprocessing.resized(face))) for number, face in found if face is not None]
-        return Faces(np.stack([pixels for _, pixels in found]), [number for number, _ in found]) if found else None
+    def faces(self, file: Path, frames: int = FRAMES) -> Faces | None:
+        """Find the faces of a file.
 
-    def scaled(self, pixels):
-        """uint8 (n, S, S, 3) -> float32, as the network takes them."""
-        return np.asarray(self._preprocessing.scaled(pixels))
+        Args:
+            file: a picture, or a video by its suffix.
+            frames: of a video to look at, evenly spaced.
 
-    def scores(self, pixels):
-        """The scores in [0, 1], (n,), of faces uint8 (n, S, S, 3)."""
-        return self._detector.score(self.scaled(pixels), len(pixels))
+        Returns:
+            One face for each picture or frame that has one; None if there is none.
 
-    def verdict(self, score):
+        Raises:
+            Unreadable: if the file cannot be read.
+        """
+        is_video = file.suffix.lower() in VIDEO_SUFFIXES
+        pixels, indices = [], []
+        for index, image in read_frames(file, frames) if is_video else [(None, read_image(file))]:
+            face = self._find_face(image)
+            if face is not None:
+                pixels.append(np.asarray(self._preprocessing.resize_image(face)))
+                indices.append(index)
+        return Faces(np.stack(pixels), indices) if pixels else None
+
+    def scale_pixels(self, pixels: np.ndarray) -> np.ndarray:
+        """Bring faces, uint8 (n, S, S, 3), to the network's range, float32 (n, S, S, 3)."""
+        return np.asarray(self._preprocessing.scale_pixels(pixels))
+
+    def scores(self, pixels: np.ndarray) -> np.ndarray:
+        """Return the scores of faces.
+
+        Args:
+            pixels: uint8 (n, S, S, 3), as of `faces`.
+
+        Returns:
+            float64 (n,) in [0, 1]; grows with P(fake).
+        """
+        return self._detector.score(self.scale_pixels(pixels), len(pixels))
+
+    def verdict(self, score: float) -> str:
+        """Return `fake` if a score reaches the detector's threshold, else `real`."""
         return WORDS[FAKE if score >= self.description.threshold else REAL]
 
 
 class Explanations:
-    """Writes one PNG for each file into a folder, in the sub-folders that the files have among themselves."""
+    """Writes one PNG for each file into a folder; sub-folders are those that the files have relative to each other.
 
-    def __init__(self, scorer, run, folder, files):
-        from common.detectors import store as detectors
+    Args:
+        scorer: gives the verdicts.
+        run: the folder of its run.
+        folder: for the PNGs.
+        files: all files that are scored.
+
+    Attributes:
+        written: the number of PNGs so far.
+    """
+
+    def __init__(self, scorer: Scorer, run: Path, folder: Path, files: Sequence[Path]) -> None:
+        from common.detectors import store
         from common.detectors.explain import Explainer
 
         self.written = 0
         self._scorer, self._folder = scorer, folder
-        self._explainer = Explainer(detectors.load(run, scorer.description.name))
+        self._explainer = Explainer(store.load(run, scorer.description.name))
         self._root = Path(os.path.commonpath([file.resolve().parent for file in files]))
 
-    def write(self, file, faces, scores):
-        """Explain the verdict on a file's face, on its most suspicious one where it is a video; returns the PNG."""
+    def write(self, file: Path, faces: Faces, scores: np.ndarray) -> Path:
+        """Explain the verdict on a file's face; for a video, on its most suspicious one.
+
+        Args:
+            file: the picture or video.
+            faces: of the file.
+            scores: (n,), of the faces.
+
+        Returns:
+            The PNG.
+        """
         from common.detectors.explain import draw
 
-        place = int(scores.argmax())
-        words, number = self._scorer.verdict(scores[place]), faces.frames[place]
-        explanation = self._explainer.explain(self._scorer.scaled(faces.pixels[[place]])[0], WORDS.index(words))
-        title = f"{file.name}: {words}, score {scores[place]:.3f} by {self._scorer.description.name}"
-        if number is not None:
-            title = f"{file.name}, frame {number}: {words}, score {scores[place]:.3f}\n"
+        highest = int(scores.argmax())
+        verdict, frame = self._scorer.verdict(scores[highest]), faces.frames[highest]
+        explanation = self._explainer.explain(
+            self._scorer.scale_pixels(faces.pixels[[highest]])[0], WORDS.index(verdict)
+        )
+        title = f"{file.name}: {verdict}, score {scores[highest]:.3f} by {self._scorer.description.name}"
+        if frame is not None:
+            title = f"{file.name}, frame {frame}: {verdict}, score {scores[highest]:.3f}\n"
             title += f"the highest of {len(scores)} frames, whose mean is {scores.mean():.3f}, "
             title += f"by {self._scorer.description.name}"
         path = self._folder / file.resolve().relative_to(self._root)
-        path = path.with_name(f"{path.name}.png")  # the suffix stays: a.jpg and a.mp4 may lie side by side
-        draw(path, faces.pixels[place], explanation, title, self._explainer.said(explanation))
+        path = path.with_name(f"{path.name}.png")  # the suffix stays: a folder can have both a.jpg and a.mp4
+        draw(path, faces.pixels[highest], explanation, title, self._explainer.caption(explanation))
         self.written += 1
         return path
 
 
-def check_folder(folder, paths):
-    """UserError if the folder of --explain is a file, or lies where the next call would score its pictures."""
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"--explain: expected a folder, got the file {folder}")
-    for path in paths:
-        if path.is_dir() and folder.resolve().is_relative_to(path.resolve()):
-            raise UserError(f"--explain {folder} lies in {path}, which is scored; choose a folder outside it")
+def find_files(paths: Iterable[Path]) -> list[Path]:
+    """Return the images and videos that `paths` name.
 
+    Args:
+        paths: files, taken as they are, and folders, searched with their sub-folders.
 
-def find_files(paths):
-    """The images and videos that `paths` name, folders searched through; UserError for a missing path or no file."""
-    files = []
+    Returns:
+        The files, sorted within each folder.
+
+    Raises:
+        UserError: if a path does not exist, or there is no image or video.
+    """
+    files: list[Path] = []
     for path in paths:
         if not path.exists():
             raise UserError(f"no such file or folder: {path}")
-        found = sorted(path.rglob("*")) if path.is_dir() else [path]
-        files += [file for file in found if file == path or file.suffix.lower() in IMAGE_SUFFIXES + VIDEO_SUFFIXES]
+        candidates = sorted(path.rglob("*")) if path.is_dir() else [path]
+        files += [file for file in candidates if file == path or file.suffix.lower() in IMAGE_SUFFIXES + VIDEO_SUFFIXES]
     if not files:
         raise UserError(f"no image or video in {', '.join(map(str, paths)) or 'an empty list of paths'}")
     return files
 
 
-def _face_finder(faces):
-    """A function from an image to the face crop that the training data would have had, or None."""
-    from common.faces.detection import Face, crop, make_detector, pick
+def make_face_finder(faces: dict[str, Any]) -> Callable[[np.ndarray], np.ndarray | None]:
+    """Return a function that crops the face of an image as the training data were cropped.
 
+    Args:
+        faces: the flags of data_prep: faces, size, margin, min_confidence, pick. None for each if they are not known:
+            the whole picture is used.
+
+    Returns:
+        A function of uint8 RGB (height, width, 3) -> uint8 RGB (h, w, 3), or None if there is no face.
+    """
     if (faces.get("faces") or "none") == "none":
         return lambda image: crop(image, Face(0, 0, image.shape[1], image.shape[0], 1.0), faces.get("size"))
 
     detector = make_detector(faces["faces"])
-    one = "largest" if faces["pick"] == "largest" else "best"  # of several faces a picture's score shows one
+    which = "largest" if faces["pick"] == "largest" else "best"  # a picture's score is that of one face
 
-    def find(image):
-        found = pick(detector.detect(image), one, faces["min_confidence"])
-        return crop(image, found[0], faces["size"], faces["margin"]) if found else None
+    def find_face(image):
+        chosen = pick(detector.detect(image), which, faces["min_confidence"])
+        return crop(image, chosen[0], faces["size"], faces["margin"]) if chosen else None
 
-    return find
+    return find_face
+
+
+def _check_explain_folder(folder, paths):
+    """UserError if --explain is a file, or a folder whose pictures the next call would score."""
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"--explain: expected a folder, got the file {folder}")
+    for path in paths:
+        if path.is_dir() and folder.resolve().is_relative_to(path.resolve()):
+            raise UserError(f"--explain {folder} is inside {path}, which is scored; choose a folder outside of it")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""The safe gate that every image file passes: header first, limits before decoding, and a reason for each refusal."""
+"""The decoder of every image file: header first, limits before decoding, and a reason for each refusal."""
 
 import threading
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,9 @@ from PIL.WebPImagePlugin import WebPImageFile
 FORMATS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".bmp": "bmp", ".webp": "webp"}
 IMAGE_SUFFIXES = tuple(FORMATS)
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
-MAX_PIXELS = 1 << 26  # 67 million: 200 MB as RGB; the largest face data sets have 1 million an image
+MAX_PIXELS = 1 << 26  # 67 million: 200 MB as RGB; images of the largest face data sets have 1 million
 
-# Pillow's readers are called by their own names: Image.open would try every format it knows, and has limits of its own.
+# Pillow's readers are called directly: Image.open would try every format it knows, and has limits of its own.
 _READERS = {"jpeg": JpegImageFile, "png": PngImageFile, "bmp": BmpImageFile, "webp": WebPImageFile}
 _SIGNATURES = {
     b"\xff\xd8\xff": "jpeg",
@@ -29,37 +30,60 @@ _SIGNATURES = {
     b"MM\x00*": "tiff",
     b"%PDF": "pdf",
 }
-_quiet_lock = threading.Lock()
+_warnings_lock = threading.Lock()
 
 
 class Unreadable(Exception):
-    """A file that cannot be used; the message is the reason, without the file's name; details follow after a colon."""
+    """A file that cannot be used. The message is the reason, without the file's name; details follow after a colon."""
 
 
 @dataclass(frozen=True)
 class ImageInfo:
-    """What the header says: width and height in pixels as stored (before EXIF orientation), format in small letters."""
+    """What the header of an image file says.
+
+    Args:
+        width: in pixels, as stored, before EXIF orientation is applied.
+        height: likewise.
+        format: `jpeg`, `png`, `bmp` or `webp`.
+    """
 
     width: int
     height: int
     format: str
 
 
-def check_image(path, max_pixels=MAX_PIXELS):
-    """Decode the file once and return its ImageInfo; raise Unreadable with the reason if it is not a sound picture.
+def check_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> ImageInfo:
+    """Decode an image file once, to learn whether it is sound. Safe to call from many threads.
 
-    Refused: missing and empty files, other formats than jpeg, png, bmp and webp, a suffix that names another format
-    than the content, more than `max_pixels` pixels (by the header, before any decoding), animations, truncated or
-    corrupt data. Bytes after the end of the picture are tolerated. Safe to call from many threads.
+    Args:
+        path: the file. Bytes after the end of the picture are tolerated.
+        max_pixels: largest width * height; the header is checked before anything is decoded.
+
+    Returns:
+        What the header says.
+
+    Raises:
+        Unreadable: if the file is missing or empty, of another format than jpeg, png, bmp and webp, has the suffix of
+            another format than its content, too many pixels, several frames, or truncated or corrupt data.
     """
     return _decode(path, max_pixels, lambda picture: None)[0]
 
 
-def read_image(path, max_pixels=MAX_PIXELS):
-    """Return the picture as a uint8 RGB array (height, width, 3), turned upright by its EXIF orientation.
+def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Return the pixels of an image file; training, data_prep and predict all read images as this function does.
 
-    Grey is repeated, 16 bits keep the upper eight, palettes and CMYK are converted, alpha is dropped. Raises Unreadable
-    as check_image does.
+    EXIF orientation is applied. Grey is repeated, 16 bits keep the upper eight, palettes and CMYK are converted, alpha
+    is dropped.
+
+    Args:
+        path: the file.
+        max_pixels: largest width * height.
+
+    Returns:
+        uint8 RGB (height, width, 3), upright.
+
+    Raises:
+        Unreadable: as check_image does.
     """
     return _decode(path, max_pixels, lambda picture: np.asarray(_upright(_to_rgb(picture), _orientation(picture))))[1]
 
@@ -86,15 +110,15 @@ def _decode(path, max_pixels, use):
 
 
 @contextmanager
-def _quiet():
-    """No warnings of Pillow's on broken metadata; the lock is there because catch_warnings is not made for threads."""
-    with _quiet_lock, warnings.catch_warnings():
+def _without_warnings() -> Iterator[None]:
+    """Silence Pillow's warnings about broken metadata; the lock is needed because catch_warnings is not thread-safe."""
+    with _warnings_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def _open(kind, file):
-    with _quiet():
+    with _without_warnings():
         return _READERS[kind](file)
 
 
@@ -127,6 +151,8 @@ def _check_header(picture, max_pixels):
 
 
 def _to_rgb(picture):
+    if picture.mode == "RGB":  # convert() would copy it
+        return picture
     if picture.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion clips at 255
         return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8)).convert("RGB")
     if picture.mode == "P" and "transparency" in picture.info:  # the direct way to RGB warns
@@ -135,18 +161,18 @@ def _to_rgb(picture):
 
 
 def _orientation(picture):
-    """The EXIF orientation 1..8; 1 where there is none or the EXIF block is broken, as most viewers have it."""
+    """The EXIF orientation 1..8; 1 if there is none or the EXIF block is broken, as in most viewers."""
     if "exif" not in picture.info:
         return 1
     try:
-        with _quiet():
+        with _without_warnings():
             return picture.getexif().get(0x0112, 1)
-    except Exception:  # a broken EXIF block raises anything, and leaves the pixels sound
+    except Exception:  # a broken EXIF block raises anything; the pixels are sound
         return 1
 
 
 def _upright(picture, orientation):
-    turn = {
+    transposition = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
         3: Image.Transpose.ROTATE_180,
         4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -155,4 +181,4 @@ def _upright(picture, orientation):
         7: Image.Transpose.TRANSVERSE,
         8: Image.Transpose.ROTATE_90,
     }.get(orientation)
-    return picture if turn is None else picture.transpose(turn)
+    return picture if transposition is None else picture.transpose(transposition)

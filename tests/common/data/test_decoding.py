@@ -20,14 +20,14 @@ def noise(height=24, width=32, channels=3):
 
 
 def png_header(width, height):
-    """A PNG that promises width x height pixels and holds none."""
+    """A PNG whose header states width x height pixels and which has none."""
     start = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunk = struct.pack(">I", 13) + start + struct.pack(">I", zlib.crc32(start))
     return b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 100) + b"IDAT" + b"\x00" * 50
 
 
 def refusal(path, **limits):
-    """The reason for which both functions refuse the file."""
+    """The reason why both functions refuse the file."""
     with pytest.raises(Unreadable) as checked:
         check_image(path, **limits)
     with pytest.raises(Unreadable) as read:
@@ -51,7 +51,7 @@ def test_lossy_formats_give_pillows_pixels(tmp_path, suffix, kind):
     np.testing.assert_array_equal(read_image(path), np.asarray(Image.open(path).convert("RGB")))
 
 
-def test_a_file_without_a_known_suffix_is_judged_by_its_content(tmp_path):
+def test_a_file_without_a_known_suffix_is_read_by_its_content(tmp_path):
     Image.fromarray(noise()).save(tmp_path / "upload", format="png")
     assert check_image(tmp_path / "upload").format == "png"
 
@@ -107,7 +107,7 @@ def test_exif_orientation_is_applied(tmp_path, orientation):
     assert check_image(tmp_path / "a.png") == ImageInfo(32, 24, "png")
 
 
-def test_a_broken_exif_block_does_not_spoil_the_picture_nor_warn(tmp_path):
+def test_a_broken_exif_block_is_ignored_without_a_warning(tmp_path):
     Image.fromarray(noise()).save(tmp_path / "a.jpg", exif=b"Exif\x00\x00II*\x00\x08\x00\x00\x00\xff\xff\x12\x01")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -125,7 +125,7 @@ def test_a_broken_exif_block_does_not_spoil_the_picture_nor_warn(tmp_path):
         ("a.webp", b"RIFF\x00\x00\x00\x00WEBPVP8 ", "truncated or corrupt"),
     ],
 )
-def test_what_is_no_image_is_refused_with_its_reason(tmp_path, name, content, reason):
+def test_files_that_are_no_images_are_refused_with_a_reason(tmp_path, name, content, reason):
     (tmp_path / name).write_bytes(content)
     assert refusal(tmp_path / name).startswith(reason)
 
@@ -135,7 +135,7 @@ def test_missing_files_and_folders_are_refused(tmp_path):
     assert refusal(tmp_path) == "a folder, not a file"
 
 
-def test_a_suffix_that_lies_is_refused(tmp_path):
+def test_a_suffix_of_another_format_is_refused(tmp_path):
     Image.fromarray(noise()).save(tmp_path / "a.png", format="jpeg")
     assert refusal(tmp_path / "a.png") == "mislabelled: png by its name, jpeg by its content"
 
@@ -147,16 +147,16 @@ def test_animations_are_refused(tmp_path, suffix):
     assert refusal(tmp_path / f"a.{suffix}").startswith("animated: 3 frames")
 
 
-@pytest.mark.parametrize("side", [12_000, 20_000])  # Pillow itself warns at the one and raises at the other
-def test_too_many_pixels_are_refused_by_the_header_alone_and_in_silence(tmp_path, side):
-    """The file holds no pixels: were they asked for, the reason would be `truncated`."""
+@pytest.mark.parametrize("side", [12_000, 20_000])  # Pillow itself warns at the first and raises at the second
+def test_too_many_pixels_are_refused_by_the_header_alone_without_a_warning(tmp_path, side):
+    """The file has no pixels: if they were read, the reason would be `truncated`."""
     (tmp_path / "a.png").write_bytes(png_header(side, side))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert refusal(tmp_path / "a.png").startswith(f"too large: {side}x{side}")
 
 
-def test_the_pixel_limit_includes_its_own_value(tmp_path):
+def test_the_pixel_limit_is_inclusive(tmp_path):
     Image.fromarray(noise(10, 10)).save(tmp_path / "a.png")
     assert check_image(tmp_path / "a.png", max_pixels=100).width == 10
     assert refusal(tmp_path / "a.png", max_pixels=99).startswith("too large")
@@ -165,25 +165,25 @@ def test_the_pixel_limit_includes_its_own_value(tmp_path):
 @pytest.mark.parametrize("kind", ["jpeg", "png", "bmp", "webp"])
 @FIXTURE_IS_FINE
 @given(share=st.floats(0, 1, exclude_max=True))
-def test_a_truncated_file_is_refused_or_lacks_no_pixel(tmp_path, kind, share):
+def test_a_truncated_file_is_refused_or_has_every_pixel(tmp_path, kind, share):
     path = tmp_path / f"a.{kind}"
     Image.fromarray(noise(64, 64)).save(path)
-    whole, content = read_image(path), path.read_bytes()
+    pixels, content = read_image(path), path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
     try:
-        np.testing.assert_array_equal(read_image(path), whole)
+        np.testing.assert_array_equal(read_image(path), pixels)
         assert share > 0.95
     except Unreadable:
         pass
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "png", "bmp", "webp"])
-def test_half_a_file_is_refused_and_garbage_behind_it_is_tolerated(tmp_path, kind):
+def test_half_a_file_is_refused_and_trailing_garbage_is_tolerated(tmp_path, kind):
     path = tmp_path / f"a.{kind}"
     Image.fromarray(noise(64, 64)).save(path)
-    whole, content = read_image(path), path.read_bytes()
+    pixels, content = read_image(path), path.read_bytes()
     path.write_bytes(content + b"trailing garbage" * 10)
-    np.testing.assert_array_equal(read_image(path), whole)
+    np.testing.assert_array_equal(read_image(path), pixels)
     path.write_bytes(content[: len(content) // 2])
     assert refusal(path).startswith("truncated or corrupt")
 
@@ -191,13 +191,13 @@ def test_half_a_file_is_refused_and_garbage_behind_it_is_tolerated(tmp_path, kin
 @pytest.mark.parametrize("start", [b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"RIFF\x99\x00\x00\x00WEBP"])
 @FIXTURE_IS_FINE
 @given(content=st.binary(max_size=400))
-def test_no_content_raises_anything_but_unreadable(tmp_path, start, content):
+def test_any_content_raises_unreadable(tmp_path, start, content):
     (tmp_path / "a").write_bytes(start + content)
     with pytest.raises(Unreadable):
         check_image(tmp_path / "a")
 
 
-def test_many_threads_get_what_one_gets_and_leave_the_warning_filters_alone(tmp_path):
+def test_threads_read_alike_and_the_warning_filters_are_unchanged(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     for number in range(40):
@@ -205,13 +205,13 @@ def test_many_threads_get_what_one_gets_and_leave_the_warning_filters_alone(tmp_
     (tmp_path / "13.jpg").write_bytes((tmp_path / "13.jpg").read_bytes()[:300])
     filters = list(warnings.filters)
 
-    def look(number):
+    def read(number):
         try:
             return read_image(tmp_path / f"{number}.jpg").shape
         except Unreadable:
             return "bad"
 
     with ThreadPoolExecutor(16) as pool:
-        found = list(pool.map(look, list(range(40)) * 5))
-    assert found == [("bad" if number == 13 else (20 + number, 40, 3)) for number in range(40)] * 5
+        shapes = list(pool.map(read, list(range(40)) * 5))
+    assert shapes == [("bad" if number == 13 else (20 + number, 40, 3)) for number in range(40)] * 5
     assert warnings.filters == filters

@@ -22,7 +22,7 @@ def in_one_array(batches):
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp"])
 @pytest.mark.parametrize("shape", [(342, 342), (100, 61)])
-def test_nearest_is_opencvs_and_jpeg_is_pillows(tmp_path, suffix, shape):
+def test_nearest_equals_opencvs_and_jpeg_equals_pillows(tmp_path, suffix, shape):
     pixels = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8), (5, 5), 0)
     file = tmp_path / f"image.{suffix}"
     Image.fromarray(pixels).save(file)
@@ -35,14 +35,14 @@ def test_nearest_is_opencvs_and_jpeg_is_pillows(tmp_path, suffix, shape):
 def test_scale_and_offset_reach_the_stated_range():
     pixels = np.array([0, 127.5, 255], np.float32)
     preprocessing = Preprocessing(2, scale=1 / 127.5, offset=-1.0)
-    np.testing.assert_allclose(preprocessing.scaled(pixels), [-1, 0, 1], atol=1e-6)
+    np.testing.assert_allclose(preprocessing.scale_pixels(pixels), [-1, 0, 1], atol=1e-6)
 
 
-def test_cached_and_decoded_anew_are_equal(table):
+def test_cached_and_reread_images_are_equal(table):
     preprocessing = Preprocessing(48, "bilinear")
-    kept, anew = Images(table, preprocessing), Images(table, preprocessing, cache_bytes=0)
-    for epoch in (0, 1):
-        left, right = (in_one_array(each.training_batches(8, 3, epoch)) for each in (kept, anew))
+    cached, reread = Images(table, preprocessing), Images(table, preprocessing, cache_bytes=0)
+    for epoch in (0, 1, 2):
+        left, right = (in_one_array(images.training_batches(8, 3, epoch)) for images in (cached, reread))
         np.testing.assert_array_equal(left, right)
 
 
@@ -73,22 +73,22 @@ def test_an_epoch_depends_on_seed_and_number_alone(table):
 
 def test_labels_come_with_their_images_one_column_wide(table):
     images = Images(table, Preprocessing(16, "nearest"))
-    every = in_one_array(images.evaluation_batches(1))
-    pixels = {image.tobytes(): label for image, label in zip(every, images.labels, strict=True)}
+    in_order = in_one_array(images.evaluation_batches(1))
+    pixels = {image.tobytes(): label for image, label in zip(in_order, images.labels, strict=True)}
     for batch, labels in images.training_batches(8, 0, 0):
         assert labels.shape == (8, 1)
         for image, label in zip(batch.numpy(), labels.numpy()[:, 0], strict=True):
             assert pixels[image.tobytes()] == label
 
 
-def test_too_few_images_for_a_batch_is_said(table):
+def test_too_few_images_for_a_batch_are_refused(table):
     with pytest.raises(UserError, match="batch of 128 training images, got 80"):
         Images(table, Preprocessing(16)).training_batches(128, 0, 0)
 
 
 @given(st.integers(0, 3), st.integers(1, 60), st.integers(1, 60), st.integers(2, 16), st.floats(0.01, 0.99))
 @settings(deadline=None)
-def test_every_batch_has_the_share_of_fakes_asked_for(seed, fakes, reals, batch, share):
+def test_every_batch_has_the_stated_share_of_fakes(seed, fakes, reals, batch, share):
     labels = np.array([1] * fakes + [0] * reals)
     in_batch = round(share * batch)
     if not 0 < in_batch < batch:

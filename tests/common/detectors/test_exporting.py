@@ -107,7 +107,7 @@ def test_an_onnx_file_gives_the_scores_of_predict(run, name, tmp_path):
 def test_resizing_by_matrices_is_tensorflows(method, shape):
     preprocessing = Preprocessing(40, method)
     images = faces(*shape)
-    expected = np.stack([preprocessing.resized(image) for image in images]).astype(int)
+    expected = np.stack([preprocessing.resize_image(image) for image in images]).astype(int)
     found = np.asarray(graph_resizing.resize_by_matrices(images, preprocessing)).astype(int)
     differ = found != expected
     assert abs(found - expected).max() <= 1 and differ.mean() < 1e-3, "only what lies half way between two values"

@@ -14,7 +14,7 @@ from common.detectors import store
 from common.detectors.exporting import describe_cropping
 from common.detectors.store import Description, Detector
 from common.errors import UserError
-from common.predict import Scorer, _face_finder, find_files, main
+from common.predict import Scorer, make_face_finder, find_files, main
 
 PREPROCESSING = {"size": 8, "resize": "nearest", "scale": 1 / 255, "offset": 0.0}
 
@@ -134,7 +134,7 @@ def test_data_that_do_not_say_how_faces_were_found_have_whole_pictures(tmp_path)
     """A manifest that data_prep did not write is trained on too: no flag is known then."""
     unknown = dict.fromkeys(("faces", "size", "margin", "min_confidence", "pick"))
     image = np.random.default_rng(0).integers(0, 256, (30, 40, 3)).astype(np.uint8)
-    np.testing.assert_array_equal(_face_finder(unknown)(image), image)
+    np.testing.assert_array_equal(make_face_finder(unknown)(image), image)
     assert "whole picture" in describe_cropping(unknown)["words"]
 
 
@@ -222,5 +222,5 @@ def test_a_folder_for_explanations_that_cannot_be_one_is_named(tmp_path):
     picture = plain(tmp_path / "x.png", 204)
     with pytest.raises(UserError, match="expected a folder, got the file"):
         main([run, str(picture), "--explain", str(picture)])
-    with pytest.raises(UserError, match="lies in .*, which is scored"):
+    with pytest.raises(UserError, match="is inside .*, which is scored"):
         main([run, str(tmp_path), "--explain", str(tmp_path / "out")])
