@@ -1,62 +1,94 @@
-"""Prepared folders as data sets: from --data NAME=DIR to one table of images that know where they are from."""
+"""Prepared folders as data sets: from --data NAME=DIR to one table of images that know their data set."""
 
 import hashlib
 import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from common.conditions import SYNTHETIC, is_synthetic
-from common.data.manifest import NAME, read_manifest, unfinished
+from common.data.manifest import NAME, read_manifest, unfinished_journal
 from common.errors import UserError
 from common.files import read_json
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """A prepared folder. role: the paper's NAME for it; name: what the results call it."""
+    """A prepared folder.
+
+    Args:
+        role: the paper's NAME for it.
+        name: what the results call it.
+        folder: the prepared folder.
+        images: one row an image: the manifest's columns, and file (absolute path) and dataset (`name`).
+        preparation: the content of prep.json: layout, flags, detector.
+    """
 
     role: str
     name: str
     folder: Path
-    images: pd.DataFrame  # the manifest's columns, and file (absolute path), dataset (name)
-    preparation: dict  # prep.json: layout, flags, detector
+    images: pd.DataFrame
+    preparation: dict[str, Any]
 
     @property
-    def is_synthetic(self):
+    def is_synthetic(self) -> bool:
+        """Whether the images are drawn."""
         return is_synthetic(self.name)
 
     @property
-    def fingerprint(self):
-        """A hash that changes with any image, label or grouping."""
+    def fingerprint(self) -> str:
+        """A SHA-256 that changes with any image, label or grouping."""
         table = self.images.drop(columns=["file", "dataset"]).to_csv(index=False)
         return hashlib.sha256(table.encode()).hexdigest()
 
 
-def read_data(pairs, layouts, limit=None):
-    """Read `NAME=DIR` pairs, e.g. --data, into a list of DataSet.
+def read_data(pairs: Iterable[str], layouts: Mapping[str, str], limit: int | None = None) -> list[DataSet]:
+    """Read the data sets that --data names.
 
-    layouts: {legal NAME: the data_prep layout it usually comes in}. limit: at most so many images per class.
-    UserError for a word that is no pair, an unknown or repeated NAME, a missing or raw folder.
+    Args:
+        pairs: `NAME=DIR` each.
+        layouts: {legal NAME: the data_prep layout in which it usually comes}.
+        limit: at most this number of images per class; None: all.
+
+    Returns:
+        A DataSet for each pair.
+
+    Raises:
+        UserError: if a word is no pair, a NAME is unknown or repeated, or a folder is missing or raw.
     """
-    found = {}
+    datasets: dict[str, DataSet] = {}
     for pair in pairs:
         role, equals, folder = pair.partition("=")
         if not equals or not folder or role not in layouts:
             raise UserError(f"--data: expected NAME=DIR with NAME one of {', '.join(layouts)}; got {pair!r}")
-        if role in found:
+        if role in datasets:
             raise UserError(f"--data: {role} is given twice")
-        found[role] = open_dataset(role, Path(folder).expanduser(), layouts[role], limit)
-    names = [data.name for data in found.values()]
+        datasets[role] = open_dataset(role, Path(folder).expanduser(), layouts[role], limit)
+    names = [dataset.name for dataset in datasets.values()]
     if len(set(names)) < len(names):
-        raise UserError(f"--data: drawn images of one family stand under two NAMEs ({', '.join(names)}); give one")
-    return list(found.values())
+        raise UserError(f"--data: two NAMEs have drawn images of one family ({', '.join(names)}); give one of them")
+    return list(datasets.values())
 
 
-def open_dataset(role, folder, layout="folders", limit=None):
-    """One prepared folder as a DataSet; drawn images are called `synthetic-<family>` whatever their role."""
-    if folder.is_dir() and not (folder / NAME).is_file() and not unfinished(folder):
+def open_dataset(role: str, folder: Path, layout: str = "folders", limit: int | None = None) -> DataSet:
+    """Open one prepared folder.
+
+    Args:
+        role: the paper's NAME for it. Drawn images are called `synthetic-FAMILY` whatever their role.
+        folder: the prepared folder.
+        layout: the data_prep layout that an error about a raw folder proposes.
+        limit: at most this number of images per class, the same ones each time; None: all.
+
+    Returns:
+        The data set.
+
+    Raises:
+        UserError: if the folder is missing or raw, its preparation is unfinished, or its manifest is not valid.
+    """
+    if folder.is_dir() and not (folder / NAME).is_file() and not unfinished_journal(folder):
         target = folder.parent / f"{folder.name}-prepared"
         raise UserError(
             f"--data {role}={folder}: no {NAME} in it, so it is raw data; prepare it first: "
@@ -64,22 +96,30 @@ def open_dataset(role, folder, layout="folders", limit=None):
         )
     images = read_manifest(folder)
     preparation = read_json(path) if (path := folder / "prep.json").is_file() else {}
-    drawn = preparation.get(SYNTHETIC)
-    name = f"{SYNTHETIC}-{drawn['family']}" if drawn else role
+    drawing = preparation.get(SYNTHETIC)
+    name = f"{SYNTHETIC}-{drawing['family']}" if drawing else role
     if limit:
-        images = _limited(images, limit)
+        images = _limit_per_class(images, limit)
     root = folder.resolve()
     images = images.assign(file=[str(root / path) for path in images["path"]], dataset=name)
     return DataSet(role, name, folder, images, preparation)
 
 
-def merge(datasets, near_duplicates=None):
-    """All images of several data sets as one table with a fresh index.
+def merge(datasets: Sequence[DataSet], near_duplicates: int | None = None) -> pd.DataFrame:
+    """Return all images of several data sets as one table with a fresh index.
 
-    near_duplicates: a Hamming distance of perceptual hashes; images within it get one number in a column `near`, which
-    splits obey.
+    Args:
+        datasets: one or more.
+        near_duplicates: a distance of perceptual hashes, 0 to 63 bits. Images within it get the same number in a column
+            `near`, which splits keep together. None: no such column.
+
+    Returns:
+        The columns of `DataSet.images`, and `near` if asked for.
+
+    Raises:
+        UserError: if near-duplicates are looked for and an image is damaged.
     """
-    images = pd.concat([data.images for data in datasets], ignore_index=True)
+    images = pd.concat([dataset.images for dataset in datasets], ignore_index=True)
     if near_duplicates is None:
         return images
     from common.data.near_duplicates import hash_images, near_duplicate_groups
@@ -87,7 +127,7 @@ def merge(datasets, near_duplicates=None):
     return images.assign(near=near_duplicate_groups(hash_images(images["file"]), near_duplicates))
 
 
-def _limited(images, limit):
+def _limit_per_class(images, limit):
     order = images["sha256"].where(images["sha256"] != "", images["path"]).map(_hash)
     kept = images.assign(order=order).sort_values("order").groupby("label").head(limit)
     return kept.drop(columns="order").sort_values("path", ignore_index=True)

@@ -1,9 +1,16 @@
 """manifest.csv: the table that data_prep writes and everything else reads.
 
-One row an image: path (relative to the folder), label (fake / real), source (where it comes from: ffhq, stylegan,
-Deepfakes, ...), video (full source path of the clip, empty for single pictures), identity (the person; `target;source`
-for a swap), original (the real video or picture a fake was made from; several are joined by `;`), frame (index in the
-clip, or empty), split (train / val / test where the data set has an official one, else empty), sha256 of the bytes.
+One row an image:
+
+    path      relative to the folder
+    label     fake / real
+    source    where the image comes from: ffhq, stylegan, Deepfakes, ...
+    video     full source path of the clip; empty for single pictures
+    identity  the person; `target;source` for a swap
+    original  the real video or picture that a fake was made from; several are joined by `;`
+    frame     index in the clip, from 0; empty for single pictures
+    split     train / val / test if the data set has an official split, else empty
+    sha256    of the file's bytes
 """
 
 from contextlib import suppress
@@ -20,21 +27,26 @@ COLUMNS = ("path", "label", "source", "video", "identity", "original", "frame", 
 SPLITS = ("train", "val", "test")
 
 
-def read_manifest(folder):
-    """Read and validate `folder`/manifest.csv.
+def read_manifest(folder: str | Path) -> pd.DataFrame:
+    """Read and validate the manifest of a prepared folder. Whether the images exist is checked by `verify`.
 
-    Returns a DataFrame with the columns COLUMNS, every cell a string, empty where the file has nothing.
-    UserError if there is no manifest, a column is missing, a label or split is unknown, a path is empty, repeated,
-    absolute or leaves the folder, or there is no row. That the images are there is `verify`'s business.
+    Args:
+        folder: the prepared folder.
+
+    Returns:
+        A DataFrame with the columns COLUMNS, every cell a string, empty if the file has nothing there.
+
+    Raises:
+        UserError: if there is no folder or no manifest, or the manifest breaks a rule of `check_manifest`.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"no such folder: {folder}")
     path = folder / NAME
-    if not path.is_file() and (journal := unfinished(folder)):
+    if not path.is_file() and (journal := unfinished_journal(folder)):
         raise UserError(
-            f"{folder} has no {NAME} yet, its preparation is unfinished: run the data_prep command that began it again "
-            f"(layout and flags stand in the first line of {journal})"
+            f"{folder} has no {NAME} yet, its preparation is unfinished: run the data_prep command that started it "
+            f"again (layout and flags are in the first line of {journal})"
         )
     if not path.is_file():
         raise UserError(
@@ -49,32 +61,41 @@ def read_manifest(folder):
     return images[list(COLUMNS)]
 
 
-def unfinished(folder):
-    """The journal of a preparation in `folder` that was begun and has no manifest yet, None where there is none."""
+def unfinished_journal(folder: str | Path) -> Path | None:
+    """Return a journal of a preparation that was started in `folder` and has no manifest yet; None if there is none."""
     folder = Path(folder)
     return None if (folder / NAME).is_file() else next(iter(sorted(folder.glob(JOURNALS))), None)
 
 
-def is_prepared(folder):
-    """True if data_prep made the folder, or began to: it has a journal, a manifest or a prep.json of ours."""
+def is_prepared(folder: str | Path) -> bool:
+    """Return True if data_prep made the folder, or started to: it has a journal, a manifest or a prep.json of ours."""
     folder = Path(folder)
     if any(folder.glob(JOURNALS)):
         return True
-    beginnings = {NAME: ",".join(COLUMNS), PREPARATION: '{\n  "layout": '}
-    for name, beginning in beginnings.items():
+    file_starts = {NAME: ",".join(COLUMNS), PREPARATION: '{\n  "layout": '}
+    for name, start in file_starts.items():
         with suppress(OSError), open(folder / name, encoding="utf-8", errors="replace") as file:
-            if file.read(len(beginning)) == beginning:
+            if file.read(len(start)) == start:
                 return True
     return False
 
 
-def check_manifest(images, where):
-    """Raise UserError, naming `where`, if `images` breaks the schema that this module's docstring states."""
+def check_manifest(images: pd.DataFrame, path: str | Path) -> None:
+    """Check a table against the schema in this module's docstring.
+
+    Args:
+        images: the table.
+        path: of the manifest, for the message.
+
+    Raises:
+        UserError: if a column is missing, there is no row, a label or split is unknown, or a path is empty, repeated,
+            absolute or leads out of the folder.
+    """
     missing = [column for column in COLUMNS if column not in images.columns]
     if missing:
-        raise UserError(f"{where}: expected the columns {','.join(COLUMNS)}; missing: {', '.join(missing)}")
+        raise UserError(f"{path}: expected the columns {','.join(COLUMNS)}; missing: {', '.join(missing)}")
     if images.empty:
-        raise UserError(f"{where} lists no images: run data_prep again and read its skipped.csv")
+        raise UserError(f"{path} lists no images: run data_prep again and read its skipped.csv")
     problems = {
         f"label is not {' or '.join(WORDS)}": ~images["label"].isin(WORDS),
         f"split is not empty or one of {', '.join(SPLITS)}": ~images["split"].isin(("", *SPLITS)),
@@ -86,20 +107,28 @@ def check_manifest(images, where):
         if rows.any():
             first = images.loc[rows].iloc[0]
             raise UserError(
-                f"{where}: {problem} in {int(rows.sum())} of {len(images)} rows, "
+                f"{path}: {problem} in {int(rows.sum())} of {len(images)} rows, "
                 f"first in row {rows.idxmax() + 2}: path={first['path']!r} label={first['label']!r} "
                 f"split={first['split']!r}"
             )
 
 
-def write_manifest(images, folder):
-    """Write the validated table atomically, sorted by path, so that equal data give equal bytes."""
+def write_manifest(images: pd.DataFrame, folder: str | Path) -> None:
+    """Write a table as the manifest of `folder`, atomically.
+
+    Args:
+        images: a table with at least the columns COLUMNS.
+        folder: the prepared folder.
+
+    Raises:
+        UserError: if the table breaks a rule of `check_manifest`.
+    """
     check_manifest(images, Path(folder) / NAME)
     write_bytes(manifest_bytes(images), Path(folder) / NAME)
 
 
-def manifest_bytes(images):
-    """What write_manifest writes."""
+def manifest_bytes(images: pd.DataFrame) -> bytes:
+    """Return what write_manifest writes: sorted by path, so that equal data give equal bytes."""
     return images[list(COLUMNS)].sort_values("path").to_csv(index=False, lineterminator="\n").encode()
 
 

@@ -1,16 +1,23 @@
-"""Frames of a video: evenly spaced over the whole clip, each N-th, or the first ones; one in memory at a time."""
+"""Frames of a video: evenly spaced over the whole clip, every N-th, or the first N; one in memory at a time."""
 
 import itertools
 import math
 import os
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
 
 from common.data.decoding import MAX_PIXELS, Unreadable
 
-TRUNCATED_BELOW = 0.9  # headers are off by a few frames; a clip that ends before this share of them was cut off
+TRUNCATED_BELOW = 0.9  # headers are off by a few frames; a clip that ends before this share of them is truncated
 
-# FFmpeg goes by the content alone, and would follow a play list named .mp4 to other files: known containers only.
+Frame = tuple[int, np.ndarray]
+Result = TypeVar("Result")
+
+# FFmpeg looks at the content alone, and would follow a play list named .mp4 to other files: known containers only.
 _SIGNATURES = {
     0: (b"\x1aE\xdf\xa3", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3", b"G"),  # Matroska and WebM, MPEG's own
     4: (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"),  # MP4, QuickTime
@@ -20,35 +27,60 @@ _SIGNATURES = {
 
 @dataclass(frozen=True)
 class Sampling:
-    """Which frames of a clip, one of three: `count` of them evenly spaced, each `every`-th, or the `first` so many.
+    """Which frames of a clip to read: exactly one of the three.
 
-    count: the middle frames of so many equal parts of the clip; a clip with fewer frames gives each once.
+    Args:
+        count: the middle frames of this number of equal parts of the clip; a clip with fewer frames gives each once.
+        every: every N-th frame, from the first.
+        first: the first N frames.
     """
 
     count: int | None = None
     every: int | None = None
     first: int | None = None
 
-    def indices(self, length):
-        """The wanted indices from 0 in ascending order, for a clip of `length` frames; `every` has no end."""
+    def indices(self, length: int) -> Iterable[int]:
+        """Return the indices to read, from 0 and ascending.
+
+        Args:
+            length: frames of the clip; only `count` depends on it.
+
+        Returns:
+            The indices; endless for `every`.
+
+        Raises:
+            ValueError: if none of the three is given.
+        """
         if self.every:
             return itertools.count(0, self.every)
-        return range(self.first) if self.first else _middles(length, self.count)
+        if self.first:
+            return range(self.first)
+        if self.count is None:
+            raise ValueError("expected one of count, every and first, got none")
+        return sorted({(2 * part + 1) * length // (2 * self.count) for part in range(self.count)})
 
 
-def read_clip(path, sampling, use):
-    """Return use(frames), where frames iterates over pairs (index, frame) in the order of the clip.
+def read_clip(path: str | Path, sampling: Sampling, use: Callable[[Iterator[Frame]], Result]) -> Result:
+    """Read frames of a clip, in its order.
 
-    frame is a uint8 RGB array (height, width, 3), index counts from 0 in the clip; none is held here when the next one
-    is read. Evenly spaced frames take the length from the header: where it promises a few frames too many, `use` is
-    called a second time, with the frames for the true length. The clip is stepped through, never sought in: that lands
-    on the wrong frame in many codecs, and takes four times as long for ten frames of ten seconds in 1080p.
+    The clip is read through without seeking: in many codecs seeking finds the wrong frame, and it takes four times as
+    long for ten frames of ten seconds in 1080p.
 
-    Raises Unreadable for a missing, empty, broken or truncated file, one that is no video, and where there is no frame
-    rate.
+    Args:
+        path: the file.
+        sampling: which frames.
+        use: called with an iterator over (index, frame): the index in the clip from 0, and uint8 RGB (height, width,
+            3). The reader keeps no frame when the next one is read. Evenly spaced frames take the length from the
+            header. If the clip is a few frames shorter, `use` is called again with the frames for the true length.
+
+    Returns:
+        What the last call of `use` returned.
+
+    Raises:
+        Unreadable: if the file is missing, empty, no video, broken or truncated, or has no frame rate.
     """
     promised = _promised_frames(path)
-    length = promised or (_count(path) if sampling.count else 0)
+    length = promised or (_count_frames(path) if sampling.count else 0)
     try:
         return use(_frames(path, sampling.indices(length), promised, sampling.count))
     except _Shorter as first:
@@ -59,50 +91,57 @@ def read_clip(path, sampling, use):
             raise Unreadable(reason) from None
 
 
-def read_frames(path, count):
-    """Return up to `count` pairs (index, frame), evenly spaced over the whole clip; all are held in memory."""
+def read_frames(path: str | Path, count: int) -> list[Frame]:
+    """Return frames evenly spaced over the whole clip; all are in memory at once.
+
+    Args:
+        path: the file.
+        count: of frames; a clip with fewer gives each once.
+
+    Returns:
+        Pairs (index, frame) as of `read_clip`.
+
+    Raises:
+        Unreadable: as read_clip does.
+    """
     return read_clip(path, Sampling(count=count), list)
 
 
 class _Shorter(Exception):
-    """A clip that ends a little earlier than its header says, and whose evenly spaced frames lie elsewhere then."""
+    """A clip ends a little earlier than its header says, so its evenly spaced frames are others."""
 
     def __init__(self, length):
         super().__init__(length)
         self.length = length
 
 
-def _middles(frames, count):
-    return sorted({(2 * part + 1) * frames // (2 * count) for part in range(count)})
-
-
-def _frames(path, wanted, promised, evenly):
+def _frames(path, indices, promised, evenly_spaced):
     import cv2
 
     clip, seen = _open(path), 0
     try:
-        for index in wanted:
+        for index in indices:
             while seen <= index and clip.grab():
                 seen += 1
             decoded, frame = clip.retrieve() if seen > index else (False, None)
             if not decoded:
-                return _check_end(min(seen, index), promised, evenly)
+                return _check_end(min(seen, index), promised, evenly_spaced)
             yield index, cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
     finally:
         clip.release()
 
 
-def _check_end(seen, promised, evenly):
+def _check_end(seen, promised, evenly_spaced):
     if seen == 0:
         raise Unreadable("no frame can be decoded")
     if seen < TRUNCATED_BELOW * promised:
         raise Unreadable(f"truncated video: it ends after {seen} of {promised} frames")
-    if evenly:
+    if evenly_spaced:
         raise _Shorter(seen)
 
 
 def _promised_frames(path):
-    """The number of frames by the header, 0 if it does not say; Unreadable without a frame rate or sane dimensions."""
+    """The number of frames that the header states, or 0; Unreadable without a frame rate or if frames are too large."""
     import cv2
 
     clip = _open(path)
@@ -118,8 +157,8 @@ def _promised_frames(path):
     return max(frames, 0)
 
 
-def _count(path):
-    """The number of frames of a stream whose header does not say: all are stepped over."""
+def _count_frames(path):
+    """The number of frames of a stream whose header does not state it: all are skipped over."""
     clip, frames = _open(path), 0
     try:
         while clip.grab():
@@ -132,10 +171,10 @@ def _count(path):
 
 
 def _open(path):
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # or FFmpeg writes its own complaints to stderr
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # FFmpeg would write messages of its own to stderr
     import cv2
 
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # or OpenCV warns of each file that is no video
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # no warning for each file that is no video
     _check_container(Path(path))
     threads = [cv2.CAP_PROP_N_THREADS, max(1, cv2.getNumThreads())]  # FFmpeg takes all cores otherwise
     clip = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, threads)

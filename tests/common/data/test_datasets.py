@@ -18,7 +18,7 @@ def test_pairs_become_one_table(tmp_path, make_prepared):
 
 
 def test_near_duplicates_of_two_data_sets_get_one_number(tmp_path, make_prepared):
-    """The same pictures twice, once encoded anew: as many numbers as there are different pictures."""
+    """The same pictures twice, once resized: both copies of a picture get the same number."""
     one, two = (make_prepared(tmp_path / name, 3) for name in ("one", "two"))
     for path in two.rglob("*.png"):
         image = Image.open(path)
@@ -51,12 +51,12 @@ def test_a_limit_keeps_the_same_images_of_each_class(tmp_path, make_prepared):
         (("dfdc=/no/such/place",), "no such folder"),
     ],
 )
-def test_a_wrong_pair_is_one_clear_line(pairs, words):
+def test_a_wrong_pair_is_refused(pairs, words):
     with pytest.raises(UserError, match=words):
         read_data(pairs, LAYOUTS)
 
 
-def test_a_raw_folder_is_answered_with_the_command_that_prepares_it(tmp_path, make_prepared):
+def test_the_error_about_a_raw_folder_shows_the_command_that_prepares_it(tmp_path, make_prepared):
     (tmp_path / "raw" / "df").mkdir(parents=True)
     with pytest.raises(UserError, match="python -m data_prep mesonet .*raw .*raw-prepared"):
         read_data((f"deepfake={tmp_path / 'raw'}",), LAYOUTS)
@@ -65,7 +65,7 @@ def test_a_raw_folder_is_answered_with_the_command_that_prepares_it(tmp_path, ma
 def test_an_unfinished_preparation_is_not_called_raw(tmp_path):
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / ".progress-1-of-2.jsonl").write_text('{"layout": "dfdc", "flags": {}}\n')
-    with pytest.raises(UserError, match="unfinished: run the data_prep command that began it again") as caught:
+    with pytest.raises(UserError, match="unfinished: run the data_prep command that started it again") as caught:
         read_data((f"dfdc={tmp_path / 'd'}",), LAYOUTS)
     assert "raw" not in str(caught.value)
 

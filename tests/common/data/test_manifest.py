@@ -13,7 +13,7 @@ ROWS = pd.DataFrame(
 )
 
 
-def test_what_is_written_is_read_back_as_strings_and_sorted(tmp_path):
+def test_a_written_table_is_read_back_as_strings_and_sorted(tmp_path):
     write_manifest(ROWS, tmp_path)
     pd.testing.assert_frame_equal(read_manifest(tmp_path), ROWS.iloc[::-1].reset_index(drop=True))
 
@@ -24,7 +24,7 @@ def test_equal_data_give_equal_bytes(tmp_path):
     assert (tmp_path / "one" / NAME).read_bytes() == (tmp_path / "two" / NAME).read_bytes()
 
 
-def test_further_columns_are_read_over(tmp_path):
+def test_further_columns_are_ignored(tmp_path):
     ROWS.assign(more="x").to_csv(tmp_path / NAME, index=False)
     assert tuple(read_manifest(tmp_path).columns) == COLUMNS
 
@@ -63,7 +63,7 @@ def test_a_missing_column_an_empty_table_and_garbage_are_refused(tmp_path):
             read_manifest(tmp_path)
 
 
-def test_no_folder_and_no_manifest_are_told_apart(tmp_path):
+def test_no_folder_and_no_manifest_are_different_errors(tmp_path):
     with pytest.raises(UserError, match="no such folder"):
         read_manifest(tmp_path / "nowhere")
     with pytest.raises(UserError, match="python -m data_prep"):

@@ -10,7 +10,7 @@ from common.errors import UserError
 
 
 def draw(seed, side=160):
-    """A picture of soft shapes: what is low in frequency differs from one seed to the next."""
+    """A picture of soft shapes; its low frequencies differ from seed to seed."""
     generator = np.random.default_rng(seed)
     picture = np.full((side, side, 3), generator.integers(60, 200, 3), np.uint8)
     for _ in range(12):
@@ -20,7 +20,7 @@ def draw(seed, side=160):
 
 
 def copies(picture):
-    """The picture as other people's files have it."""
+    """The picture as other files contain it: encoded, resized, grey."""
     image = Image.fromarray(picture)
     yield image, "png", {}
     yield image, "jpg", {"quality": 90}
@@ -30,7 +30,7 @@ def copies(picture):
     yield image.convert("L"), "jpg", {"quality": 75}
 
 
-def test_copies_are_found_and_different_pictures_kept_apart(tmp_path):
+def test_copies_share_a_group_and_different_pictures_do_not(tmp_path):
     files, pictures = [], 30
     for seed in range(pictures):
         for number, (image, suffix, options) in enumerate(copies(draw(seed))):
@@ -42,7 +42,7 @@ def test_copies_are_found_and_different_pictures_kept_apart(tmp_path):
 
 
 def naive_hash(file):
-    """The hash in loops, from its description, with OpenCV's cosine transform."""
+    """The hash of the docstring in loops, with OpenCV's cosine transform."""
     grey = cv2.cvtColor(np.asarray(Image.open(file).convert("RGB")), cv2.COLOR_RGB2GRAY)
     spectrum = cv2.dct(cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float64))
     coefficients = [spectrum[row, column] / 4 for row in range(1, 9) for column in range(1, 9)]
@@ -50,7 +50,7 @@ def naive_hash(file):
     return [value > (middle[31] + middle[32]) / 2 for value in coefficients]
 
 
-def test_the_hash_is_the_described_one_over_several_batches(tmp_path):
+def test_hashes_of_several_batches_equal_a_plain_loop(tmp_path):
     files = [tmp_path / f"{seed}.png" for seed in range(130)]
     for seed, file in enumerate(files):
         Image.fromarray(draw(seed, 48)).save(file)
@@ -60,7 +60,7 @@ def test_the_hash_is_the_described_one_over_several_batches(tmp_path):
     np.testing.assert_array_equal(bits, [naive_hash(file) for file in files])
 
 
-def test_even_pictures_have_one_hash_and_no_file_none(tmp_path):
+def test_even_pictures_share_a_hash_and_no_file_has_none(tmp_path):
     files = [tmp_path / f"{grey}.png" for grey in (0, 37, 200)]
     for file in files:
         Image.new("L", (50, 70), int(file.stem)).save(file)
@@ -75,7 +75,7 @@ def test_a_damaged_file_is_named(tmp_path):
 
 
 def naive_groups(hashes, distance):
-    """Compare all pairs, and let the smaller number spread until nothing changes."""
+    """Compare all pairs, and spread the smaller number until nothing changes."""
     group = list(range(len(hashes)))
     changed = True
     while changed:
@@ -101,7 +101,7 @@ def close_hashes(draw):
 
 @settings(max_examples=150, deadline=None)
 @given(hashes=close_hashes(), distance=st.sampled_from([0, 1, 4, 7, 40, 63]))
-def test_groups_are_those_of_all_pairs(hashes, distance):
+def test_groups_equal_those_of_all_pairs(hashes, distance):
     assert near_duplicate_groups(hashes, distance).tolist() == naive_groups(hashes, distance)
 
 

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 from scipy.ndimage import gaussian_filter, zoom
 
-from common.data.perturbations import STRENGTHS, blur, generator, jpeg, noise, perturb, scaling, social
+from common.data.perturbations import STRENGTHS, blur, jpeg, noise, perturb, picture_generator, scaling, social
 
 VARIANTS = [(name, strength) for name, strengths in STRENGTHS.items() for strength in strengths]
 SIDES = st.integers(1, 48)
@@ -19,7 +19,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 
 def photograph(seed, size=96):
-    """Smooth shapes and fine grain, as a picture has them."""
+    """Smooth shapes with fine grain, like a photograph."""
     random = np.random.default_rng(seed)
     shapes = zoom(random.uniform(30, 220, (size // 8, size // 8, 3)), (8, 8, 1), order=3)
     return np.clip(shapes + random.normal(0, 6, shapes.shape), 0, 255).astype(np.uint8)
@@ -37,7 +37,7 @@ def error(image, other):
 
 @given(PICTURES, st.sampled_from(VARIANTS), st.text(max_size=8))
 @settings(deadline=None)
-def test_a_picture_comes_out_of_every_perturbation_the_same_each_time(image, variant, key):
+def test_every_perturbation_is_deterministic_and_keeps_its_input(image, variant, key):
     before = image.copy()
     out = perturb(image, *variant, key)
     assert out.dtype == np.uint8 and out.ndim == 3 and out.shape[2] == 3
@@ -50,13 +50,13 @@ def test_a_picture_comes_out_of_every_perturbation_the_same_each_time(image, var
 @given(PICTURES)
 @settings(deadline=None)
 def test_no_strength_changes_nothing(image):
-    for out in (blur(image, 0), scaling(image, 1), noise(image, 0, generator("any"))):
+    for out in (blur(image, 0), scaling(image, 1), noise(image, 0, picture_generator("any"))):
         np.testing.assert_array_equal(out, image)
 
 
 @given(SEEDS, st.sampled_from(STRENGTHS["jpeg"]))
 @settings(deadline=None, max_examples=30)
-def test_jpeg_is_pillows(seed, quality):
+def test_jpeg_equals_pillows(seed, quality):
     image = photograph(seed)
     difference = np.abs(jpeg(image, quality).astype(int) - pillow_jpeg(image, quality))
     assert difference.max() <= 2 and difference.mean() < 0.05
@@ -73,12 +73,12 @@ def test_the_error_grows_with_the_strength(name, seed):
 
 @given(PICTURES, st.sampled_from(STRENGTHS["blur"]))
 @settings(deadline=None)
-def test_blur_is_scipys(image, sigma):
+def test_blur_equals_scipys(image, sigma):
     expected = gaussian_filter(image.astype(float), (sigma, sigma, 0), mode="mirror", truncate=4)
     assert np.abs(blur(image, sigma) - expected).max() <= 1.5  # OpenCV's weights have eight bits
 
 
-def test_scaling_loses_what_is_finer_and_nothing_else():
+def test_scaling_loses_finer_detail_and_nothing_else():
     """A chessboard of single pixels, 0 and 200, is 100 everywhere at half the size; a flat picture stays as it is."""
     board = np.where(np.indices((32, 32)).sum(axis=0) % 2, 200, 0).astype(np.uint8)[..., None].repeat(3, axis=2)
     np.testing.assert_array_equal(scaling(board, 0.5), np.full_like(board, 100))
@@ -87,7 +87,7 @@ def test_scaling_loses_what_is_finer_and_nothing_else():
 
 
 @pytest.mark.parametrize("sigma", STRENGTHS["noise"])
-def test_noise_has_the_deviation_asked_for_and_no_mean(sigma):
+def test_noise_has_the_stated_deviation_and_mean_zero(sigma):
     grey = np.full((256, 256, 3), 128, np.uint8)
     added = perturb(grey, "noise", sigma, "key").astype(float) - 128
     rounding = 1 / 12  # the variance of rounding to whole grey levels
@@ -96,7 +96,7 @@ def test_noise_has_the_deviation_asked_for_and_no_mean(sigma):
     assert abs(np.corrcoef(added[..., 0].ravel(), added[..., 1].ravel())[0, 1]) < 0.02, "one pattern in all channels"
 
 
-def test_noise_is_a_pictures_own_and_grows_with_its_strength():
+def test_noise_differs_between_pictures_and_grows_with_its_strength():
     grey = np.full((64, 64, 3), 128, np.uint8)
     five, ten = (perturb(grey, "noise", sigma, "a").astype(int) - 128 for sigma in (5, 10))
     assert np.abs(ten - 2 * five).max() <= 2, "each is rounded once"

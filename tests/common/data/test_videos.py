@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.data.decoding import Unreadable
-from common.data.videos import Sampling, _middles, read_clip, read_frames
+from common.data.videos import Sampling, read_clip, read_frames
 
 
 def write_video(path, frames, codec="MJPG", rate=25):
@@ -20,7 +20,7 @@ def write_video(path, frames, codec="MJPG", rate=25):
 
 
 class FakeClip:
-    """Stands in for cv2.VideoCapture: promises `promised` frames and has `frames`."""
+    """Replaces cv2.VideoCapture: its header states `promised` frames, it has `frames`."""
 
     def __init__(self, promised, frames, rate=25.0):
         self.promised, self.frames, self.rate, self.at = promised, frames, rate, -1
@@ -57,7 +57,7 @@ def fake(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(("name", "codec"), [("a.avi", "MJPG"), ("a.mp4", "mp4v")])
-def test_frames_lie_evenly_over_the_whole_clip_and_are_rgb(tmp_path, name, codec):
+def test_frames_are_evenly_spaced_and_rgb(tmp_path, name, codec):
     """40 frames in 4 parts of 10: their middles are 5, 15, 25, 35."""
     frames = read_frames(write_video(tmp_path / name, 40, codec), 4)
     assert [index for index, _ in frames] == [5, 15, 25, 35]
@@ -66,23 +66,23 @@ def test_frames_lie_evenly_over_the_whole_clip_and_are_rgb(tmp_path, name, codec
         assert abs(frame[24, 32].astype(int) - [200, 0, index]).max() <= 12
 
 
-def test_a_clip_shorter_than_asked_for_gives_each_frame_once(tmp_path):
+def test_a_clip_with_fewer_frames_gives_each_once(tmp_path):
     assert [index for index, _ in read_frames(write_video(tmp_path / "a.avi", 3), 10)] == [0, 1, 2]
 
 
 @given(frames=st.integers(1, 500), count=st.integers(1, 60))
 def test_chosen_frames_are_in_order_and_reach_both_ends(frames, count):
-    chosen = _middles(frames, count)
+    chosen = Sampling(count=count).indices(frames)
     assert chosen == sorted(set(chosen)) and len(chosen) == min(frames, count)
     part = frames / count
     assert 0 <= chosen[0] <= part and frames - 1 - part <= chosen[-1] < frames
 
 
-def test_a_header_that_promises_a_few_frames_too_many_is_corrected(fake):
+def test_a_header_with_a_few_frames_too_many_is_corrected(fake):
     assert [index for index, _ in read_frames(fake(100, 98), 98)] == list(range(98))
 
 
-def test_a_header_without_a_count_is_counted(fake):
+def test_frames_are_counted_if_the_header_does_not_state_them(fake):
     assert [index for index, _ in read_frames(fake(-1, 40), 4)] == [5, 15, 25, 35]
 
 
@@ -96,7 +96,7 @@ def test_a_header_without_a_count_is_counted(fake):
         ((100, 100, float("nan")), "no frame rate"),
     ],
 )
-def test_a_clip_that_is_not_what_it_says_is_refused(fake, clip, reason):
+def test_a_clip_that_contradicts_its_header_is_refused(fake, clip, reason):
     with pytest.raises(Unreadable, match=f"^{reason}$"):
         read_frames(fake(*clip), 4)
 
@@ -139,7 +139,7 @@ def test_half_a_file_is_refused(tmp_path):
         (Sampling(first=100), list(range(40))),
     ],
 )
-def test_each_way_to_choose_frames(tmp_path, sampling, expected):
+def test_each_way_of_sampling(tmp_path, sampling, expected):
     path = write_video(tmp_path / "a.avi", 40)
     assert [index for index, _ in read_clip(path, sampling, list)] == expected
     for index, frame in read_clip(path, sampling, list):
@@ -147,7 +147,7 @@ def test_each_way_to_choose_frames(tmp_path, sampling, expected):
 
 
 def test_frames_come_one_by_one(tmp_path):
-    """Nobody but the reader holds a frame: those read and let go are gone when the next one comes."""
+    """A frame that its user releases is freed before the next one is read."""
     references = []
 
     def count_alive(frames):
@@ -176,7 +176,7 @@ def test_a_clip_that_ends_a_little_early_is_read_again_for_its_true_length(fake)
     assert passes[0] == [5, 15, 25, 35, 45, 55, 65, 75, 85]
 
 
-def test_the_first_frames_do_not_ask_for_the_rest_and_every_does(fake):
+def test_the_first_frames_do_not_need_the_rest_of_a_clip(fake):
     """Only half of the promised frames are there."""
     assert [index for index, _ in read_clip(fake(100, 50), Sampling(first=4), list)] == [0, 1, 2, 3]
     for sampling in (Sampling(first=60), Sampling(every=7), Sampling(count=7)):
@@ -184,5 +184,5 @@ def test_the_first_frames_do_not_ask_for_the_rest_and_every_does(fake):
             read_clip(fake(100, 50), sampling, list)
 
 
-def test_more_frames_than_promised_are_read_by_every(fake):
+def test_every_reads_more_frames_than_the_header_states(fake):
     assert [index for index, _ in read_clip(fake(10, 25), Sampling(every=10), list)] == [0, 10, 20]

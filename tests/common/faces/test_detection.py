@@ -48,7 +48,7 @@ def test_haar_gives_the_boxes_of_the_papers_call(portraits):
     assert found >= len(portraits) - 1
 
 
-def test_mtcnn_finds_what_its_package_finds_and_agrees_with_haar(portraits, mtcnn):
+def test_mtcnn_finds_the_packages_faces_and_agrees_with_haar(portraits, mtcnn):
     from mtcnn import MTCNN
 
     package, haar, together = MTCNN(), make_detector("haar"), 0
@@ -108,7 +108,7 @@ def test_pick():
         pick(faces, "first")
 
 
-def test_crop_is_facenet_pytorchs_extract_face():
+def test_crop_equals_facenet_pytorchs_extract_face():
     """By hand: margin 32 of 160 adds 32/128 of the box: 25 of 100 in width, 20 of 80 in height, half on each side.
 
     So 50..150 becomes 37.5..162.5, cut to 37..162, and 40..120 becomes 30..130.
@@ -145,7 +145,7 @@ def test_crop_equals_facenet_pytorchs_formula_on_any_box(x, y, width, height, si
     box = x, y, x + width, y + height
     expected = np.asarray(extract_face(Image.fromarray(GRADIENT), box, size, margin))
     ours = crop(GRADIENT, Face(x, y, width, height, 1.0), size, margin)
-    # a pixel's difference in the box, from another order of the same sums, is a few grey values here
+    # summing in another order can move the box by a pixel, which is a few grey values here
     assert np.abs(ours.astype(int) - expected).max() <= 4
 
 

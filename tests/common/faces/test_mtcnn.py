@@ -14,7 +14,7 @@ from common.data.decoding import read_image
 from common.faces import detection as faces_module
 from common.faces import mtcnn as mtcnn_module
 from common.faces.detection import Face, make_detector
-from common.faces.mtcnn import pyramid, squares, unsuppressed
+from common.faces.mtcnn import non_max_suppression, pyramid_scales, square_boxes
 from data_prep.drawing.trees import draw_tree
 
 SCENES = {  # frame (height, width): sides of the drawn portraits in it; the face is about two fifths of a side
@@ -59,7 +59,7 @@ def scene(portraits, name, seed=0):
 
 
 def matched(found, rows):
-    """Pairs of our face and the package's row, surest first; both must be as many."""
+    """Pairs of our face and the package's row, most confident first; there must be equally many of both."""
     assert len(found) == len(rows)
     return list(zip(found, sorted(rows, key=lambda row: -row["confidence"]), strict=True))
 
@@ -73,7 +73,7 @@ def overlap(first, second):
 
 
 @pytest.mark.parametrize("name", SCENES)
-def test_the_faces_are_the_packages_at_full_resolution(name, portraits, mtcnn, package):
+def test_the_faces_equal_the_packages_at_full_resolution(name, portraits, mtcnn, package):
     frames = [scene(portraits, name, seed) for seed in range(3)]
     pairs = [
         pair
@@ -81,7 +81,7 @@ def test_the_faces_are_the_packages_at_full_resolution(name, portraits, mtcnn, p
         for pair in matched(found, package.detect_faces(frame))
     ]
     sides = SCENES[name][1]
-    assert len(pairs) >= 2 * len(sides)  # of 3 frames: the package must find most of them, or nothing is compared
+    assert len(pairs) >= 2 * len(sides)  # of 3 frames: the package finds most faces, so that something is compared
     overlaps = []
     for face, row in pairs:
         box = (face.x, face.y, face.width, face.height)
@@ -93,7 +93,7 @@ def test_the_faces_are_the_packages_at_full_resolution(name, portraits, mtcnn, p
         assert min(face.width for face, _ in pairs) < 40
 
 
-def test_a_batch_gives_what_each_image_gives_alone(portraits, mtcnn, monkeypatch):
+def test_a_batch_gives_the_faces_of_each_image_alone(portraits, mtcnn, monkeypatch):
     frames = [scene(portraits, "several", seed) for seed in range(7)] + [np.zeros((480, 854, 3), dtype=np.uint8)]
     together = mtcnn.detect_batch(frames)
     assert together == mtcnn.detect_batch(frames)
@@ -103,7 +103,7 @@ def test_a_batch_gives_what_each_image_gives_alone(portraits, mtcnn, monkeypatch
     assert sum(map(len, together)) >= 14 and together[-1] == []
     for others in (backwards, in_threes, [mtcnn.detect(frame) for frame in frames]):
         for ours, theirs in zip(together, others, strict=True):
-            rows, expected = ([tuple(vars(face).values()) for face in each] for each in (ours, theirs))
+            rows, expected = ([tuple(vars(face).values()) for face in faces] for faces in (ours, theirs))
             assert len(rows) == len(expected)
             np.testing.assert_allclose(rows, expected, atol=1e-4 if rows else 0, rtol=1e-5)
 
@@ -126,24 +126,24 @@ def test_haar_takes_batches(portraits):
     assert all(together)
 
 
-@pytest.mark.parametrize("network", ["_propose", "_refine", "_output"])
-def test_a_failure_inside_a_network_is_not_taken_for_no_faces(network, portraits, mtcnn, monkeypatch):
+@pytest.mark.parametrize("network", ["proposal_network", "refinement_network", "output_network"])
+def test_a_failure_inside_a_network_is_an_error(network, portraits, mtcnn, monkeypatch):
     import tensorflow as tf
 
     def broken(*_):
         raise tf.errors.InvalidArgumentError(None, None, "shapes differ")
 
-    monkeypatch.setattr(mtcnn._cascade, network, broken)
+    monkeypatch.setattr(mtcnn.cascade, network, broken)
     with pytest.raises(tf.errors.InvalidArgumentError):
         mtcnn.detect(scene(portraits, "large"))
 
 
 @pytest.mark.filterwarnings("ignore:divide by zero")
 @given(height=st.integers(20, 3000), width=st.integers(20, 3000))
-def test_the_pyramid_is_the_packages_and_no_level_is_under_12_pixels(height, width):
+def test_the_pyramid_equals_the_packages_and_no_level_is_under_12_pixels(height, width):
     from mtcnn.utils.images import build_scale_pyramid
 
-    scales = pyramid(height, width)
+    scales = pyramid_scales(height, width)
     package = build_scale_pyramid(width, height, min_face_size=20, scale_factor=0.709)
     np.testing.assert_allclose(scales[: len(package)], package)
     assert len(scales) - len(package) in (0, 1)
@@ -152,8 +152,8 @@ def test_the_pyramid_is_the_packages_and_no_level_is_under_12_pixels(height, wid
 
 
 def test_frames_under_20_pixels_have_no_levels_and_huge_ones_lose_the_finest():
-    assert pyramid(19, 5000) == []
-    scales = pyramid(8000, 8000)
+    assert pyramid_scales(19, 5000) == []
+    scales = pyramid_scales(8000, 8000)
     largest = mtcnn_module.LARGEST_LEVEL
     assert 8000**2 * scales[0] ** 2 <= largest < 8000**2 * (scales[0] / 0.709) ** 2
 
@@ -173,7 +173,7 @@ row = st.tuples(st.integers(0, 30), st.integers(0, 30), st.integers(1, 20), st.i
 
 
 @given(st.lists(row, max_size=25, unique_by=lambda row: row[4]), st.sampled_from([0.3, 0.5, 0.7]), st.booleans())
-def test_suppression_by_a_plain_loop(rows, threshold, of_smaller):
+def test_suppression_by_a_plain_loop(rows, threshold, smaller_box):
     boxes = np.array([(x, y, x + width, y + height, score) for x, y, width, height, score in rows]).reshape(-1, 5)
     expected = []
     for x, y, width, height, score in sorted(rows, key=lambda row: -row[4]):
@@ -183,10 +183,12 @@ def test_suppression_by_a_plain_loop(rows, threshold, of_smaller):
             common *= max(0, min(y + height, v + other_height) - max(y, v))
             smaller = min(width * height, other_width * other_height)
             union = width * height + other_width * other_height - common
-            clear &= other_score <= score or common <= threshold * (smaller if of_smaller else union)
+            clear &= other_score <= score or common <= threshold * (smaller if smaller_box else union)
         if clear:
             expected.append((x, y, x + width, y + height, score))
-    np.testing.assert_array_equal(unsuppressed(boxes, threshold, of_smaller), np.array(expected).reshape(-1, 5))
+    np.testing.assert_array_equal(
+        non_max_suppression(boxes, threshold, "smaller" if smaller_box else "union"), np.array(expected).reshape(-1, 5)
+    )
 
 
 def test_suppression_in_blocks_equals_the_package():
@@ -197,11 +199,11 @@ def test_suppression_in_blocks_equals_the_package():
     boxes = np.column_stack([corner, corner + generator.uniform(20, 60, (1300, 2)), scores])
     expected = smart_nms_from_bboxes(np.column_stack([np.zeros(1300), boxes]), 0.5)[:, 1:]
     assert 100 < len(expected) < 1200
-    np.testing.assert_array_equal(unsuppressed(boxes, 0.5), expected)
+    np.testing.assert_array_equal(non_max_suppression(boxes, 0.5), expected)
 
 
 def test_squares_keep_the_centre():
-    np.testing.assert_array_equal(squares(np.array([[10.0, 20, 30, 60, 0.5]])), [[0, 20, 40, 60, 0.5]])
+    np.testing.assert_array_equal(square_boxes(np.array([[10.0, 20, 30, 60, 0.5]])), [[0, 20, 40, 60, 0.5]])
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="threads are counted in /proc")
@@ -213,7 +215,7 @@ def test_the_threads_of_a_worker_are_those_of_its_environment():
         "names = [open(f'/proc/self/task/{task}/comm').read() for task in os.listdir('/proc/self/task')]\n"
         "print('threads', sum(name.startswith('tf_Compute') for name in names))"
     )
-    threads = str(os.cpu_count() + 1)  # not what TensorFlow would take by itself
+    threads = str(os.cpu_count() + 1)  # not TensorFlow's own choice
     environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert f"threads {threads}" in done.stdout.splitlines()
@@ -221,5 +223,5 @@ def test_the_threads_of_a_worker_are_those_of_its_environment():
 
 def test_a_face_outside_of_the_image_is_left_out_and_others_are_cut_to_it():
     boxes = np.array([[-5, -5, 20, 30, 0.9], [50, 40, 99, 99, 0.8], [70, 10, 90, 20, 0.7]])
-    found = faces_module._faces(boxes, height=60, width=60)
+    found = faces_module.faces_from_boxes(boxes, height=60, width=60)
     assert found == [Face(0, 0, 20, 30, 0.9), Face(50, 40, 10, 20, 0.8)]
