@@ -1,10 +1,10 @@
-"""Run every paper with its default preset on the embedded data, then hold all results against the published ones.
+"""Run every paper with its default preset on the embedded data, then compare all results with the published ones.
 
     python -m reproductions [flags that every run.py takes, e.g. --preset smoke --seeds 0 1 2]
 
-A paper is a folder with a run.py; the quickest come first, by the minutes that their docstrings name. One that fails
-does not stop the others; the exit code is then 1. Stopped or failed, the same command goes on with what is left, in
-the middle of a paper too; once all have come to their end and are compared, it starts anew.
+A paper is a folder with a run.py. The quickest come first, by the minutes that their docstrings name. If one fails, the
+others still run, and the exit code is 1. After a failure or Ctrl-C the same command runs the papers that are left, and
+resumes the one that it was in. Once all are finished and compared, it starts again with the first.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from common.cli import EXIT_INTERRUPTED, RESUME_HINT, run_main
@@ -21,91 +22,109 @@ from common.files import read_json, write_json
 from common.runs.options import digest
 
 MINUTES = re.compile(r"(\d+) (?:to \d+ )?minutes on 2 CPU cores")
-TO_STOP = 10  # seconds for a run that is asked to stop
+GRACE_SECONDS = 10  # how long an interrupted run may take to stop
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv`, or that of this process, and return the exit code."""
     argv = sys.argv[1:] if argv is None else list(argv)
     if {"-h", "--help"} & set(argv):
         print(__doc__)
         return 0
-    folders = _folders(argv)
-    done = Done(folders.runs, argv)
-    if done.papers:
-        print(f"going on with what is left; to start anew, delete {done.path}", file=sys.stderr)
-    began, failed, every = time.monotonic(), [], papers()
-    for place, paper in enumerate(every, 1):
-        before = paper.name in done.papers
-        told = "finished before" if before else f"{_duration(time.monotonic() - began)} so far"
-        print(f"[{place}/{len(every)}] {paper.name}, {told}", file=sys.stderr, flush=True)
-        if before:
+    folders = _output_folders(argv)
+    finished = FinishedPapers(folders.runs, argv)
+    if finished.names:
+        print(f"resuming with the papers that are left; to start again, delete {finished.path}", file=sys.stderr)
+    started, failed, papers = time.monotonic(), [], paper_folders()
+    for number, paper in enumerate(papers, 1):
+        skipped = paper.name in finished.names
+        status = "finished before" if skipped else f"{_duration(time.monotonic() - started)} so far"
+        print(f"[{number}/{len(papers)}] {paper.name}, {status}", file=sys.stderr, flush=True)
+        if skipped:
             continue
         if _run(paper / "run.py", *argv):
             failed.append(paper.name)
         else:
-            done.add(paper.name)
-    page = Path(folders.results) / "report.html"
-    unsaid = _run("-m", "results.compare", "--results", folders.results) or _run(
-        *("-m", "results.report", "--results", folders.results, "--runs", folders.runs, "--output", page)
-    )
-    finished = len(every) - len(failed)
-    print(f"{finished} of {len(every)} papers in {_duration(time.monotonic() - began)}", file=sys.stderr)
+            finished.add(paper.name)
+    report_failed = _compare_and_report(folders)
+    duration = _duration(time.monotonic() - started)
+    print(f"{len(papers) - len(failed)} of {len(papers)} papers in {duration}", file=sys.stderr)
     if failed:
         print(f"failed: {', '.join(failed)}; the same command runs these again", file=sys.stderr)
-    if failed or unsaid:
+    if failed or report_failed:
         return 1
-    done.forget()
+    finished.forget()
     return 0
 
 
-def papers():
-    """The papers' folders, the quickest first; those that name no minutes come last, in alphabetical order."""
+def paper_folders() -> list[Path]:
+    """Return the papers' folders, the quickest first; those that name no minutes come last, in alphabetical order."""
     folders = (path.parent for path in Path(__file__).parent.glob("*/run.py"))
-    return sorted(folders, key=lambda folder: (_cost(folder), folder))
+    return sorted(folders, key=lambda folder: (_minutes(folder), folder))
 
 
-class Done:
-    """Which papers the command `argv` has finished, in a file in its folder of runs until it has finished all."""
+class FinishedPapers:
+    """Which papers a command has finished, in a file in its folder of runs; deleted when it has finished all.
 
-    def __init__(self, runs, argv):
+    Args:
+        runs: the folder of --runs.
+        argv: the command line, which names the file.
+    """
+
+    def __init__(self, runs: str, argv: Sequence[str]):
         self.path = Path(runs) / f".all-{digest(argv)[:8]}.json"
-        self.papers = read_json(self.path) if self.path.exists() else []
+        self.names: list[str] = read_json(self.path) if self.path.exists() else []
 
-    def add(self, paper):
-        self.papers.append(paper)
-        write_json(self.papers, self.path)
+    def add(self, paper: str) -> None:
+        """Add a paper, and write the file."""
+        self.names.append(paper)
+        write_json(self.names, self.path)
 
-    def forget(self):
+    def forget(self) -> None:
+        """Delete the file, so that the same command runs all papers again."""
         self.path.unlink(missing_ok=True)
 
 
-def _folders(argv):
-    """The folders of --runs and --results; UserError for a flag that cannot be meant for all papers."""
+def _output_folders(argv):
+    """Return --runs and --results; UserError for a flag that cannot be meant for all papers."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--runs", default="runs")
     parser.add_argument("--results", default="results")
     parser.add_argument("--resume")
-    found, _ = parser.parse_known_args(argv)
-    if found.resume:
+    folders, _ = parser.parse_known_args(argv)
+    if folders.resume:
         raise UserError(
             "--resume names the run of one paper: give it to its run.py; the same command resumes by itself"
         )
-    return found
+    return folders
 
 
-def _cost(paper):
-    found = MINUTES.search(ast.get_docstring(ast.parse((paper / "run.py").read_text(encoding="utf-8"))) or "")
-    return int(found[1]) if found else float("inf")
+def _minutes(paper):
+    docstring = ast.get_docstring(ast.parse((paper / "run.py").read_text(encoding="utf-8"))) or ""
+    match = MINUTES.search(docstring)
+    return int(match[1]) if match else float("inf")
+
+
+def _compare_and_report(folders):
+    """Compare all results with the published ones and write the page; return whether one of the two failed."""
+    results = ("--results", folders.results)
+    if _run("-m", "results.compare", *results):
+        return True
+    page = Path(folders.results) / "report.html"
+    return bool(_run("-m", "results.report", *results, "--runs", folders.runs, "--output", page))
 
 
 def _run(*words):
-    """Run Python and return its exit code; what it hears of Ctrl-C as well ends both, with its message."""
+    """Run Python with `words` and return its exit code.
+
+    On Ctrl-C the child gets SIGINT too: wait for it, then exit with its code. It has printed the message.
+    """
     process = subprocess.Popen([sys.executable, *map(str, words)])
     try:
         code = process.wait()
     except KeyboardInterrupt:
         try:
-            code = process.wait(TO_STOP)
+            code = process.wait(GRACE_SECONDS)
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
             process.kill()
             code = None

@@ -1,5 +1,6 @@
-"""From predictions to rows of the results: which of our numbers stands beside which published one."""
+"""From predictions to rows of the results: which of our numbers belongs to which published one."""
 
+from collections.abc import Sequence
 from math import nan
 
 import pandas as pd
@@ -7,11 +8,12 @@ import pandas as pd
 from common.evaluation.evaluate import Value, evaluate
 from common.labels import FAKE, WORDS
 from reproductions.cffn_resnet.config import PROPOSED
-from reproductions.experiment import result_row
+from reproductions.inputs import Split
+from reproductions.rows import as_table, result_row
 from results.formatting import format_decimals, format_interval, text_table
 
 FINAL = ("Table 1", "final model")
-# Model -> (table, row) of its accuracies: on our test split, and on training images where ", training" follows.
+# Model -> (table, row) of its accuracies: of our test split, or of training images if the row ends in `, training`.
 ACCURACIES = {
     PROPOSED: (
         ("text", "abstract: final model"),
@@ -25,72 +27,103 @@ ACCURACIES = {
     "story_units": (("text", "more units and epochs, training"),),
     "story_schedule": (("text", "schedule and batch 128"), ("text", "schedule and batch 128, training")),
 }
-TESTED = "the paper's is a validation accuracy, ours of a test split"
-TRAINED = "of training images, not augmented"
-SHOWN = ("accuracy", "majority_accuracy", "balanced_accuracy", "kappa", "false_alarm_rate", "auc")
+TEST_NOTE = "the paper's is a validation accuracy, ours of a test split"
+TRAINING_NOTE = "of training images, not augmented"
+SUMMARY_METRICS = ("accuracy", "majority_accuracy", "balanced_accuracy", "kappa", "false_alarm_rate", "auc")
 
 
-def result_rows(predictions, trained, seed=0):
-    """All rows that the predictions of one protocol and one seed give.
+def all_rows(split: Split, trained: Sequence[str]) -> pd.DataFrame:
+    """Return the rows of a split: its sizes, if something was trained on it, and those of all predictions.
 
-    predictions: the columns of predictions.csv, those of the split train being of some training images; trained: the
-    name of the data set that was trained on. Returns a DataFrame: table,row,metric,model,value,ci_low,ci_high,n,
-    dataset,note.
+    Args:
+        split: with its predictions and histories.
+        trained: the name of the data set that is trained on, or nothing.
+    """
+    tables = [size_rows(split.images, trained)] if split.histories else []
+    tables.append(result_rows(split.table(), trained, split.seed))
+    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
+
+
+def result_rows(predictions: pd.DataFrame, trained: Sequence[str], seed: int = 0) -> pd.DataFrame:
+    """Return all rows that the predictions of one protocol and one seed give.
+
+    Args:
+        predictions: with the columns of predictions.csv; its split train has some of the training images.
+        trained: the name of the data set that is trained on, or nothing.
+        seed: of the bootstrap.
+
+    Returns:
+        A table with reproductions.rows.ROW_COLUMNS.
     """
     rows = []
-    for (model, name), ours in predictions.groupby(["model", "dataset"], sort=False):
-        test, train = ours[ours["split"] == "test"], ours[ours["split"] == "train"]
-        unseen = "" if name == trained else f"unseen: trained on {trained}"
-        levels = ("frame", "video") if test[test["video"] != ""].duplicated("video").any() else ("frame",)
-        values = {level: measured(test, level, seed) for level in levels} if len(test) else {}
+    for (model, dataset), scored in predictions.groupby(["model", "dataset"], sort=False):
+        test, train = scored[scored["split"] == "test"], scored[scored["split"] == "train"]
+        if test.empty:
+            continue
+        unseen = f"unseen: trained on {'+'.join(trained)}" if trained and dataset not in trained else ""
+        several = test[test["video"] != ""].duplicated("video").any()
+        values = {level: measured(test, level, seed) for level in (("frame", "video") if several else ("frame",))}
         rows += [
-            result_row(("extra", f"{model}, {level} level", metric), model, value, name, unseen)
+            result_row(("extra", f"{model}, {level} level", metric), model, value, dataset, unseen)
             for level, metrics in values.items()
             for metric, value in metrics.items()
         ]
-        if not len(test) or unseen:
-            continue
-        accuracy = {"": (values["frame"]["accuracy"], TESTED)}
-        if len(train):
-            accuracy["training"] = measured(train, "frame", seed)["accuracy"], TRAINED
-        for table, row in ACCURACIES.get(model, ()):
-            value, note = accuracy.get(row.rpartition(", ")[2] if row.endswith("training") else "", (None, ""))
-            if value is not None:
-                rows.append(result_row((table, row, "accuracy"), model, value, name, note))
-        if model == PROPOSED:
-            rows += [
-                result_row((*FINAL, metric), model, values["frame"][metric], name, TESTED)
-                for metric in ("accuracy", "precision", "recall", "f1")
-            ]
-    return pd.DataFrame(rows)
+        if dataset in trained:
+            learnt = measured(train, "frame", seed)["accuracy"] if len(train) else None
+            rows += _published_rows(model, dataset, values["frame"], learnt)
+    return as_table(rows)
 
 
-def size_rows(images, dataset):
-    """The sizes of our splits beside those of the text. images: the columns dataset, split, label."""
-    ours = images[images["dataset"] == dataset]
-    counts = {split: (ours["split"] == split).sum() for split in ("train", "test")}
-    fakes = ((ours["split"] == "test") & (ours["label"] == WORDS[FAKE])).sum()
-    found = [("training set", "images", counts["train"])]
+def _published_rows(model, dataset, values, learnt):
+    """Return the rows with published keys: of the test split's values, and of the training accuracy or None."""
+    rows = []
+    for key in ACCURACIES.get(model, ()):
+        training = key[1].endswith(", training")
+        value, note = (learnt, TRAINING_NOTE) if training else (values["accuracy"], TEST_NOTE)
+        if value is not None:
+            rows.append(result_row((*key, "accuracy"), model, value, dataset, note))
+    if model == PROPOSED:
+        metrics = ("accuracy", "precision", "recall", "f1")
+        rows += [result_row((*FINAL, metric), model, values[metric], dataset, TEST_NOTE) for metric in metrics]
+    return rows
+
+
+def size_rows(images: pd.DataFrame, trained: Sequence[str]) -> pd.DataFrame:
+    """Return rows with the sizes of our splits, under the keys of those in the text.
+
+    Args:
+        images: with the columns dataset, split and label.
+        trained: the name of the data set that is trained on.
+    """
+    images = images[images["dataset"].isin(trained)]
+    counts = {split: (images["split"] == split).sum() for split in ("train", "test")}
+    fakes = ((images["split"] == "test") & (images["label"] == WORDS[FAKE])).sum()
+    sizes = [("training set", "images", counts["train"])]
     if counts["test"]:
-        found += [
+        sizes += [
             ("validation set", "images", counts["test"]),
             ("validation set", "n", counts["test"]),
             ("validation set", "fakes", fakes),
             ("validation set", "reals", counts["test"] - fakes),
             ("validation set", "fake_share", fakes / counts["test"]),
         ]
-    return pd.DataFrame(
-        result_row(
-            ("text", row, metric), "data", Value(float(number), nan, nan, len(ours)), dataset,
-            "ours is the test split" if row == "validation set" else "",
-        )
-        for row, metric, number in found
-        if number
-    )  # fmt: skip
+    rows = []
+    for row, metric, number in sizes:
+        if number:
+            note = "ours is the test split" if row == "validation set" else ""
+            value = Value(float(number), nan, nan, len(images))
+            rows.append(result_row(("text", row, metric), "data", value, "+".join(trained), note))
+    return as_table(rows)
 
 
-def measured(images, level, seed):
-    """Every metric, the share of the real ones that is called fake, and what calling all alike would score."""
+def measured(images: pd.DataFrame, level: str, seed: int) -> dict[str, Value]:
+    """Return every metric, the share of the real ones that is called fake, and what calling all alike would score.
+
+    Args:
+        images: predictions of one model on one data set.
+        level: frame or video.
+        seed: of the bootstrap.
+    """
     values = evaluate(images, level=level, seed=seed)
     kept = values["specificity"]
     alarms = Value(1 - kept.value, 1 - kept.high, 1 - kept.low, kept.n, kept.reason)
@@ -101,14 +134,14 @@ def measured(images, level, seed):
     return values | {"false_alarm_rate": alarms, "majority_accuracy": baseline}
 
 
-def summary(rows):
-    """Every model on every data set, as lines of text: accuracy beside what calling everything alike would score."""
+def summary(rows: pd.DataFrame) -> list[str]:
+    """Return a line of text for each model and data set: accuracy beside what calling everything alike would score."""
     metrics = ("accuracy", "majority", "balanced", "kappa", "false alarms", "AUC")
     lines = [("model", "test data", *metrics, "95 % interval", "n")]
     extra = rows[rows["table"] == "extra"]
     for (row, dataset), values in extra.groupby(["row", "dataset"], sort=False):
-        of = values.set_index("metric")
-        between = format_interval(of["ci_low"]["auc"], of["ci_high"]["auc"])
-        numbers = [format_decimals(of["value"][name]) for name in SHOWN]
-        lines.append((row, dataset, *numbers, between, str(of["n"].max())))
+        by_metric = values.set_index("metric")
+        interval = format_interval(by_metric["ci_low"]["auc"], by_metric["ci_high"]["auc"])
+        numbers = [format_decimals(by_metric["value"][metric]) for metric in SUMMARY_METRICS]
+        lines.append((row, dataset, *numbers, interval, str(by_metric["n"].max())))
     return text_table(lines, left=2)
