@@ -1,4 +1,4 @@
-"""Protocols frame, video and official: what they keep together, how they draw, and which are offered."""
+"""Protocols frame, video and official: what they keep together, and how they draw."""
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from common.data.manifest import COLUMNS
 from common.errors import UserError
 from common.splits.leaks import check_splits
-from common.splits.protocols import PROTOCOLS, allowed_protocols, choose_protocols, protocol_unit, split_images
+from common.splits.protocols import allowed_protocols, split_images
 
 
 def manifest(rows):
@@ -234,80 +234,6 @@ def test_one_class_is_refused():
 def test_impossible_fractions_are_refused(fractions):
     with pytest.raises(UserError, match="sum to 1"):
         split_images(manifest(clips(30, 1, "fake")), "frame", fractions=fractions)
-
-
-def test_allowed_protocols():
-    plain = manifest(clips(5, 1, "real", video="") + clips(5, 1, "fake", video=""))
-    assert allowed_protocols(plain) == ["frame"]
-    assert allowed_protocols(plain.assign(original=[""] * 5 + list("vwxyz"))) == ["frame", "video"]
-    assert allowed_protocols(plain.assign(split=["train", "test"] * 5)) == ["frame", "official"]
-    for split in (["train", ""], ["train", "val"], ["test", "test"]):
-        assert allowed_protocols(plain.assign(split=split * 5)) == ["frame"]
-
-
-def test_choose_protocols():
-    plain = manifest(clips(5, 1, "real", video="") + clips(5, 1, "fake", video=""))
-    assert choose_protocols(plain) == ["frame"] == choose_protocols(plain, ("frame", "frame"))
-    with pytest.raises(UserError, match="'video' is not possible with these data, only frame"):
-        choose_protocols(plain, ("frame", "video"))
-    with pytest.raises(UserError, match="'official' is not possible"):
-        split_images(plain, "official")
-    for training in (True, False):
-        with pytest.raises(UserError, match="protocol 'offical' is unknown; one of frame, video, identity, official"):
-            choose_protocols(plain, ("offical",), training=training)
-
-
-def test_a_protocol_that_cannot_be_carried_out_is_no_default(caplog):
-    """Two videos of a class cannot be on three sides."""
-    images = manifest(clips(2, 5, "real") + clips(2, 5, "fake"))
-    assert allowed_protocols(images, (0, 1)) == ["frame"] == choose_protocols(images, (), (0, 1))
-    assert "protocol video is left out, seed 0: too few groups" in caplog.text
-    with pytest.raises(UserError, match="'video' is not possible with these data, seed 0: too few groups .* add data"):
-        choose_protocols(images, ("video",), (0, 1))
-    assert choose_protocols(images, ("video",), training=False) == ["video"]
-
-
-def test_data_that_no_protocol_can_split_are_an_error_for_training_alone():
-    single_class = manifest(clips(30, 1, "fake"))
-    with pytest.raises(UserError, match="no protocol .*: frame, seed 0: .* got 0 with real .*; video, seed 0: .*"):
-        choose_protocols(single_class)
-    assert choose_protocols(single_class, training=False) == ["frame"]
-    nothing = single_class[:0]
-    assert choose_protocols(nothing, training=False) == ["frame"]
-    assert choose_protocols(nothing, ("video",), training=False) == ["video"]
-    for requested in ((), ("official",)):
-        with pytest.raises(UserError, match="there are no images"):
-            choose_protocols(nothing, requested)
-
-
-def test_an_official_split_with_leaks_or_a_missing_class_is_no_default(caplog):
-    images = manifest(clips(6, 1, "real", video="") + clips(6, 1, "fake", video=""))
-    images = images.assign(split=["train", "val", "test"] * 4)
-    assert choose_protocols(images) == ["frame", "official"] and not caplog.messages
-    copied = images.assign(sha256=["copy", *images["sha256"][1:11], "copy"])
-    assert choose_protocols(copied) == ["frame"]
-    assert "protocol official is left out, seed 0: protocol 'official' forbids the same picture" in caplog.text
-    one_class = images.assign(split=["train", "val", "train"] * 2 + ["val", "test", "test"] * 2)
-    assert choose_protocols(one_class) == ["frame"]
-    assert "protocol official is left out, its training split has no fake images" in caplog.text
-    with pytest.raises(UserError, match="'official' is not possible with these data, its training split has no fake"):
-        choose_protocols(one_class, ("official",))
-
-
-def test_the_unit_of_every_protocol():
-    assert [protocol_unit(name) for name in PROTOCOLS] == ["image", "video", "person", "video"]
-    assert protocol_unit("paper") == "image" and protocol_unit("paper+heldout") == "person"
-    assert protocol_unit("frame+official") == "video" == protocol_unit("a sixth paper's own")
-
-
-def test_a_data_set_without_official_test_images_is_named(caplog):
-    rows = [{"label": label, "split": split} for label in ("real", "fake") for split in ("train", "test")]
-    images = manifest(rows * 4).assign(dataset=["one"] * 8 + ["two"] * 8)
-    images.loc[images["dataset"] == "two", "split"] = "train"
-    assert choose_protocols(images, ("frame",)) == ["frame"] and not caplog.messages
-    choose_protocols(images, ("official",))
-    (line,) = caplog.messages
-    assert "two has no official test images" in line
 
 
 def test_an_official_split_is_not_changed():
