@@ -82,13 +82,14 @@ def contestants(options, precision):
     import keras
 
     from common.training.distribution import set_up
-    from reproductions.cffn_resnet.model import networks
+    from reproductions.cffn_resnet.config import Config
+    from reproductions.cffn_resnet.model import build_networks
 
     generator = np.random.default_rng(0)
     images = generator.uniform(0, 255, (options.batch, options.image_size, options.image_size, 3)).astype("float32")
     labels = generator.integers(0, 2, options.batch)
     set_up(precision=precision)
-    both = networks(options.image_size, options.width)
+    both = build_networks(Config(image_size=options.image_size, width=options.width))
     weights = {layer.name: layer.get_weights() for each in both for layer in each.layers if layer.weights}
     keras.config.set_dtype_policy("float32")
     ways = {"ours": in_keras(both, images, labels)}

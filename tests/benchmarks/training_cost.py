@@ -43,7 +43,8 @@ def trainings():
     one protocol and one seed."""
     import keras
 
-    from reproductions.cffn_resnet.model import networks
+    from reproductions.cffn_resnet.config import Config as CffnConfig
+    from reproductions.cffn_resnet.model import build_networks
     from reproductions.dcgan_inception_resnet import gan
     from reproductions.facenet_embeddings.config import XCEPTION
     from reproductions.mesoinception_svm import model as meso
@@ -74,7 +75,7 @@ def trainings():
     for name, trial in XCEPTION.items():
         yield paper, name, xception, trial.frames, trial.epochs, TRAINING
 
-    both = networks()
+    both = build_networks(CffnConfig())
     for name in ("cffn", "cffn_no_triplet"):
         yield "cffn_resnet", name, operations(both.classifier), 100_000, 20, TRAINING
 
