@@ -90,6 +90,7 @@ PRESETS = {
     "paper": Config(),
     "quick": Config(
         preset="quick",
+        imagenet_weights="none",
         models=(PROPOSED, STAND_IN),
         image_size=64,
         gan_epochs=50,
@@ -103,6 +104,7 @@ PRESETS = {
     ),
     "smoke": Config(
         preset="smoke",
+        imagenet_weights="none",
         models=(PROPOSED, STAND_IN),
         image_size=16,
         gan_epochs=3,

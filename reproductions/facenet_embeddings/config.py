@@ -109,6 +109,8 @@ PRESETS = {
     "paper": Config(),
     "quick": Config(
         preset="quick",
+        imagenet_weights="none",
+        facenet_weights="none",
         phase1=("trial3", LSTM),
         phase1_protocols="first",
         phase1_epochs=4,
@@ -118,6 +120,8 @@ PRESETS = {
     ),
     "smoke": Config(
         preset="smoke",
+        imagenet_weights="none",
+        facenet_weights="none",
         phase1=("trial3", LSTM),
         phase1_protocols="first",
         phase1_epochs=1,
