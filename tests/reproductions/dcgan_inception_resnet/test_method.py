@@ -9,7 +9,7 @@ from common.errors import UserError
 from reproductions.dcgan_inception_resnet import method
 from reproductions.dcgan_inception_resnet.config import PRESETS
 
-SMOKE = PRESETS["smoke"]
+SMOKE = replace(PRESETS["smoke"], imagenet_weights="imagenet")
 EVALUATION = replace(SMOKE, epochs=0, gan_epochs=0)
 
 
