@@ -180,9 +180,9 @@ def test_bad_files_are_skipped_counted_and_named(raw, tmp_path):
 
 
 def bomb():
-    """Return a PNG of 389 KB with 20000 x 20000 pixels."""
+    """Return a PNG whose header promises 20000 x 20000 pixels; the data, which must not be decoded, are missing."""
     header = struct.pack(">IIBBBBB", 20000, 20000, 8, 0, 0, 0, 0)
-    chunks = {b"IHDR": header, b"IDAT": zlib.compress(bytes(20000 * 20001)), b"IEND": b""}
+    chunks = {b"IHDR": header, b"IDAT": zlib.compress(b""), b"IEND": b""}
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
         for name, data in chunks.items()
@@ -375,11 +375,11 @@ def test_folders_that_cannot_be_used_are_a_mistake_of_the_user(raw, tmp_path):
 
 def test_a_synthetic_source_is_drawn_once_into_the_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("DEEPFAKE_REPRODUCTIONS_CACHE", str(tmp_path / "cache"))
-    images = prepare("synthetic", "resample:2:5", tmp_path / "out", options())
-    assert images["label"].value_counts().to_dict() == {"fake": 2, "real": 2}
+    images = prepare("synthetic", "resample:1:5", tmp_path / "out", options())
+    assert images["label"].value_counts().to_dict() == {"fake": 1, "real": 1}
     assert json.loads((tmp_path / "out" / "prep.json").read_text())["synthetic"]["family"] == "resample"
     drawn = [path.stat().st_mtime_ns for path in sorted((tmp_path / "cache").rglob("*.jpg"))]
-    prepare("synthetic", "resample:2:5", tmp_path / "again", options())
+    prepare("synthetic", "resample:1:5", tmp_path / "again", options())
     assert [path.stat().st_mtime_ns for path in sorted((tmp_path / "cache").rglob("*.jpg"))] == drawn
     with pytest.raises(UserError, match="'oil'"):
         prepare("synthetic", "oil:2", tmp_path / "oil", options())

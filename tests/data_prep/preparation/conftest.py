@@ -5,11 +5,11 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from common.data.manifest import NAME
-from data_prep.options import PrepareOptions
-from data_prep.prepare import prepare
 
 TABLES = (NAME, "skipped.csv", "prep.json")
 
@@ -20,16 +20,13 @@ def read_tables():
     return lambda dst: [(dst / name).read_bytes() for name in TABLES]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def many(tmp_path_factory):
     """A raw folder with 300 images, three of which are text files; tests do not change it."""
     return _write_raw(tmp_path_factory.mktemp("data") / "many")
 
 
 def _write_raw(folder):
-    import numpy as np
-    from PIL import Image
-
     for number in range(300):
         path = folder / ("real", "fake")[number % 2] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -40,14 +37,6 @@ def _write_raw(folder):
     return folder
 
 
-@pytest.fixture(scope="module")
-def expected_tables(many, tmp_path_factory, read_tables):
-    """The tables of the same data, prepared without interruption by one process."""
-    dst = tmp_path_factory.mktemp("expected") / "out"
-    prepare("folders", many, dst, PrepareOptions(size=150, workers=1))
-    return read_tables(dst)
-
-
 @pytest.fixture
 def start_command():
     """Return a function (src, dst, *flags) that starts the command in a group of its own, as Ctrl-C reaches it."""
@@ -55,7 +44,7 @@ def start_command():
 
     def start(src, dst, *flags):
         process = subprocess.Popen(
-            [sys.executable, "-m", "data_prep", "folders", src, dst, "--size", "150", "--workers", "2", *flags],
+            [sys.executable, "-m", "data_prep", "folders", src, dst, *flags],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -1,5 +1,6 @@
 """Shards of a batch system, and which processes may work on one folder at the same time."""
 
+import logging
 import subprocess
 import sys
 import threading
@@ -8,6 +9,7 @@ import time
 import pytest
 
 import data_prep.prepare as module
+from common import files
 from common.data.manifest import NAME
 from common.errors import UserError
 from common.files import CACHE_VARIABLE
@@ -19,8 +21,16 @@ from data_prep.prepare import prepare
 from data_prep.verify import verify
 
 
+@pytest.fixture(scope="module")
+def expected_tables(many, tmp_path_factory, read_tables):
+    """The tables of the same data, prepared without shards."""
+    dst = tmp_path_factory.mktemp("expected") / "out"
+    prepare("folders", many, dst, PrepareOptions(size=8, workers=1))
+    return read_tables(dst)
+
+
 def prepare_shard(src, dst, text):
-    return prepare("folders", src, dst, PrepareOptions(size=150, workers=1, shard=text))
+    return prepare("folders", src, dst, PrepareOptions(size=8, workers=1, shard=text))
 
 
 def test_the_shares_are_a_partition_into_similar_parts():
@@ -51,7 +61,7 @@ def test_shards_one_after_the_other_equal_one_run(many, expected_tables, read_ta
 def test_shards_side_by_side_equal_one_run(many, expected_tables, read_tables, start_command, tmp_path):
     """Of two commands at once, the last one to end writes the manifest."""
     dst = tmp_path / "out"
-    processes = [start_command(many, dst, "--shard", text) for text in ("1/2", "2/2")]
+    processes = [start_command(many, dst, "--size", "8", "--workers", "2", "--shard", text) for text in ("1/2", "2/2")]
     printed = [process.communicate(timeout=60)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
     assert any("prepared 297 images" in text for text in printed)
@@ -69,7 +79,7 @@ def test_a_run_without_shards_completes_what_shards_left(many, expected_tables, 
         return process_files(folders, recipe, tasks)
 
     monkeypatch.setattr(module, "process_files", spy)
-    prepare("folders", many, dst, PrepareOptions(size=150, workers=1))
+    prepare("folders", many, dst, PrepareOptions(size=8, workers=1))
     assert read_tables(dst) == expected_tables
     assert processed and not any(Shard(1, 3).contains(task.path) for task in processed)
     processed.clear()
@@ -102,29 +112,43 @@ def test_another_shard_of_the_division_may_run_at_the_same_time(raw, tmp_path):
         assert prepare("folders", raw, tmp_path / "out", PrepareOptions(workers=1, shard="2/3")) is None
 
 
+@pytest.fixture
+def caplog(caplog):
+    """As pytest's, also after a run of a paper has stopped the project's logger from propagating."""
+    logger = logging.getLogger("deepfake")
+    logger.addHandler(caplog.handler)
+    yield caplog
+    logger.removeHandler(caplog.handler)
+
+
+def waiting_messages(caplog):
+    return {record.getMessage() for record in caplog.records}
+
+
 def test_a_shard_that_waits_for_the_journals_reports_it_and_gives_up(raw, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(shards, "JOURNAL_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(files, "SILENT_SECONDS", 0.1)
+    monkeypatch.setattr(shards, "JOURNAL_TIMEOUT_SECONDS", 0.3)
     dst = tmp_path / "out"
     with Shard(1, 3).journal_lock(dst), pytest.raises(UserError, match=f"working on the journals of {dst}"):
         prepare("folders", raw, dst, PrepareOptions(workers=1, shard="2/3"))
-    (record,) = caplog.records
-    assert "waiting for another process that works on the journals" in record.getMessage()
+    assert waiting_messages(caplog) == {f"waiting for another process that works on the journals of {dst}, at most 0 s"}
 
 
-def test_a_shard_continues_when_the_journals_are_released(raw, tmp_path, caplog):
+def test_a_shard_continues_when_the_journals_are_released(raw, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(files, "SILENT_SECONDS", 0.1)
     locked = threading.Event()
 
     def hold_journals():
         with Shard(1, 3).journal_lock(tmp_path / "out"):
             locked.set()
-            time.sleep(1)
+            time.sleep(0.5)
 
     thread = threading.Thread(target=hold_journals)
     thread.start()
     locked.wait()
     assert prepare("folders", raw, tmp_path / "out", PrepareOptions(workers=1, shard="2/3")) is None
     thread.join()
-    assert len(caplog.records) == 1
+    assert len(waiting_messages(caplog)) == 1
 
 
 def test_other_flags_are_refused_from_another_shard_too(raw, tmp_path):
@@ -135,6 +159,7 @@ def test_other_flags_are_refused_from_another_shard_too(raw, tmp_path):
     assert prepare("folders", raw, tmp_path / "out", options) is not None  # the refused command left nothing behind
 
 
+@pytest.mark.slow
 def test_two_runs_that_need_the_same_embedded_data_both_get_them(tmp_path, monkeypatch):
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     code = "from data_prep.embedded import embedded_images; print(embedded_images('resample', 2, size=8))"
