@@ -128,8 +128,8 @@ def _measured_table(query, folder):
     rows = read_results(path)
     if rows.empty:
         raise UserError(f"no results in {path}; make them: python reproductions/{query.paper}/run.py")
-    n = select_rows(rows, query)["n"]
-    rows = select_rows(aggregate_seeds(rows), query)
+    selected = select_rows(rows, query)
+    rows, n = aggregate_seeds(selected), selected["n"]
     columns = [name for name in CONDITIONS if rows[name].nunique() > 1]
     heading = ("", *(TITLES.get(name, name) for name in columns), *(_title(metric) for metric in query.metrics))
     lines = [heading]

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 PER_SEED_COLUMNS = ("value", "ci_low", "ci_high", "n", "seed", "run", "commit", "note")
+SUMMARY_COLUMNS = ("value", "sd", "ci_low", "ci_high", "n", "seeds", "run", "commit", "note")
 
 
 def aggregate_seeds(rows: pd.DataFrame, by: Sequence[str] | None = None) -> pd.DataFrame:
@@ -28,11 +30,16 @@ def aggregate_seeds(rows: pd.DataFrame, by: Sequence[str] | None = None) -> pd.D
             note             its parts, once each; a part that only some seeds have ends in these seeds, `(seed 1)`
     """
     by = [column for column in rows if column not in PER_SEED_COLUMNS] if by is None else list(by)
-    aggregated = [
-        _summary(seeds) | dict(zip(by, key, strict=True)) for key, seeds in rows.groupby(by, sort=False, dropna=False)
-    ]
-    columns = [column for column in rows if column != "seed"] + ["sd", "seeds"]
-    table = pd.DataFrame(aggregated, columns=columns)
+    numbers = rows.groupby(by, sort=False, dropna=False).ngroup()  # in the order of appearance
+    ordered = rows.assign(number=numbers).sort_values(["number", "seed"], kind="stable")
+    cells = ordered[["number", *(column for column in PER_SEED_COLUMNS if column in rows)]]
+    seeds_of: dict[int, list[dict]] = {}  # plain Python: pandas takes milliseconds for each of thousands of groups
+    for row in cells.to_dict("records"):
+        seeds_of.setdefault(row["number"], []).append(row)
+    summary = pd.DataFrame(map(_summary, seeds_of.values()), columns=list(SUMMARY_COLUMNS))
+    table = ordered.drop_duplicates("number")[by].reset_index(drop=True)
+    table = table.join(summary.drop(columns=[column for column in summary if column in by]))
+    table = table[[column for column in rows if column != "seed"] + ["sd", "seeds"]]
     floats = {column: "float64" for column in ("value", "ci_low", "ci_high", "sd")}
     return table.astype(floats | {"n": "Int64", "seeds": str})
 
@@ -43,23 +50,24 @@ def count_seeds(seeds: str) -> int:
 
 
 def _summary(rows):
-    rows = rows.sort_values("seed")
-    defined = rows[rows["value"].notna()]
-    measured = rows if defined.empty else defined
+    """The aggregated cells of the rows of one experiment, dictionaries in the order of their seeds."""
+    measured = [row for row in rows if pd.notna(row["value"])] or rows
+    sizes = [row["n"] for row in measured if pd.notna(row["n"])]
+    values = np.array([row["value"] for row in measured], np.float64)
     remarks = []
     if len(measured) < len(rows):
-        remarks.append(f"no value with seed {_joined(rows.loc[~rows['seed'].isin(measured['seed']), 'seed'])}")
-    if measured["n"].nunique() > 1:
-        remarks.append(f"n is {measured['n'].min()} to {measured['n'].max()}")
+        remarks.append(f"no value with seed {_joined(row['seed'] for row in rows if pd.isna(row['value']))}")
+    if len(set(sizes)) > 1:
+        remarks.append(f"n is {min(sizes)} to {max(sizes)}")
     return {
-        "value": measured["value"].mean(),
-        "sd": measured["value"].std(),
-        "ci_low": measured["ci_low"].mean(skipna=False),
-        "ci_high": measured["ci_high"].mean(skipna=False),
-        "n": measured["n"].min(),
-        "seeds": _joined(measured["seed"]),
-        "run": _joined(rows["run"].unique()),
-        "commit": _joined(rows["commit"].unique()) if "commit" in rows else "",
+        "value": values.mean(),
+        "sd": values.std(ddof=1) if len(values) > 1 else np.nan,
+        "ci_low": np.array([row["ci_low"] for row in measured], np.float64).mean(),
+        "ci_high": np.array([row["ci_high"] for row in measured], np.float64).mean(),
+        "n": min(sizes, default=pd.NA),
+        "seeds": _joined(row["seed"] for row in measured),
+        "run": _joined(dict.fromkeys(row["run"] for row in rows)),
+        "commit": _joined(dict.fromkeys(row.get("commit", "") for row in rows)),
         "note": "; ".join([*_notes(measured), *remarks]),
     }
 
@@ -67,9 +75,9 @@ def _summary(rows):
 def _notes(rows):
     """The parts of the seeds' notes, once each; those that not all seeds have end in `(seed 1)`."""
     seeds_of = {}
-    for seed, note in zip(rows["seed"], rows["note"], strict=True):
-        for part in dict.fromkeys(filter(None, note.split("; "))):
-            seeds_of.setdefault(part, []).append(seed)
+    for row in rows:
+        for part in dict.fromkeys(filter(None, row["note"].split("; "))):
+            seeds_of.setdefault(part, []).append(row["seed"])
     return [part + ("" if len(seeds) == len(rows) else f" (seed {_joined(seeds)})") for part, seeds in seeds_of.items()]
 
 

@@ -49,6 +49,9 @@ class Table:
         self.rows = rows.assign(name=rows["metric"].str.strip().str.lower().str.replace(" ", "_"))
         self.rows["name"] = self.rows["name"].replace(ALIASES)
         self._by_cell = {(row.table, row.row, row.metric): row for row in self.rows.itertuples()}
+        self._by_row: dict[tuple[str, str], list] = {}
+        for row in self._by_cell.values():
+            self._by_row.setdefault((row.table, row.row), []).append(row)
 
     def printed(self, cell: str, digits: int | None = None) -> Printed:
         """The printed number of a cell.
@@ -78,7 +81,7 @@ class Table:
             digits: {metric: decimals that it was rounded to}, if it prints fewer.
         """
         found = {}
-        for line in self.rows[(self.rows["table"] == table) & (self.rows["row"] == row)].itertuples():
+        for line in self._by_row.get((table, row), ()):
             if line.name in METRICS:
                 cell = f"{line.table} / {line.row} / {line.metric}"
                 found[cell] = Statement(line.name, self.printed(cell, (digits or {}).get(line.name)))
@@ -86,13 +89,13 @@ class Table:
 
     def row_names(self, table: str) -> list[str]:
         """The names of the rows of a table, in its order."""
-        return list(dict.fromkeys(self.rows.loc[self.rows["table"] == table, "row"]))
+        return [row for name, row in self._by_row if name == table]
 
     def n(self, table: str, row: str) -> int | None:
         """The number in the column n of a row's shares; None if it is empty or there are several."""
-        chosen = self.rows[(self.rows["table"] == table) & (self.rows["row"] == row) & self.rows["name"].isin(SHARES)]
-        numbers = chosen["n"].dropna().unique() if "n" in chosen else []
-        return int(numbers[0]) if len(numbers) == 1 else None
+        lines = [line for line in self._by_row.get((table, row), ()) if line.name in SHARES and "n" in line._fields]
+        numbers = {int(line.n) for line in lines if pd.notna(line.n)}
+        return numbers.pop() if len(numbers) == 1 else None
 
 
 def is_share(metric: str) -> bool:

@@ -66,7 +66,7 @@ def _batches(images, description, variants):
     {place of an unreadable image: reason}, which is filled while the dataset is read."""
     preprocessing = Preprocessing(**description.preprocessing)
     shape = (len(variants), preprocessing.size, preprocessing.size, 3)
-    resized = tf.function(preprocessing.resized).get_concrete_function(tf.TensorSpec((None, None, 3), tf.uint8))
+    resized = tf.function(preprocessing.resize_image).get_concrete_function(tf.TensorSpec((None, None, 3), tf.uint8))
     files, keys = images["file"].to_numpy(), images["sha256"].where(images["sha256"] != "", images["path"]).to_numpy()
     unreadable = {}
 
@@ -83,7 +83,7 @@ def _batches(images, description, variants):
         return tf.ensure_shape(tf.numpy_function(load, [place], tf.uint8), shape)
 
     loaded = tf.data.Dataset.range(len(images)).map(pixels, tf.data.AUTOTUNE).unbatch().batch(BATCH)
-    return loaded.map(preprocessing.scaled, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE), unreadable
+    return loaded.map(preprocessing.scale_pixels, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE), unreadable
 
 
 def _variant(image, name, strength, key):
