@@ -43,6 +43,7 @@ np.save(sys.argv[3], model.predict(np.load(sys.argv[2]), verbose=0))
 """
 
 
+@pytest.mark.slow
 def test_a_model_with_the_lambda_loads_in_safe_mode_in_a_fresh_process(tmp_path):
     image = keras.Input((4,))
     embedding = keras.layers.Lambda(l2_normalize, name="embedding")(keras.layers.Dense(3)(image))

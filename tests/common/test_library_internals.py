@@ -45,7 +45,9 @@ def test_operations_of_nested_models_can_be_replaced():
 
     def record(operation):
         called.append(operation.name)
-        return (lambda x: run_layer_by_layer(operation, x, record)) if isinstance(operation, keras.Model) else operation
+        if not isinstance(operation, keras.Model):
+            return operation
+        return lambda x, **options: run_layer_by_layer(operation, x, record)
 
     inputs = tf.constant(GENERATOR.normal(size=(2, 4)), tf.float32)
     np.testing.assert_array_equal(run_layer_by_layer(model, inputs, record), model(inputs))

@@ -30,6 +30,7 @@ def evaluate(backend):
     return json.loads(subprocess.run(command, env=environment, capture_output=True, check=True, text=True).stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_every_backend_gives_the_same_values(backend):
     if importlib.util.find_spec(backend) is None:

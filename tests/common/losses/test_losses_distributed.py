@@ -43,7 +43,13 @@ def train(strategy, loss):
     return before, model.get_weights(), history.history["loss"][0]
 
 
-@pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+@pytest.mark.parametrize(
+    "loss",
+    [
+        pytest.param(loss, id=name, marks=() if name in ("loss2", "hard") else pytest.mark.slow)
+        for name, loss in LOSSES.items()
+    ],
+)
 def test_two_devices_step_like_one(loss):
     two = set_up("mirrored")
     assert two.num_replicas_in_sync == 2
@@ -55,6 +61,7 @@ def test_two_devices_step_like_one(loss):
         np.testing.assert_allclose(left, right, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_logged_loss_is_the_published_mean():
     """Four points on a line, at 0, 1 (class 0) and 3, 4 (class 1), margin 2.5. Every anchor's hardest triplet has
     d(a, p) = 1 and d(a, n) = 3, 2, 2, 3: losses max(1 - d(a, n) + 2.5, 0) = 0.5, 1.5, 1.5, 0.5, mean 1."""

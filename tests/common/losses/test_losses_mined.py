@@ -97,6 +97,7 @@ lattice_batches = st.integers(1, 12).flatmap(
 )
 
 
+@pytest.mark.slow
 @all_losses
 @settings(max_examples=60, deadline=None)
 @given(batch=lattice_batches)

@@ -62,7 +62,9 @@ def keras_own(name, monkeypatch):
     return network, asked
 
 
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name == "vgg16" else pytest.mark.slow) for name in BACKBONES]
+)
 def test_weights_of_the_published_form_give_keras_own_outputs(name, tmp_path, monkeypatch):
     """File name, URL and hash are those that the installed Keras downloads. With a file of that form, the outputs for
     raw pixels are those of Keras's network for the pixels of its own preprocess_input."""
@@ -106,6 +108,7 @@ def first_stage(network):
     return keras.Model(network.input, network.get_layer("conv2_block3_out").output)
 
 
+@pytest.mark.slow
 def test_batch_normalisation_is_taken_over_all_replicas():
     """A training pass of half a batch on each of two replicas is the pass of the whole batch on one."""
     pixels = np.random.default_rng(0).uniform(0, 255, (8, 32, 32, 3)).astype(np.float32)

@@ -61,6 +61,7 @@ def assert_equal(left, right):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whole_model", [False, True], ids=["20180402-114759-weights", "facenet_keras"])
 def test_arrays_go_by_layer_name_whatever_their_order(whole_model, facenet, target, large_file, caplog):
     layers = dict(sorted(stored(facenet).items()))
@@ -69,6 +70,7 @@ def test_arrays_go_by_layer_name_whatever_their_order(whole_model, facenet, targ
     assert not caplog.records
 
 
+@pytest.mark.slow
 def test_layers_without_names_go_by_their_order_and_the_log_says_so(facenet, target, large_file, caplog):
     """Keras 2 numbered such layers as they were made, and stored them from the image on."""
     layers = {f"layer_{place}": arrays for place, arrays in enumerate(stored(facenet).values())}
@@ -110,6 +112,7 @@ def shortened(layers):
     return {f"layer_{place}": arrays for place, arrays in enumerate(list(layers.values())[:-1])}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "words"),
     [

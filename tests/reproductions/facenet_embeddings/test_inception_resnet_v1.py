@@ -75,6 +75,7 @@ def by_hand(weights, x):
     return x / np.sqrt((x**2).sum(axis=1, keepdims=True))
 
 
+@pytest.mark.slow
 def test_the_network_is_sandbergs_by_hand(facenet, weights):
     embeddings = facenet.predict_on_batch(pictures())
     assert embeddings.dtype == np.float32
@@ -83,6 +84,7 @@ def test_the_network_is_sandbergs_by_hand(facenet, weights):
     np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_shapes_at_160_pixels_and_parameters():
     """Not learnt are the moving averages, two for each filter with batch normalisation: 656 in the stem, 5 * 192 in
     Block35, 1,024 in Mixed_6a, 10 * 512 in Block17, 1,920 in Mixed_7a, 6 * 768 in Block8, 512 in the bottleneck."""
@@ -125,6 +127,7 @@ def test_an_image_too_small_is_refused():
         inception_resnet_v1(74)
 
 
+@pytest.mark.slow
 def test_a_saved_network_loads_in_safe_mode_with_keras_own_layers(facenet, large_file):
     """The function behind the layer Lambda is tested in a fresh process by test_layers."""
     facenet.save(large_file.with_suffix(".keras"))
@@ -133,6 +136,7 @@ def test_a_saved_network_loads_in_safe_mode_with_keras_own_layers(facenet, large
     assert all(type(layer).__module__.startswith("keras.") for layer in facenet.layers)
 
 
+@pytest.mark.slow
 def test_embeddings_are_float32_under_mixed_precision(facenet):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:

@@ -42,14 +42,13 @@ def by_hand(learning_rate, beta_1, beta_2, epsilon, schedule_decay):
 @pytest.mark.parametrize(
     ("learning_rate", "beta_1", "beta_2", "epsilon", "schedule_decay"),
     [
-        (0.002, 0.9, 0.999, 1e-7, 0.004),
-        (0.05, 0.9, 0.999, 1e-8, 0.004),
-        (0.05, 0.9, 0.99, 0.1, 1.0),
-        (0.05, 0.9, 0.99, 0.1, 10.0),
-        (0.01, 0.99, 0.999, 1e-7, 0.0),
-        (0.01, 0.0, 0.999, 1e-7, 0.004),
+        pytest.param(0.002, 0.9, 0.999, 1e-7, 0.004, id="Keras 2", marks=pytest.mark.slow),
+        pytest.param(0.05, 0.9, 0.999, 1e-8, 0.004, id="the paper"),
+        pytest.param(0.05, 0.9, 0.99, 0.1, 1.0, id="fast", marks=pytest.mark.slow),
+        pytest.param(0.05, 0.9, 0.99, 0.1, 10.0, id="at once", marks=pytest.mark.slow),
+        pytest.param(0.01, 0.99, 0.999, 1e-7, 0.0, id="constant", marks=pytest.mark.slow),
+        pytest.param(0.01, 0.0, 0.999, 1e-7, 0.004, id="no momentum", marks=pytest.mark.slow),
     ],
-    ids=["Keras 2", "the paper", "fast", "at once", "constant", "no momentum"],
 )
 def test_every_step_follows_the_rule(learning_rate, beta_1, beta_2, epsilon, schedule_decay):
     arguments = (learning_rate, beta_1, beta_2, epsilon, schedule_decay)
@@ -64,6 +63,7 @@ def test_defaults_are_those_of_keras_2():
     assert {name: config[name] for name in expected} == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_keras_3_has_the_rule_with_a_schedule_decay_of_one():
     """0.96^(t * 1) is its 0.96^t; with Keras 2's 0.004 the first steps already differ."""
     theirs = steps(keras.optimizers.Nadam(0.05))
@@ -91,6 +91,7 @@ def train(model, epochs=1):
     return model
 
 
+@pytest.mark.slow
 def test_two_replicas_step_like_one():
     weights = []
     for strategy in (set_up("none"), set_up("mirrored")):
@@ -104,6 +105,7 @@ def test_two_replicas_step_like_one():
         np.testing.assert_allclose(two, one, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_saved_training_resumes_without_a_difference(tmp_path):
     uninterrupted = train(compiled(ScheduledNadam(0.05, epsilon=1e-5, schedule_decay=0.1)), epochs=6)
     train(compiled(ScheduledNadam(0.05, epsilon=1e-5, schedule_decay=0.1)), epochs=3).save(tmp_path / "model.keras")
@@ -116,6 +118,7 @@ def test_a_saved_training_resumes_without_a_difference(tmp_path):
         np.testing.assert_array_equal(left, right)
 
 
+@pytest.mark.slow
 def test_float16_with_a_scaled_loss_trains():
     """Weights and moments stay float32 there, and Keras wraps the optimizer in one that scales the loss."""
     set_up(precision="mixed_float16")
