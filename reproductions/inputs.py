@@ -10,6 +10,7 @@ import pandas as pd
 from common.conditions import NO_IMAGENET_WEIGHTS, PARTIAL_DATA
 from common.data.datasets import DataSet, open_dataset, read_data
 from common.errors import UserError
+from common.networks import weights
 from common.runs.options import RunOptions
 from common.splits.leaks import check_splits
 from common.splits.protocols import choose_protocols, split_images
@@ -147,18 +148,18 @@ def load_data(
     ]
 
 
-def require_weights(config: RunOptions, weights: Mapping[str, object], models: Sequence[str]) -> None:
+def require_weights(config: RunOptions, given: Mapping[str, object], models: Sequence[str]) -> None:
     """Check that a run with --epochs 0 has a network to evaluate.
 
     Args:
         config: the run's config.
-        weights: {model: file} of --weights.
+        given: {model: file} of --weights.
         models: the models that --weights can start, the run's own first.
 
     Raises:
         UserError: if nothing is trained and no weights are given.
     """
-    if config.epochs == 0 and not set(weights) & set(models):
+    if config.epochs == 0 and not set(given) & set(models):
         others = f", or another of {', '.join(models[1:])}" if len(models) > 1 else ""
         raise UserError(f"--epochs 0 trains nothing: give --weights {models[0]}=FILE{others}")
 
@@ -279,12 +280,10 @@ def resolve_imagenet_weights(backbone: str, config: RunOptions, model: str) -> t
     Returns:
         (what the backbone starts from: `imagenet`, `none` or a folder; notes).
     """
-    from common.networks.weights import WeightsUnavailable, find_weights
-
     chosen = config.imagenet_weights
     try:
-        find_weights(backbone, chosen)
-    except WeightsUnavailable as error:
+        weights.find_weights(backbone, chosen)
+    except weights.WeightsUnavailable as error:
         if config.preset == "paper":
             raise
         log.warning("%s starts from random weights: %s", model, error)

@@ -9,8 +9,11 @@ import logging
 import os
 from pathlib import Path
 
+import keras
+import tensorflow as tf
+
 from common.errors import UserError
-from common.tensorflow_import import import_tensorflow, suppressed_messages
+from common.tensorflow_import import suppressed_messages
 
 log = logging.getLogger("deepfake")
 
@@ -29,10 +32,6 @@ def set_up(strategy: str = "auto", precision: str = "auto", deterministic: bool 
     Raises:
         UserError: if Keras does not run on TensorFlow.
     """
-    import_tensorflow()
-    import keras
-    import tensorflow as tf
-
     if keras.config.backend() != "tensorflow":
         raise UserError(f"training needs KERAS_BACKEND=tensorflow, got {keras.config.backend()}")
     for gpu in tf.config.list_physical_devices("GPU"):
@@ -53,8 +52,6 @@ def set_up(strategy: str = "auto", precision: str = "auto", deterministic: bool 
 @functools.cache
 def _mirrored(devices):
     """Return the process's one MirroredStrategy: two over the same devices would mix up their collectives."""
-    import tensorflow as tf
-
     return tf.distribute.MirroredStrategy(devices)
 
 
@@ -75,8 +72,6 @@ def check_batch(batch_size: int, strategy, flag: str = "--batch-size") -> None:
 
 def describe_devices() -> list[str]:
     """Return the names of the devices that TensorFlow computes on, for the log and environment.json."""
-    import tensorflow as tf
-
     gpus = tf.config.list_physical_devices("GPU")
     names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
     return names or [f"CPU, {os.cpu_count()} cores"]
@@ -84,8 +79,6 @@ def describe_devices() -> list[str]:
 
 def log_devices(devices: list[str], strategy, driver: Path = NVIDIA_DRIVER) -> None:
     """Log what a run computes on, and warn if the machine has an NVIDIA GPU that TensorFlow cannot use."""
-    import tensorflow as tf
-
     replicas = strategy.num_replicas_in_sync
     log.info("computing on %s%s", "; ".join(devices), f", {replicas} replicas" if replicas > 1 else "")
     if driver.exists() and not tf.config.list_physical_devices("GPU"):
