@@ -66,6 +66,7 @@ def test_the_same_seed_draws_the_same_videos_with_any_number_of_workers(tree, tm
         np.testing.assert_array_equal(frames(path), frames(tree / path.relative_to(tmp_path / "again")))
 
 
+@pytest.mark.slow
 def test_mtcnn_finds_the_drawn_faces(tree, tmp_path):
     options = PrepareOptions(faces="mtcnn", size=96, margin=24, first=FRAMES, workers=1)
     manifest = prepare("celebdf", tree, tmp_path / "prepared", options, progress=False)
