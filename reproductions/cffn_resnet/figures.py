@@ -98,7 +98,8 @@ def training_figure(steps: pd.DataFrame, history: pd.DataFrame, subject: str):
 
 def _plot_steps(axis, steps, quantity, title, second_label):
     """Plot a quantity of every step, and its moving average, in both phases."""
-    for colour, phase, label in ((CURVE_COLOURS[3], TRIPLET, "phase 1, triplet loss"), (CURVE_COLOURS[0], CLASSIFIER, second_label)):
+    curves = ((CURVE_COLOURS[3], TRIPLET, "phase 1, triplet loss"), (CURVE_COLOURS[0], CLASSIFIER, second_label))
+    for colour, phase, label in curves:
         values = steps.loc[steps["phase"] == phase, quantity]
         if values.notna().any():
             axis.plot(values.index + 1, values, color=colour, alpha=0.25, linewidth=0.8)
