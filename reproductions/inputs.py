@@ -1,8 +1,8 @@
-"""What a run starts from: its data sets, its splits, and the weights that its networks start from."""
+"""What a run starts from: its data sets, the batches that it needs, and the weights that its networks start from."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -12,54 +12,10 @@ from common.data.datasets import DataSet, open_dataset, read_data
 from common.errors import UserError
 from common.networks import weights
 from common.runs.options import RunOptions
-from common.splits.leaks import check_splits
-from common.splits.protocols import choose_protocols, split_images
 from data_prep.embedded import embedded_images
+from reproductions.splitting import Split
 
 log = logging.getLogger("deepfake")
-
-Draw = Callable[[pd.DataFrame, str, int, tuple[float, ...]], tuple[pd.Series, str]]
-
-
-@dataclass
-class Split:
-    """One protocol and one seed: their images, and what the run has measured on them so far.
-
-    Args:
-        protocol: how the images are split.
-        seed: of the split and of every training on it.
-        parts: {case or fold: images with the column split}; {"": images} if there is one part.
-        remarks: what a reader of every number must know, e.g. which images were left out.
-        suffix: what its models' names end with; empty for a run's first.
-        predictions: a table for each model, of the images that were scored.
-        histories: {training: one row an epoch}.
-        notes: {model: what a reader of its numbers must know}.
-    """
-
-    protocol: str
-    seed: int
-    parts: dict[str, pd.DataFrame]
-    remarks: list[str] = field(default_factory=list)
-    suffix: str = ""
-    predictions: list[pd.DataFrame] = field(default_factory=list)
-    histories: dict[str, pd.DataFrame] = field(default_factory=dict)
-    notes: dict[str, list[str]] = field(default_factory=dict)
-
-    @property
-    def images(self) -> pd.DataFrame:
-        """All images; of several parts one below the other, named in the column case."""
-        if list(self.parts) == [""]:
-            return self.parts[""]
-        return pd.concat([images.assign(case=name) for name, images in self.parts.items()])
-
-    def count(self, split: str) -> int:
-        """Return the number of images of a split in the smallest part."""
-        return min(int((images["split"] == split).sum()) for images in self.parts.values())
-
-    def table(self) -> pd.DataFrame:
-        """Return all predictions, in the order of the models' first ones."""
-        together = pd.concat(self.predictions)
-        return pd.concat([table for _, table in together.groupby("model", sort=False)])
 
 
 @dataclass(frozen=True)
@@ -196,75 +152,6 @@ def partial_data(
     if not config.data or count >= share * published:
         return []
     return [f"{PARTIAL_DATA}: {count} of the paper's {published} {unit}"]
-
-
-def draw_splits(images: pd.DataFrame, trained: tuple[str, ...], config: Any) -> list[Split]:
-    """Return a Split for each protocol and seed.
-
-    Args:
-        images: all images, of common.data.datasets.merge.
-        trained: the names of the data sets that are trained on.
-        config: the run's config, with `split`.
-    """
-    protocols = default_protocols(images[images["dataset"].isin(trained)], config)
-    return [draw_split(images, trained, config, protocol, seed) for protocol in protocols for seed in config.seeds]
-
-
-def default_protocols(images: pd.DataFrame, config: Any) -> list[str]:
-    """Return the requested protocols, or all that `images` can be split by for every seed.
-
-    With --epochs 0, images that no protocol can split (one class, a handful, none) are all test, under `frame`.
-    """
-    return choose_protocols(images, config.protocol, config.seeds, config.split, training=bool(config.epochs))
-
-
-def draw_protocol(images: pd.DataFrame, protocol: str, seed: int, fractions) -> tuple[pd.Series, str]:
-    """Return the splits of `split_images`, empty for what the protocol drops, and a remark on that or ''."""
-    splits = split_images(images, protocol, seed, fractions)
-    dropped = (splits == "").sum()
-    return splits, f"{dropped} of {len(images)} images dropped, they show persons of two sides" if dropped else ""
-
-
-def draw_split(
-    images: pd.DataFrame,
-    trained: tuple[str, ...],
-    config: Any, protocol: str, seed: int,
-    draw: Draw = draw_protocol,
-) -> Split:  # fmt: skip
-    """Split what is trained on; the unseen data sets are test.
-
-    An unseen data set's copies of images that are trained on, and with --near-duplicates their near-duplicates, are
-    left out. With --epochs 0, data that cannot be split (one class, a handful of images) are all test.
-
-    Args:
-        images: all images, with the column dataset.
-        trained: the names of the data sets that are trained on.
-        config: the run's config, with `split`.
-        protocol: of common.splits.protocols, or the paper's own if `draw` knows it.
-        seed: of the split.
-        draw: (images, protocol, seed, --split) -> (splits, '' for an image that is not drawn; a remark or '').
-    """
-    remarks = []
-    seen = images["dataset"].isin(trained)
-    copies = ~seen & images["sha256"].isin(images.loc[seen & (images["sha256"] != ""), "sha256"])
-    if "near" in images:
-        copies |= ~seen & images["near"].isin(images.loc[seen, "near"])
-    if copies.any():
-        remarks.append(f"{copies.sum()} unseen images left out, they are copies of images trained on")
-        images, seen = images[~copies], seen[~copies]
-    splits = pd.Series("test", index=images.index)
-    try:
-        splits[seen], remark = draw(images[seen], protocol, seed, config.split)
-        remarks += [remark] if remark else []
-    except UserError as error:
-        if config.epochs:
-            raise
-        log.warning("everything is test: %s", error)
-    images, splits = images[splits != ""], splits[splits != ""]
-    for remark in remarks:
-        log.warning("protocol %s, seed %d: %s", protocol, seed, remark)
-    check_splits(images, splits, protocol)
-    return Split(protocol, seed, {"": images.assign(split=splits)}, remarks)
 
 
 def resolve_imagenet_weights(backbone: str, config: RunOptions, model: str) -> tuple[str, list[str]]:

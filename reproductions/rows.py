@@ -6,7 +6,7 @@ import pandas as pd
 
 from common.evaluation.evaluate import Value
 from common.runs.folder import Run
-from reproductions.inputs import Split
+from reproductions.splitting import Split
 
 ROW_COLUMNS = ("table", "row", "metric", "model", "value", "ci_low", "ci_high", "n", "dataset", "note")
 

@@ -17,8 +17,9 @@ from common.runs import folder
 from common.runs.options import RunOptions, changed_flags, preset_name
 from common.training import distribution
 from common.training.supervised import Training
-from reproductions.inputs import Batch, RunData, Split
+from reproductions.inputs import Batch, RunData
 from reproductions.rows import write_tables
+from reproductions.splitting import Split
 from results import compare
 from results.tables import upsert
 

@@ -16,7 +16,7 @@ from reproductions.cffn_resnet.config import PROPOSED, Config
 from reproductions.cffn_resnet.method import preprocessing
 from reproductions.cffn_resnet.model import EVIDENCE, LOGITS
 from reproductions.cffn_resnet.phases import CLASSIFIER, TRIPLET
-from reproductions.inputs import Split
+from reproductions.splitting import Split
 
 EXAMPLES = 6  # images of each class in Figure 4
 SMOOTHED_STEPS = 20  # steps over which a curve is averaged

@@ -8,8 +8,8 @@ import pandas as pd
 from common.evaluation.evaluate import Value, evaluate
 from common.labels import FAKE, WORDS
 from reproductions.cffn_resnet.config import PROPOSED
-from reproductions.inputs import Split
 from reproductions.rows import as_table, result_row
+from reproductions.splitting import Split
 from results.formatting import format_decimals, format_interval, text_table
 
 FINAL = ("Table 1", "final model")

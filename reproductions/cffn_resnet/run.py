@@ -26,7 +26,8 @@ from reproductions.cffn_resnet.config import (
     config_of,
 )
 from reproductions.cffn_resnet.sampling import scored_images, training_images
-from reproductions.inputs import Batch, RunData, draw_splits, load_data, partial_data, require_classes, require_weights
+from reproductions.inputs import Batch, RunData, load_data, partial_data, require_classes, require_weights
+from reproductions.splitting import draw_splits
 
 
 def main(argv=None):

@@ -25,7 +25,8 @@ from reproductions.dcgan_inception_resnet.config import (
     PROTOCOLS,
     Config,
 )
-from reproductions.inputs import Batch, RunData, Split, load_data, require_weights
+from reproductions.inputs import Batch, RunData, load_data, require_weights
+from reproductions.splitting import Split
 
 if TYPE_CHECKING:
     import keras

@@ -14,7 +14,7 @@ from reproductions.dcgan_inception_resnet.data import GeneratedData, fake_groups
 from reproductions.dcgan_inception_resnet.dcgan import LOSSES
 from reproductions.dcgan_inception_resnet.gan import generate
 from reproductions.dcgan_inception_resnet.gan_training import SAMPLES
-from reproductions.inputs import Split
+from reproductions.splitting import Split
 
 ROWS = 10  # epochs that the grid shows
 GRID = 8  # faces in a row and in a column of Figure 8

@@ -32,8 +32,9 @@ from reproductions.dcgan_inception_resnet.data import GAN_ONLY, GeneratedData
 from reproductions.dcgan_inception_resnet.detector import feature_network, inception_resnet_v2, stand_in
 from reproductions.dcgan_inception_resnet.fakes import Compression, write_fakes
 from reproductions.dcgan_inception_resnet.gan_training import keep_models, load_generator, train_gan
-from reproductions.inputs import Split, resolve_imagenet_weights
+from reproductions.inputs import resolve_imagenet_weights
 from reproductions.session import Session
+from reproductions.splitting import Split
 
 log = logging.getLogger("deepfake")
 

@@ -11,8 +11,8 @@ from common.labels import FAKE, WORDS
 from reproductions.dcgan_inception_resnet.config import BACKBONE, PROPOSED, PROTOCOLS
 from reproductions.dcgan_inception_resnet.data import fake_groups
 from reproductions.dcgan_inception_resnet.detector import OUTPUT
-from reproductions.inputs import Split
 from reproductions.rows import as_table, result_row
+from reproductions.splitting import Split
 from results.formatting import format_decimals, format_interval, text_table
 
 FIGURE_10 = ("tp", "fp", "fn", "tn")

@@ -23,7 +23,7 @@ from common.training.initial_weights import stored_network
 from reproductions.facenet_embeddings.config import BASE, FACENET, TRIALS, TSNE_IMAGES
 from reproductions.facenet_embeddings.rows import TABLE_2
 from reproductions.facenet_embeddings.vectors import Vectors, vectors_by_split
-from reproductions.inputs import Split
+from reproductions.splitting import Split
 
 FEWEST = 3  # points that t-SNE can arrange
 

@@ -8,7 +8,7 @@ from common.labels import WORDS, to_numbers
 from common.splits.components import component_units
 from common.splits.leaks import check_splits
 from reproductions.facenet_embeddings.config import PROTOCOLS_WITH_FOLDS, Config
-from reproductions.inputs import Split, default_protocols, draw_split
+from reproductions.splitting import Split, default_protocols, draw_possible, draw_split
 
 
 def draw_splits(images: pd.DataFrame, config: Config) -> list[Split]:
@@ -26,11 +26,12 @@ def draw_splits(images: pd.DataFrame, config: Config) -> list[Split]:
         protocols = default_protocols(images, config)
         return [draw_split(images, trained, config, protocol, seed) for seed in config.seeds for protocol in protocols]
     remark = f"{config.folds}-fold cross-validation"
-    return [
-        Split(protocol, seed, draw_folds(images, protocol, config.folds, seed), [remark])
-        for seed in config.seeds
-        for protocol in protocols_with_folds(images, config)
-    ]
+
+    def draw(protocol, seed):
+        return Split(protocol, seed, draw_folds(images, protocol, config.folds, seed), [remark])
+
+    drawn = draw_possible(protocols_with_folds(images, config), config, draw)
+    return [split for splits_of_seed in zip(*drawn, strict=True) for split in splits_of_seed]
 
 
 def protocols_with_folds(images: pd.DataFrame, config: Config) -> list[str]:

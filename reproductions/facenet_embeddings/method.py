@@ -11,8 +11,8 @@ from reproductions.facenet_embeddings.config import BACKBONE, BASE, LSTM, XCEPTI
 from reproductions.facenet_embeddings.embeddings import Embedder
 from reproductions.facenet_embeddings.trials import missing_images, training_set, trial_epochs, trial_images
 from reproductions.facenet_embeddings.vectors import vectors_by_split
-from reproductions.inputs import Split
 from reproductions.session import Session
+from reproductions.splitting import Split
 
 log = logging.getLogger("deepfake")
 

@@ -23,7 +23,7 @@ from common.training.supervised import NOT_TRAINED, Training
 from reproductions.facenet_embeddings import model
 from reproductions.facenet_embeddings.config import BASE, ON_EMBEDDINGS, ON_UNTRAINED, PROPOSED, Config
 from reproductions.facenet_embeddings.vectors import Vectors
-from reproductions.inputs import Split
+from reproductions.splitting import Split
 
 log = logging.getLogger("deepfake")
 

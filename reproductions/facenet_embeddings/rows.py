@@ -17,8 +17,8 @@ from reproductions.facenet_embeddings.config import (
     Config,
 )
 from reproductions.facenet_embeddings.trials import settings_used, training_set
-from reproductions.inputs import Split
 from reproductions.rows import as_table, result_row
+from reproductions.splitting import Split
 from results.formatting import format_decimals, format_interval, text_table
 
 TABLE_2 = {"sgd": "Triplets + SGD", PROPOSED: "Triplets + RF"}

@@ -7,7 +7,8 @@ import pandas as pd
 
 from common.labels import WORDS
 from reproductions.facenet_embeddings.config import FIRST, PROPOSED, TRIALS, XCEPTION, Config
-from reproductions.inputs import Batch, Split
+from reproductions.inputs import Batch
+from reproductions.splitting import Split
 
 
 def training_set(model: str, roles: Mapping[str, str]) -> str:

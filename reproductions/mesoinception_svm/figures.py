@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from common.detectors import store
 from common.evaluation.figures import confusion_figure, history_figure, roc_figure
 from common.runs.folder import Run
-from reproductions.inputs import Split
 from reproductions.mesoinception_svm.activation import activation_figure
 from reproductions.mesoinception_svm.config import BASE, PROPOSED
+from reproductions.splitting import Split
 
 
 def draw_figures(split: Split, trained: Sequence[str], run: Run, steps: int) -> None:

@@ -17,7 +17,7 @@ from common.data.datasets import merge
 from common.errors import UserError
 from common.runs.options import read_config, read_weights
 from common.tensorflow_import import import_tensorflow
-from reproductions.inputs import Batch, RunData, draw_splits, load_data, partial_data, require_classes, require_weights
+from reproductions.inputs import Batch, RunData, load_data, partial_data, require_classes, require_weights
 from reproductions.mesoinception_svm.config import (
     BASE,
     EMBEDDED,
@@ -28,6 +28,7 @@ from reproductions.mesoinception_svm.config import (
     PROPOSED,
     batch_size_of,
 )
+from reproductions.splitting import draw_splits
 
 log = logging.getLogger("deepfake")
 

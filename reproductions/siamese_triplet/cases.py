@@ -7,9 +7,9 @@ import pandas as pd
 
 from common.conditions import PARTIAL_DATA
 from common.runs.options import RunOptions
-from reproductions.inputs import Split, default_protocols, draw_split
 from reproductions.siamese_triplet.config import COUNTS, SECOND_REAL, UNSEEN, UNSEEN_IMAGES, Config
 from reproductions.siamese_triplet.split_counts import split_counts
+from reproductions.splitting import Split, default_protocols, draw_split
 
 PAPER_PROTOCOL = "paper"  # the numbers of Table 1, image by image
 

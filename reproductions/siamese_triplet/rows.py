@@ -7,9 +7,9 @@ import pandas as pd
 
 from common.evaluation.evaluate import Value, evaluate
 from common.labels import FAKE, REAL, WORDS
-from reproductions.inputs import Split
 from reproductions.rows import as_table, result_row
 from reproductions.siamese_triplet.config import PROPOSED, SECOND_CASE, SECOND_REAL, SIAMESE, TRANSFER, UNSEEN
+from reproductions.splitting import Split
 from results.formatting import format_decimals, format_interval, text_table
 
 NAMES = {

@@ -20,6 +20,7 @@ from common.tensorflow_import import import_tensorflow
 from reproductions.inputs import Batch, RunData, load_data, require_classes, require_weights, resolve_imagenet_weights
 from reproductions.siamese_triplet.cases import choose_images, choose_protocols, partial_data, split_cases
 from reproductions.siamese_triplet.config import EMBEDDED, LAYOUTS, PAPER, PRESETS, SECOND_CASE, TRAINED, TRANSFER
+from reproductions.splitting import draw_possible
 
 log = logging.getLogger("deepfake")
 
@@ -34,11 +35,9 @@ def main(argv=None):
     images = choose_images(merge(datasets, config.near_duplicates), roles)
     seen = images[images["dataset"].isin(trained)]
     require_classes(seen, config, "--data ffhq=DIR stylegan=DIR, or a stylegan=DIR that holds both")
-    splits = [
-        split_cases(images, trained, config, protocol, seed)
-        for protocol in choose_protocols(seen, config)
-        for seed in config.seeds
-    ]
+    protocols = choose_protocols(seen, config)
+    drawn = draw_possible(protocols, config, lambda name, seed: split_cases(images, trained, config, name, seed))
+    splits = [split for splits_of_seeds in drawn for split in splits_of_seeds]
     data = RunData(datasets, trained, splits)
     batch = Batch("--batch-size", config.batch_size, min(split.count("train") for split in splits))
     imagenet = {name: find_imagenet(name, config, weights) for name in config.models}

@@ -11,13 +11,12 @@ from common.runs.options import RunOptions
 from reproductions.inputs import (
     Batch,
     RunData,
-    Split,
-    draw_split,
     partial_data,
     require_classes,
     require_weights,
     resolve_imagenet_weights,
 )
+from reproductions.splitting import Split, draw_possible, draw_split
 
 
 @dataclass(frozen=True)
@@ -117,3 +116,17 @@ def test_only_the_paper_preset_stops_without_imagenet_weights(monkeypatch, tmp_p
         resolve_imagenet_weights("resnet50", Config(preset="paper"), "rival")
     monkeypatch.setattr(weights, "find_weights", lambda backbone, chosen: tmp_path)
     assert resolve_imagenet_weights("resnet50", Config(preset="paper"), "rival") == ("imagenet", [])
+
+
+def test_a_protocol_that_some_seed_cannot_carry_out_is_left_out_unless_it_was_requested(caplog):
+    def draw(protocol, seed):
+        if (protocol, seed) == ("hard", 1):
+            raise UserError("too few groups")
+        return Split(protocol, seed, {})
+
+    config = Config(seeds=(0, 1))
+    drawn = draw_possible(["hard", "easy"], config, draw)
+    assert [[(split.protocol, split.seed) for split in splits] for splits in drawn] == [[("easy", 0), ("easy", 1)]]
+    for protocols, requested in ((["hard", "easy"], ("hard",)), (["hard"], ())):
+        with pytest.raises(UserError, match="too few groups"):
+            draw_possible(protocols, Config(seeds=(0, 1), protocol=requested), draw)

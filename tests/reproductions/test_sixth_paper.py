@@ -56,12 +56,14 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
 from common.cli import RESUME_HINT, run_main
+from common.data.datasets import merge
 from common.evaluation.evaluate import evaluate
 from common.labels import FAKE, to_numbers
 from common.runs.options import read_config
 from common.tensorflow_import import import_tensorflow
 from reproductions.grey_pixels.config import EMBEDDED, LAYOUTS, MODEL, PAPER, PRESETS
-from reproductions.inputs import RunData, draw_splits, load_data
+from reproductions.inputs import RunData, load_data
+from reproductions.splitting import draw_splits
 from reproductions.rows import as_table, result_row
 
 
@@ -69,7 +71,8 @@ def main(argv=None):
     config = read_config(PRESETS, argv, prog=f"python reproductions/{PAPER}/run.py", description=__doc__)
     datasets = load_data(config, LAYOUTS, EMBEDDED)
     names = tuple(dataset.name for dataset in datasets)
-    data = RunData(datasets, names, draw_splits(datasets, names, config))
+    images = merge(datasets, config.near_duplicates)
+    data = RunData(datasets, names, draw_splits(images, names, config))
 
     import_tensorflow()
     from reproductions.session import Session

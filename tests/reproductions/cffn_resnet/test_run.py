@@ -45,6 +45,7 @@ class TestSmoke:
         assert {path.name for path in run_folder.iterdir()} == tables | {
             "config.json", "environment.json", "log.txt", "models", "figures",
         }  # fmt: skip
+        assert "computing on " in (run_folder / "log.txt").read_text(), "the device, before the first epoch"
         models = {path.name for path in (run_folder / "models").iterdir()}
         assert models == {f"cffn{suffix}.{kind}" for suffix in ("", "-video-seed0") for kind in ("keras", "json")}
         figures = sorted((run_folder / "figures").iterdir())

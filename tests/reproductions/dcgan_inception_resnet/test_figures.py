@@ -12,7 +12,7 @@ from common.evaluation import figures as shared
 from common.training.distribution import set_up
 from reproductions.dcgan_inception_resnet import figures, gan
 from reproductions.dcgan_inception_resnet.data import GeneratedData
-from reproductions.inputs import Split
+from reproductions.splitting import Split
 
 EPOCHS = 12
 

@@ -17,7 +17,7 @@ from reproductions.facenet_embeddings import method, model, phase1
 from reproductions.facenet_embeddings.augmentation import augment, shift
 from reproductions.facenet_embeddings.config import LSTM, PRESETS
 from reproductions.facenet_embeddings.sequences import VideoSequences, order_frames
-from reproductions.inputs import Split
+from reproductions.splitting import Split
 
 SMOKE = replace(PRESETS["smoke"], phase1_size=16, phase1_frames=None, lstm_units=4)
 

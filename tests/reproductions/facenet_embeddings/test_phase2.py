@@ -15,7 +15,7 @@ from common.training.supervised import NOT_TRAINED, Training
 from reproductions.facenet_embeddings import phase2
 from reproductions.facenet_embeddings.config import BASE, ON_UNTRAINED, PRESETS
 from reproductions.facenet_embeddings.vectors import Vectors
-from reproductions.inputs import Split
+from reproductions.splitting import Split
 
 QUICK = PRESETS["quick"]
 NOTHING = Vectors(np.zeros((0, 512), np.float32), np.zeros(0, int))

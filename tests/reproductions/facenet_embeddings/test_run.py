@@ -69,7 +69,7 @@ def is_drawn(path):
     """Whether a PNG has more than a few colours, and text and curves besides its ground."""
     pixels = np.asarray(Image.open(path).convert("RGB")).reshape(-1, 3)
     colours, counts = np.unique(pixels, axis=0, return_counts=True)
-    return len(colours) > 50 and 0.02 < 1 - counts.max() / counts.sum() < 0.9
+    return len(colours) > 50 and 0.005 < 1 - counts.max() / counts.sum() < 0.5
 
 
 def test_phase_2_alone_leaves_its_detectors_rows_and_figures(phase_2, read_rows):
@@ -109,6 +109,7 @@ def test_one_class_is_evaluated_by_the_stored_classifiers(phase_2, here, clips_f
     assert "no fake images" in rows.loc[("random_forest, frame level", "auc"), "note"]
 
 
+@pytest.mark.slow
 def test_folds_test_every_video_once_and_keep_the_first_folds_detectors(here, clips_folder, read_rows):
     folder, run = here(*PHASE_2, "--data", f"celebdf={clips_folder}", "--folds", "3", "--protocol", "video")
     predictions = pd.read_csv(run / "predictions.csv")

@@ -17,7 +17,7 @@ from reproductions.facenet_embeddings.trials import (
     trial_batches,
     trial_images,
 )
-from reproductions.inputs import Split
+from reproductions.splitting import Split
 
 SMOKE = PRESETS["smoke"]
 ROLES = {"celebdf": "celebdf", "celebdf_v2": "synthetic-swap"}

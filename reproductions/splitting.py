@@ -1,0 +1,157 @@
+"""Splits of a run: one for each protocol and seed, with what the run measures on them."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from common.errors import UserError
+from common.runs.options import RunOptions
+from common.splits.leaks import check_splits
+from common.splits.protocols import choose_protocols, split_images
+
+log = logging.getLogger("deepfake")
+
+Draw = Callable[[pd.DataFrame, str, int, tuple[float, ...]], tuple[pd.Series, str]]
+
+
+@dataclass
+class Split:
+    """One protocol and one seed: their images, and what the run has measured on them so far.
+
+    Args:
+        protocol: how the images are split.
+        seed: of the split and of every training on it.
+        parts: {case or fold: images with the column split}; {"": images} if there is one part.
+        remarks: what a reader of every number must know, e.g. which images were left out.
+        suffix: what its models' names end with; empty for a run's first.
+        predictions: a table for each model, of the images that were scored.
+        histories: {training: one row an epoch}.
+        notes: {model: what a reader of its numbers must know}.
+    """
+
+    protocol: str
+    seed: int
+    parts: dict[str, pd.DataFrame]
+    remarks: list[str] = field(default_factory=list)
+    suffix: str = ""
+    predictions: list[pd.DataFrame] = field(default_factory=list)
+    histories: dict[str, pd.DataFrame] = field(default_factory=dict)
+    notes: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def images(self) -> pd.DataFrame:
+        """All images; of several parts one below the other, named in the column case."""
+        if list(self.parts) == [""]:
+            return self.parts[""]
+        return pd.concat([images.assign(case=name) for name, images in self.parts.items()])
+
+    def count(self, split: str) -> int:
+        """Return the number of images of a split in the smallest part."""
+        return min(int((images["split"] == split).sum()) for images in self.parts.values())
+
+    def table(self) -> pd.DataFrame:
+        """Return all predictions, in the order of the models' first ones."""
+        together = pd.concat(self.predictions)
+        return pd.concat([table for _, table in together.groupby("model", sort=False)])
+
+
+def draw_splits(images: pd.DataFrame, trained: tuple[str, ...], config: Any) -> list[Split]:
+    """Return a Split for each protocol and seed.
+
+    Args:
+        images: all images, of common.data.datasets.merge.
+        trained: the names of the data sets that are trained on.
+        config: the run's config, with `split`.
+    """
+    protocols = default_protocols(images[images["dataset"].isin(trained)], config)
+    return [draw_split(images, trained, config, protocol, seed) for protocol in protocols for seed in config.seeds]
+
+
+def draw_possible(protocols: Sequence[str], config: RunOptions, draw: Callable[[str, int], Split]) -> list[list[Split]]:
+    """Return a Split for each seed under every protocol, for protocols of a paper's own making.
+
+    A protocol that was not requested, and that some seed cannot carry out, is left out with a warning.
+
+    Args:
+        protocols: to try, in order.
+        config: the run's config, with `protocol` and `seeds`.
+        draw: (protocol, seed) -> Split; it raises UserError if the data do not allow it.
+
+    Returns:
+        For each protocol that is left, its Splits in the order of the seeds.
+
+    Raises:
+        UserError: if a requested protocol, or every protocol, cannot be carried out.
+    """
+    possible, errors = [], []
+    for protocol in protocols:
+        try:
+            possible.append([draw(protocol, seed) for seed in config.seeds])
+        except UserError as error:
+            if protocol in config.protocol:
+                raise
+            log.warning("protocol %s is left out: %s", protocol, error)
+            errors.append(error)
+    if not possible:
+        raise errors[0]
+    return possible
+
+
+def default_protocols(images: pd.DataFrame, config: Any) -> list[str]:
+    """Return the requested protocols, or all that `images` can be split by for every seed.
+
+    With --epochs 0, images that no protocol can split (one class, a handful, none) are all test, under `frame`.
+    """
+    return choose_protocols(images, config.protocol, config.seeds, config.split, training=bool(config.epochs))
+
+
+def draw_protocol(images: pd.DataFrame, protocol: str, seed: int, fractions) -> tuple[pd.Series, str]:
+    """Return the splits of `split_images`, empty for what the protocol drops, and a remark on that or ''."""
+    splits = split_images(images, protocol, seed, fractions)
+    dropped = (splits == "").sum()
+    return splits, f"{dropped} of {len(images)} images dropped, they show persons of two sides" if dropped else ""
+
+
+def draw_split(
+    images: pd.DataFrame,
+    trained: tuple[str, ...],
+    config: Any, protocol: str, seed: int,
+    draw: Draw = draw_protocol,
+) -> Split:  # fmt: skip
+    """Split what is trained on; the unseen data sets are test.
+
+    An unseen data set's copies of images that are trained on, and with --near-duplicates their near-duplicates, are
+    left out. With --epochs 0, data that cannot be split (one class, a handful of images) are all test.
+
+    Args:
+        images: all images, with the column dataset.
+        trained: the names of the data sets that are trained on.
+        config: the run's config, with `split`.
+        protocol: of common.splits.protocols, or the paper's own if `draw` knows it.
+        seed: of the split.
+        draw: (images, protocol, seed, --split) -> (splits, '' for an image that is not drawn; a remark or '').
+    """
+    remarks = []
+    seen = images["dataset"].isin(trained)
+    copies = ~seen & images["sha256"].isin(images.loc[seen & (images["sha256"] != ""), "sha256"])
+    if "near" in images:
+        copies |= ~seen & images["near"].isin(images.loc[seen, "near"])
+    if copies.any():
+        remarks.append(f"{copies.sum()} unseen images left out, they are copies of images trained on")
+        images, seen = images[~copies], seen[~copies]
+    splits = pd.Series("test", index=images.index)
+    try:
+        splits[seen], remark = draw(images[seen], protocol, seed, config.split)
+        remarks += [remark] if remark else []
+    except UserError as error:
+        if config.epochs:
+            raise
+        log.warning("everything is test: %s", error)
+    images, splits = images[splits != ""], splits[splits != ""]
+    for remark in remarks:
+        log.warning("protocol %s, seed %d: %s", protocol, seed, remark)
+    check_splits(images, splits, protocol)
+    return Split(protocol, seed, {"": images.assign(split=splits)}, remarks)
