@@ -51,7 +51,9 @@ def losses(generator_loss, discriminator_loss):
 
 
 @pytest.mark.parametrize(
-    ("size", "filters"), [(64, [1024, 512, 256, 128]), (128, [1024, 512, 256, 128, 64])], ids=["64px", "128px"]
+    ("size", "filters"),
+    [(64, [1024, 512, 256, 128]), pytest.param(128, [1024, 512, 256, 128, 64], marks=pytest.mark.slow)],
+    ids=["64px", "128px"],
 )
 def test_the_networks_are_those_of_radford(size, filters):
     """Figure 1 of Radford et al.: 4x4 maps with 1024 filters, halved at each doubling up to the image; 4x4 kernels:

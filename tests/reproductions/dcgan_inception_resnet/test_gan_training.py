@@ -54,6 +54,7 @@ def test_a_stopped_training_resumes_as_if_it_had_not_been(faces, tmp_path):
     assert by_epoch["generator_loss"][1] == pytest.approx(losses["generator_loss"][3:6].mean())
 
 
+@pytest.mark.slow
 def test_every_second_checkpoint_and_the_last_are_kept(faces, tmp_path):
     generator, _, _ = train(faces, tmp_path)
     earlier = gan_training.keep_models(tmp_path / "state", tmp_path / "models", "")
@@ -86,12 +87,14 @@ def test_a_training_starts_from_given_weights(faces, tmp_path):
         train(faces, tmp_path / "d", {"discriminator": weights["generator"]})
 
 
+@pytest.mark.slow
 def test_a_training_that_diverges_is_an_error_that_names_the_epoch(faces, tmp_path):
     with pytest.raises(UserError, match=r"diverged in epoch \d: a loss is not a finite number.*lower --gan-learning"):
         train(faces, tmp_path, gan_learning_rate=1e30)
     assert not dcgan.checkpoints(tmp_path / "state") or max(dcgan.checkpoints(tmp_path / "state")) < 3
 
 
+@pytest.mark.slow
 def test_a_discriminator_that_wins_is_noted(faces, tmp_path, monkeypatch):
     monkeypatch.setattr(dcgan, "COLLAPSE_LOSS", 1e9)
     _, _, notes = train(faces, tmp_path, gan_epochs=2)
