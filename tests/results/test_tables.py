@@ -49,7 +49,7 @@ def test_every_part_of_the_key_tells_rows_apart(tmp_path, column):
     assert len(read_results(tmp_path / "paper.csv")) == 2
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(
     st.floats(allow_infinity=False),
     st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"])),

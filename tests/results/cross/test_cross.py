@@ -1,4 +1,8 @@
-"""results.cross on runs made by hand, of a network whose score is known: the mean red of every eighth pixel."""
+"""results.cross on runs made by hand, of a network whose score is known: the mean red of every eighth pixel.
+
+Each test of the command takes seconds, since it loads a network and draws a figure: those that look at a special case
+are slow, so that all of them together do not dominate the quick subset.
+"""
 
 import json
 import shutil
@@ -124,6 +128,7 @@ def test_its_own_data_are_known_under_another_name(run, prepared, crossed):
     assert (row.n, row.trained_on, row.dataset) == (40, "anything", "anything")
 
 
+@pytest.mark.slow
 def test_a_detector_is_one_row_of_the_page_whatever_its_data_are_called(run, prepared, other, crossed, tmp_path):
     crossed(run, "--data", f"mine={prepared}", f"other={other}")
     tables = matrices(read_scores(tmp_path / "results" / "cross.csv"))
@@ -132,6 +137,7 @@ def test_a_detector_is_one_row_of_the_page_whatever_its_data_are_called(run, pre
     assert [cell.seen for cell in cells] == [True, False]
 
 
+@pytest.mark.slow
 def test_its_own_data_are_known_where_limit_left_a_part_of_them(tmp_path, prepared, crossed):
     run = make_run(tmp_path / "run", prepared, limit=15)
     row = only(crossed(run, "--data", f"anything={prepared}"), metric="auc")
@@ -160,7 +166,12 @@ def test_copies_of_training_images_are_left_out_and_counted(run, prepared, other
 
 @pytest.mark.parametrize(
     ("protocol", "persons", "left"),
-    [("frame", True, 39), ("video", True, 32), ("identity", False, 32), ("identity", True, 24)],
+    [
+        pytest.param("frame", True, 39, marks=pytest.mark.slow),
+        ("video", True, 32),
+        pytest.param("identity", False, 32, marks=pytest.mark.slow),
+        ("identity", True, 24),
+    ],
 )
 def test_with_a_copy_goes_what_the_protocol_keeps_together(tmp_path, make_prepared, crossed, protocol, persons, left):
     """A frame of fake clip 0 is copied: under `video` the 4 frames of that clip and the 4 of its original go too, and
@@ -178,6 +189,7 @@ def test_with_a_copy_goes_what_the_protocol_keeps_together(tmp_path, make_prepar
     assert only(rows, metric="auc", level="frame").n == left
 
 
+@pytest.mark.slow
 def test_a_data_set_of_which_nothing_is_left_is_reported(run, prepared, crossed, capsys):
     images = read_manifest(prepared)
     write_manifest(images[images["path"].str.contains("000")], prepared)
@@ -186,6 +198,7 @@ def test_a_data_set_of_which_nothing_is_left_is_reported(run, prepared, crossed,
     assert "no image is left" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_one_class_has_no_auc_and_says_so(run, other, crossed):
     images = read_manifest(other)
     write_manifest(images[images["label"] == "fake"], other)
@@ -196,7 +209,7 @@ def test_one_class_has_no_auc_and_says_so(run, other, crossed):
 def test_images_that_cannot_be_decoded_are_named_and_counted(run, other, crossed, capsys):
     (other / "real" / "0003.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
     (other / "fake" / "0004.png").unlink()
-    rows = crossed(run, "--data", f"other={other}", "--robustness", table="robustness.csv")
+    rows = crossed(run, "--data", f"other={other}")
     assert set(rows["n"]) == {38} and all(rows["note"].str.contains("; 2 of 40 images cannot be decoded"))
     errors = capsys.readouterr().err
     assert errors.count("real/0003.png") == errors.count("fake/0004.png: no such file") == 1
@@ -215,6 +228,7 @@ def test_videos_have_rows_of_their_own(run, clips, crossed):
     assert row.n == 12 and row.value == pytest.approx(roc_auc_score(videos["label"] == "fake", videos["score"]))
 
 
+@pytest.mark.slow
 def test_every_perturbation_is_scored_before_the_detectors_own_preprocessing(run, other, crossed, tmp_path):
     rows = crossed(run, "--data", f"other={other}", "--robustness", table="robustness.csv")
     images = read_manifest(other)
@@ -233,6 +247,7 @@ def test_every_perturbation_is_scored_before_the_detectors_own_preprocessing(run
     assert Image.open(tmp_path / "results" / "figures" / "robustness.png").format == "PNG"
 
 
+@pytest.mark.slow
 def test_what_is_in_the_table_is_not_scored_again(run, other, clips, crossed, monkeypatch):
     first = crossed(run, "--data", f"other={other}")
     scored, score = [], scores.score
@@ -249,6 +264,7 @@ def test_what_is_in_the_table_is_not_scored_again(run, other, clips, crossed, mo
     assert len(third) == len(both), "replaced, not added"
 
 
+@pytest.mark.slow
 def test_other_data_under_the_same_name_leave_no_row_behind(run, other, clips, crossed, tmp_path):
     assert set(crossed(run, "--data", f"x={clips}", f"y={clips}")["level"]) == {"frame", "video"}
     table = crossed(run, "--data", f"x={other}")
@@ -256,6 +272,7 @@ def test_other_data_under_the_same_name_leave_no_row_behind(run, other, clips, c
     assert set(table.loc[table["dataset"] == "y", "level"]) == {"frame", "video"}
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_the_rows_of_what_was_finished(run, other, clips, crossed, monkeypatch, tmp_path):
     score = scores.score
 
@@ -270,6 +287,7 @@ def test_ctrl_c_leaves_the_rows_of_what_was_finished(run, other, clips, crossed,
     assert set(read_table(tmp_path / "results" / "cross.csv")["dataset"]) == {"other"}
 
 
+@pytest.mark.slow
 def test_each_protocol_and_seed_has_its_own_split(tmp_path, prepared, crossed):
     run = make_run(tmp_path / "run", prepared, "video", seeds=("0", "11"))
     rows = crossed(run, "--data", f"own={prepared}")
@@ -296,6 +314,7 @@ def test_a_classifier_on_features_is_scored_too(run, other, crossed):
     assert row.value == pytest.approx(roc_auc_score(images["label"] == "fake", neighbour.predict(features)))
 
 
+@pytest.mark.slow
 def test_another_preparation_and_given_weights_are_noted(tmp_path, prepared, other, crossed):
     run = make_run(tmp_path / "run", prepared, weights=["red=somewhere.keras"])
     flags = {"faces": "haar", "size": 64, "margin": 0, "min_confidence": None, "pick": "best"}
@@ -342,6 +361,7 @@ def test_the_descriptions_of_an_earlier_version_are_understood(tmp_path, prepare
     }
 
 
+@pytest.mark.slow
 def test_a_name_says_nothing_about_protocol_and_seed(tmp_path, prepared, crossed):
     """The file is called video-seed11, its description has frame and seed 0: the description counts."""
     run = make_run(tmp_path / "run", prepared)
@@ -351,6 +371,7 @@ def test_a_name_says_nothing_about_protocol_and_seed(tmp_path, prepared, crossed
     assert (row.model, row.protocol, row.seed, row.n) == ("other", "frame", 0, 40)
 
 
+@pytest.mark.slow
 def test_a_model_that_is_trained_once_for_several_protocols_is_tested_under_all_of_them(tmp_path, prepared, crossed):
     run = make_run(tmp_path / "run", prepared, "paper")
     splits = pd.read_csv(run / "splits.csv", dtype=str)
