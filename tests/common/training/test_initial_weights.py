@@ -61,6 +61,14 @@ def test_weights_of_equal_shapes_in_another_network_are_refused(tmp_path):
         load_initial_weights(convolution(16, "swish"), file, "--weights tiny")
 
 
+def test_a_network_of_another_width_is_refused(tmp_path):
+    """Input, output and activations are equal: 6 x 8 + 8 + 8 + 1 = 65 parameters against 6 x 4 + 4 + 4 + 1 = 33."""
+    dense_network().save(tmp_path / "stored.keras")
+    narrow = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4), keras.layers.Dense(1)])
+    with pytest.raises(UserError, match="its number of parameters is 65, expected 33; give the flags"):
+        load_initial_weights(narrow, tmp_path / "stored.keras", "--weights tiny")
+
+
 def test_another_layout_is_read_by_the_papers_own_reader(tmp_path):
     network, file = dense_network(), tmp_path / "published.h5"
     file.write_bytes(b"published")
