@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import cv2
 import numpy as np
 
 from common.data.decoding import MAX_PIXELS, Unreadable
@@ -116,8 +117,6 @@ class _Shorter(Exception):
 
 
 def _frames(path, indices, promised, evenly_spaced):
-    import cv2
-
     clip, seen = _open(path), 0
     try:
         for index in indices:
@@ -142,8 +141,6 @@ def _check_end(seen, promised, evenly_spaced):
 
 def _promised_frames(path):
     """The number of frames that the header states, or 0; Unreadable without a frame rate or if frames are too large."""
-    import cv2
-
     clip = _open(path)
     try:
         rate, frames = clip.get(cv2.CAP_PROP_FPS), int(clip.get(cv2.CAP_PROP_FRAME_COUNT))
@@ -172,8 +169,6 @@ def _count_frames(path):
 
 def _open(path):
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # FFmpeg would write messages of its own to stderr
-    import cv2
-
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # no warning for each file that is no video
     _check_container(Path(path))
     threads = [cv2.CAP_PROP_N_THREADS, max(1, cv2.getNumThreads())]  # FFmpeg takes all cores otherwise

@@ -5,10 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import cv2
 import numpy as np
 from PIL import Image
 
 from common.errors import UserError
+from common.tensorflow_import import import_tensorflow
 
 MTCNN_PIXELS = 4_000_000  # of the frames that MTCNN processes together: more are not faster, and need memory
 
@@ -83,8 +85,6 @@ class HaarDetector:
     name = "haar"
 
     def __init__(self) -> None:
-        import cv2
-
         self.version = detector_version(self.name)
         folder = cv2.data.haarcascades  # type: ignore[attr-defined]
         self._cascade = cv2.CascadeClassifier(f"{folder}haarcascade_frontalface_default.xml")
@@ -93,8 +93,6 @@ class HaarDetector:
 
     def detect(self, image: np.ndarray) -> list[Face]:
         """See FaceDetector."""
-        import cv2
-
         _check(image)
         grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         boxes, _, weights = self._cascade.detectMultiScale3(
@@ -122,6 +120,7 @@ class MtcnnDetector:
     name = "mtcnn"
 
     def __init__(self) -> None:
+        import_tensorflow()
         from common.faces.mtcnn import Cascade
 
         self.version = detector_version(self.name)
@@ -166,8 +165,6 @@ def make_detector(name: str) -> FaceDetector:
 def detector_version(name: str) -> str:
     """Return the library behind a detector and its version, without loading any network."""
     if name == "haar":
-        import cv2
-
         return f"opencv {cv2.__version__}"
     return f"{name} {importlib.metadata.version(name)}"
 

@@ -7,8 +7,8 @@ does it op by op, on 64-bit copies of the frame, and treats any failure of Tenso
 from typing import Literal
 
 import numpy as np
-
-from common.tensorflow_import import import_tensorflow
+import tensorflow as tf
+from mtcnn import MTCNN
 
 SMALLEST_FACE = 20  # pixels of the full frame; this and the next three are the package's defaults
 PYRAMID_STEP = 0.709
@@ -26,9 +26,6 @@ class Cascade:
     """
 
     def __init__(self) -> None:
-        import_tensorflow()
-        from mtcnn import MTCNN
-
         proposal, refinement, output = (stage.model for stage in MTCNN(device="CPU:0").stages)
         self.proposal_network = _compiled_proposals(proposal, threshold=0.6)
         self.refinement_network = _compiled_crops(lambda crops: refinement(crops), size=24)
@@ -46,8 +43,6 @@ class Cascade:
         Returns:
             float64 (faces, 5) for each frame, the most confident face first.
         """
-        import tensorflow as tf
-
         with tf.device("CPU:0"):
             frames = tf.constant(frames)
             proposals = self._proposals(frames)
@@ -170,8 +165,6 @@ def _normalized(pixels):
 
 def _compiled_proposals(network, threshold):
     """A function of frames and levels, by index and size -> ragged (levels, N, 7), rows for `boxes_from_windows`."""
-    import tensorflow as tf
-
     frames, sizes = tf.TensorSpec((None, None, None, 3), tf.uint8), tf.TensorSpec((None, 2), tf.int32)
     row_type = tf.RaggedTensorSpec((None, 7), tf.float32, ragged_rank=0)
 
@@ -193,8 +186,6 @@ def _compiled_proposals(network, threshold):
 
 def _compiled_crops(network, size):
     """A function of frames, relative boxes (N, 4: y1, x1, y2, x2) and their frames: the network on crops."""
-    import tensorflow as tf
-
     frames, boxes = tf.TensorSpec((None, None, None, 3), tf.uint8), tf.TensorSpec((None, 4), tf.float32)
 
     @tf.function(input_signature=[frames, boxes, tf.TensorSpec((None,), tf.int32)])

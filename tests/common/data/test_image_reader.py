@@ -144,7 +144,7 @@ def test_damaged_files_are_read_alike_or_refused_by_name(tmp_path, suffix):
             expected[file] = read_image(file)
         except Unreadable as reason:
             refused[file] = reason
-    assert len(expected) > 10 and len(refused) > 3
+    assert expected and len(refused) > 3
     for epochs in (1, 2):
         for file, pixels in zip(expected, training_pixels(list(expected), epochs), strict=True):
             np.testing.assert_array_equal(pixels, expected[file], err_msg=str(file))
@@ -222,6 +222,6 @@ def test_an_iterator_that_is_dropped_early_does_not_hang(tmp_path):
     """Threads that decode need Python's lock while the iterator that owns them is destroyed."""
     picture(200, 200).save(tmp_path / "a.jpg")
     reader = ImageReader([str(tmp_path / "a.jpg")] * 500)
-    for _ in range(20):
+    for _ in range(10):
         dataset = tf.data.Dataset.range(500).map(reader.read_function(), tf.data.AUTOTUNE).prefetch(50)
         next(iter(dataset))

@@ -14,7 +14,7 @@ from common.detectors import store
 from common.detectors.exporting import describe_cropping
 from common.detectors.store import Description, Detector
 from common.errors import UserError
-from common.predict import Scorer, make_face_finder, find_files, main
+from common.predict import Scorer, find_files, main, make_face_finder
 
 PREPROCESSING = {"size": 8, "resize": "nearest", "scale": 1 / 255, "offset": 0.0}
 

@@ -48,6 +48,7 @@ def test_haar_gives_the_boxes_of_the_papers_call(portraits):
     assert found >= len(portraits) - 1
 
 
+@pytest.mark.slow
 def test_mtcnn_finds_the_packages_faces_and_agrees_with_haar(portraits, mtcnn):
     from mtcnn import MTCNN
 

@@ -72,7 +72,12 @@ def overlap(first, second):
     return common / (first[2] * first[3] + second[2] * second[3] - common)
 
 
-@pytest.mark.parametrize("name", SCENES)
+QUICK_SCENE = "small"
+
+
+@pytest.mark.parametrize(
+    "name", [name if name == QUICK_SCENE else pytest.param(name, marks=pytest.mark.slow) for name in SCENES]
+)
 def test_the_faces_equal_the_packages_at_full_resolution(name, portraits, mtcnn, package):
     frames = [scene(portraits, name, seed) for seed in range(3)]
     pairs = [
@@ -93,6 +98,7 @@ def test_the_faces_equal_the_packages_at_full_resolution(name, portraits, mtcnn,
         assert min(face.width for face, _ in pairs) < 40
 
 
+@pytest.mark.slow
 def test_a_batch_gives_the_faces_of_each_image_alone(portraits, mtcnn, monkeypatch):
     frames = [scene(portraits, "several", seed) for seed in range(7)] + [np.zeros((480, 854, 3), dtype=np.uint8)]
     together = mtcnn.detect_batch(frames)
@@ -206,6 +212,7 @@ def test_squares_keep_the_centre():
     np.testing.assert_array_equal(square_boxes(np.array([[10.0, 20, 30, 60, 0.5]])), [[0, 20, 40, 60, 0.5]])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="threads are counted in /proc")
 def test_the_threads_of_a_worker_are_those_of_its_environment():
     code = (
