@@ -24,6 +24,8 @@ from common.predict import Scorer
 SIZE = 12
 FACES = {"faces": "none", "size": None}
 
+MODELS = ["svm", *(pytest.param(name, marks=pytest.mark.slow) for name in ("net", "centroid", "forest"))]
+
 
 def faces(height, width, count=3, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (count, height, width, 3), dtype=np.uint8)
@@ -74,7 +76,7 @@ def predicted(run, name, images, tmp_path):
     return [scorer.scores(scorer.faces(file).pixels).mean() for file in files]
 
 
-@pytest.mark.parametrize("name", ["net", "svm", "centroid", "forest"])
+@pytest.mark.parametrize("name", MODELS)
 def test_a_savedmodel_gives_the_scores_of_predict(run, name, tmp_path, capsys):
     main([str(run), "--model", name, "--output", str(tmp_path / "out")])
     assert capsys.readouterr().out == f"{tmp_path / 'out'}\n"
@@ -88,7 +90,7 @@ def test_a_savedmodel_gives_the_scores_of_predict(run, name, tmp_path, capsys):
     assert np.std(expected) > 1e-4, "a constant would prove nothing"
 
 
-@pytest.mark.parametrize("name", ["net", "svm", "centroid", "forest"])
+@pytest.mark.parametrize("name", MODELS)
 def test_an_onnx_file_gives_the_scores_of_predict(run, name, tmp_path):
     reason = "needs the extra [onnx]"
     pytest.importorskip("tf2onnx", reason=reason)

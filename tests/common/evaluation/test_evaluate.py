@@ -53,6 +53,7 @@ def test_frames_of_few_videos_give_wider_intervals_than_as_many_single_images():
         assert by_video[name].high - by_video[name].low > 3 * (by_image[name].high - by_image[name].low), name
 
 
+@pytest.mark.slow
 def test_bootstrap_equals_a_loop_over_repeated_rows():
     """The same draws in a loop: the rows of each drawn video are copied, and scikit-learn computes the AUC."""
     frames = draw(40, 4)

@@ -147,12 +147,11 @@ class TestSmoke:
         evaluated = rows[rows["row"] == "cffn, frame level"].set_index("metric")["value"]
         assert evaluated["auc"] == pytest.approx(trained["auc"]) and evaluated["tp"] == trained["tp"]
 
-    @pytest.mark.parametrize("role", ["dfdc", "celebdf"])
-    def test_one_class_is_evaluated(self, weights, command, make_prepared, tmp_path, read_rows, role):
+    def test_one_class_is_evaluated(self, weights, command, make_prepared, tmp_path, read_rows):
         """Of fakes alone there is a recall, and no AUC."""
         folder = make_prepared(tmp_path / "faces", per_class=10, size=40)
         keep_fakes(folder)
-        command(tmp_path, *SMOKE, *weights, "--data", f"{role}={folder}")
+        command(tmp_path, *SMOKE, *weights, "--data", f"celebdf={folder}")
         values = read_rows(tmp_path).query("table == 'extra'").set_index("metric")
         assert values["n"]["recall"] == 10 and 0 <= values["value"]["recall"] <= 1
         assert np.isnan(values["value"]["auc"]) and values["value"]["majority_accuracy"] == 1

@@ -40,6 +40,7 @@ def test_xceptions_head_is_that_of_section_8(xception):
     assert all(layer.trainable for layer in xception.layers)
 
 
+@pytest.mark.slow
 def test_xceptions_outputs_by_hand_and_its_last_layer_taken_off(xception):
     pixels = pictures(2)
     base = keras.Model(xception.input, [xception.layers[-6].output, *model.frame_embedder(xception).outputs])
@@ -94,6 +95,7 @@ def test_the_lstm_is_the_papers_by_hand():
     )
 
 
+@pytest.mark.slow
 def test_the_lstm_learns_videos_of_different_lengths():
     """Videos whose last frame, before the padding, tells their class."""
     keras.utils.set_random_seed(0)
@@ -190,6 +192,7 @@ def test_outputs_are_float32_under_mixed_precision_and_padding_is_still_seen():
     np.testing.assert_allclose(found[0], lstm.predict_on_batch(video[None])[0], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_networks_load_in_a_fresh_process_in_safe_mode(tmp_path):
     """With nothing of the suite imported: their layers are Keras's own."""
     networks = {"lstm": model.xception_lstm(6, units=5), "base": model.base_network(8)}

@@ -87,6 +87,7 @@ def test_figure_9_needs_both_classes(clips, drawn, tmp_path):
     assert figures.draw_roc(table, "frame", tmp_path / "roc.png") is None and not drawn
 
 
+@pytest.mark.slow
 def test_figure_8_has_the_images_before_and_after_the_base_network(blobs, drawn, tmp_path):
     base, path = model.base_network(), tmp_path / "tsne.png"
     vectors = {"train": blobs(30), "val": blobs(2), "test": blobs(20, seed=1)}

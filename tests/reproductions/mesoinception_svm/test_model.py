@@ -207,6 +207,7 @@ def test_the_papers_kinds_of_augmentation_are_equally_frequent():
     assert untouched == pytest.approx(0.25, abs=0.06)
 
 
+@pytest.mark.slow
 def test_gradient_ascent_raises_the_energy_it_states():
     network = model.mesoinception4(64)
     images, energies = maximise_activation(network, steps=12)

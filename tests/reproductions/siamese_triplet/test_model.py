@@ -105,6 +105,7 @@ def resnet():
     return model.siamese_resnet50(32)
 
 
+@pytest.mark.slow
 def test_the_resnet50_variant_has_the_papers_embedding(resnet):
     base = 23_587_712  # ResNet50 without its classifier, He et al. 2015 as keras.applications counts it
     assert resnet.count_params() == base + 2048 * 100 + 100
@@ -142,6 +143,7 @@ def test_training_on_triplets_moves_the_network_of_embeddings():
     assert gap() > before + 0.3
 
 
+@pytest.mark.slow
 def test_vgg_keeps_imagenet_convolutions_and_learns_three_dense_layers(tmp_path, monkeypatch):
     from common.networks import backbones
 
@@ -183,6 +185,7 @@ def test_embeddings_and_scores_are_float32_under_mixed_precision():
     np.testing.assert_allclose(np.linalg.norm(stream.predict_on_batch(pictures(2)), axis=1), 1, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_networks_load_in_a_fresh_process_in_safe_mode(tmp_path, resnet):
     """With nothing of the suite imported but common.layers; the Z-score's numbers travel in the file."""
     networks = {"siamese": model.siamese(STATISTICS, 32, width=0.25), "vgg16": model.transfer("vgg16", 32, units=8)}
