@@ -1,14 +1,15 @@
 """Rules of a flag, written at its field: Annotated[float, Above(0)], Annotated[Path, Role.OUTPUT]."""
 
 import math
-from collections.abc import Iterable
+import operator
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 
 class Role(Enum):
-    """What a flag is for, where it is not a hyperparameter. Only hyperparameters can depart from a preset."""
+    """What a flag is for, if it is not a hyperparameter. Only hyperparameters can depart from a preset."""
 
     OUTPUT = "where results go and how they are shown; changes nothing that a run computes"
     SUBJECT = "what a preset is applied to: data, seeds, protocols, devices"
@@ -25,59 +26,44 @@ class Rule(Protocol):
 
 
 @dataclass(frozen=True)
-class AtLeast:
-    """A number of at least `least`; of a tuple, each of its numbers."""
-
-    least: float
-
-    @property
-    def expected(self) -> str:
-        return f"a number of at least {self.least:g}"
-
-    def allows(self, value: Any) -> bool:
-        return all(self.least <= number < math.inf for number in _numbers(value))
-
-
-@dataclass(frozen=True)
-class Above:
-    """A number above `bound`; of a tuple, each of its numbers."""
+class Bound:
+    """A finite number on one side of `bound`; of a tuple, each of its numbers."""
 
     bound: float
+    words: ClassVar[str]
+    compare: ClassVar[Callable[[float, float], bool]]
 
     @property
     def expected(self) -> str:
-        return f"a number above {self.bound:g}"
+        return f"a number {self.words} {self.bound:g}"
 
     def allows(self, value: Any) -> bool:
-        return all(self.bound < number < math.inf for number in _numbers(value))
+        numbers = value if isinstance(value, tuple) else (value,)
+        return all(math.isfinite(number) and type(self).compare(number, self.bound) for number in numbers)
 
 
-@dataclass(frozen=True)
-class Below:
-    """A number below `bound`; of a tuple, each of its numbers."""
+class AtLeast(Bound):
+    """A number of at least `bound`."""
 
-    bound: float
-
-    @property
-    def expected(self) -> str:
-        return f"a number below {self.bound:g}"
-
-    def allows(self, value: Any) -> bool:
-        return all(number < self.bound for number in _numbers(value))
+    words, compare = "of at least", operator.ge
 
 
-@dataclass(frozen=True)
-class AtMost:
-    """A number of at most `most`; of a tuple, each of its numbers."""
+class Above(Bound):
+    """A number above `bound`."""
 
-    most: float
+    words, compare = "above", operator.gt
 
-    @property
-    def expected(self) -> str:
-        return f"a number of at most {self.most:g}"
 
-    def allows(self, value: Any) -> bool:
-        return all(number <= self.most for number in _numbers(value))
+class Below(Bound):
+    """A number below `bound`."""
+
+    words, compare = "below", operator.lt
+
+
+class AtMost(Bound):
+    """A number of at most `bound`."""
+
+    words, compare = "of at most", operator.le
 
 
 @dataclass(frozen=True)
@@ -92,7 +78,3 @@ class Distinct:
 
     def allows(self, value: Any) -> bool:
         return self.least <= len(value) == len(set(value))
-
-
-def _numbers(value: Any) -> Iterable[float]:
-    return value if isinstance(value, tuple) else (value,)
