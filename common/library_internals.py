@@ -33,7 +33,8 @@ def run_layer_by_layer(model: keras.Model, inputs: Any, step: Callable[[Any], Ca
     Returns:
         The outputs of the model.
     """
-    return model._run_through_graph(inputs, operation_fn=step)
+    functional = model._functional if isinstance(model, keras.Sequential) else model
+    return functional._run_through_graph(inputs, operation_fn=step)
 
 
 def variable_index(optimizer: keras.optimizers.Optimizer, variable: Any) -> int:

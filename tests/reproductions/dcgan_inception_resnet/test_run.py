@@ -110,6 +110,7 @@ def test_the_quality_of_the_fakes_is_measured_on_held_out_reals(finished):
     assert quality["note"].str.startswith("features: our stand_in").all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("label", "metric", "row"),
     [("real", "specificity", "stand_in, real images"), ("fake", "recall", "stand_in, other fakes (celeb)")],
