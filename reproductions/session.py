@@ -57,7 +57,8 @@ class Session:
         for batch in batches:
             batch.check()
             distribution.check_batch(batch.size, self.strategy, batch.flag)
-        inputs = data.fingerprints | {f"weights of {name}": sha256(file) for name, file in weights.items()}
+        self._fingerprints = data.fingerprints  # hashes of whole manifests: computed once
+        inputs = self._fingerprints | {f"weights of {name}": sha256(file) for name, file in weights.items()}
         devices = distribution.describe_devices()
         self.run = folder.open_run(paper, config, inputs | dict(fingerprints or {}), devices)
         distribution.log_devices(devices, self.strategy)
@@ -123,7 +124,6 @@ class Session:
 
     def save(self, split: Split, detector: Detector, part: str = "") -> None:
         """Write a detector into the run's models/, with protocol, seed and training data in its description."""
-        fingerprints = self.data.fingerprints
         names = detector.description.trained_on or self.data.trained
         description = replace(
             detector.description,
@@ -131,7 +131,7 @@ class Session:
             protocol=split.protocol,
             seed=split.seed,
             part=part,
-            trained_on={name: fingerprints[name] for name in names} if self.config.epochs else {},
+            trained_on={name: self._fingerprints[name] for name in names} if self.config.epochs else {},
         ).placed(split.suffix, detector.classifier is not None)
         store.save(replace(detector, description=description), self.run.folder / "models")
 

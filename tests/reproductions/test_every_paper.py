@@ -267,7 +267,7 @@ def test_one_class_is_evaluated_with_epochs_0_and_refused_for_training(paper, la
         role = "other"  # the real faces are those of celeb; fakes under any other NAME are tested
     folder = finished[0].parents[2]
     words = evaluation(paper, finished[0], data(label), role, label)
-    if label == "fake":
+    if (paper, label) != ("dcgan_inception_resnet", "real"):  # it makes its fakes itself
         training = [*words[: words.index("--epochs")], "--runs", f"{label}-training"]
         refused = command(folder, *training, expect=2)
         assert "training needs" in refused.stderr.splitlines()[-1]
