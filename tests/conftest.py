@@ -9,6 +9,13 @@ from common.data.manifest import COLUMNS, write_manifest
 from common.files import sha256, write_json
 
 
+def pytest_collection_modifyitems(items):
+    """With --dist loadgroup, a file's tests share a process, as their fixtures are shared; the contract's, a paper's."""
+    for item in items:
+        paper = getattr(item, "callspec", None) and item.callspec.params.get("paper")
+        item.add_marker(pytest.mark.xdist_group(f"{item.path}-{paper}"))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def two_cpus():
     """Split the CPU in two before TensorFlow starts, so that MirroredStrategy has two replicas."""

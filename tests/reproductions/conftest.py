@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from tests.warm_python import WarmPython
+
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory):
@@ -17,14 +19,29 @@ def cache(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def command(cache):
-    """A function that runs a command line of the suite in `folder` and returns its CompletedProcess."""
+def warm_python():
+    """Runs command lines with TensorFlow imported before; see warm_python.py."""
+    warm = WarmPython()
+    yield warm
+    warm.close()
 
-    def run(folder, *words, expect=0):
+
+@pytest.fixture(scope="session")
+def command(cache, warm_python):
+    """A function that runs a command line of the suite in `folder` and returns its CompletedProcess.
+
+    With fresh=True, and for options of the interpreter, it starts a new interpreter.
+    """
+
+    def run(folder, *words, expect=0, fresh=False):
+        words = [str(word) for word in words]
         environment = os.environ | {"DEEPFAKE_REPRODUCTIONS_CACHE": str(cache)}
-        done = subprocess.run(
-            [sys.executable, *map(str, words)], cwd=folder, env=environment, capture_output=True, text=True, timeout=400
-        )
+        if fresh or words[0].startswith("-") and words[0] != "-m":
+            done = subprocess.run(
+                [sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=400
+            )
+        else:
+            done = warm_python.run(words, folder, environment, timeout=400)
         assert done.returncode == expect, done.stdout + done.stderr
         return done
 

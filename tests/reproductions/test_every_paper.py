@@ -119,7 +119,7 @@ def words(paper, role, protocols, data):
 @pytest.fixture(scope="module")
 def finished(words, folder, command):
     """(the run's folder, its rows, what the command printed) of the uninterrupted command."""
-    done = command(folder, *words)
+    done = command(folder, *words, fresh=True)
     run = only(only(folder / "runs"))
     rows = pd.read_csv(folder / "results" / f"{run.parent.name}.csv", keep_default_na=False)
     return run, rows, done
