@@ -6,24 +6,20 @@ Faces are found as they were in the run's own data, so the detector sees what it
 import csv
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tyro
 
 from common.cli import parse, run_main
-from common.data.decoding import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Unreadable, read_image
-from common.data.videos import read_frames
+from common.data.decoding import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Unreadable
+from common.detectors.scoring import FRAMES, Faces, Scorer
 from common.errors import UserError
-from common.faces.detection import Face, crop, make_detector, pick
-from common.labels import FAKE, REAL, WORDS
-from common.tensorflow_import import import_tensorflow
+from common.labels import WORDS
 
 NO_FACE, UNREADABLE = "no face", "unreadable"
-FRAMES = 10  # of a video
 
 
 @dataclass(frozen=True)
@@ -42,19 +38,6 @@ class PredictOptions:
     """A folder for pictures of what speaks for each verdict (Grad-CAM); for a video, its most suspicious frame."""
     debug: bool = False
     """Show the traceback of an error."""
-
-
-@dataclass(frozen=True)
-class Faces:
-    """The faces of one file.
-
-    Args:
-        pixels: uint8 (n, S, S, 3), as the network sees them before scaling.
-        frames: the index of each face's frame in the video; None for a picture.
-    """
-
-    pixels: np.ndarray
-    frames: list[int | None]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -104,72 +87,6 @@ def _score_files(scorer, files, frames, explanations):
         if explanations:
             print(f"{file}: explained in {explanations.write(file, faces, scores)}", file=sys.stderr)
     return unreadable
-
-
-class Scorer:
-    """Scores files with one detector of one run.
-
-    Args:
-        run: the run's folder.
-        model: the name of a detector; None: the one that the paper proposes.
-
-    Attributes:
-        description: what models/<name>.json says of the detector.
-
-    Raises:
-        UserError: if the folder is no run, or has no such model, or the model is damaged.
-    """
-
-    def __init__(self, run: Path, model: str | None = None) -> None:
-        import_tensorflow()
-        from common.data.pipeline import Preprocessing
-        from common.detectors import store
-
-        self._detector = store.load(run, model)
-        self.description = self._detector.description
-        self._preprocessing = Preprocessing(**self.description.preprocessing)
-        self._find_face = make_face_finder(self.description.faces)
-
-    def faces(self, file: Path, frames: int = FRAMES) -> Faces | None:
-        """Find the faces of a file.
-
-        Args:
-            file: a picture, or a video by its suffix.
-            frames: of a video to look at, evenly spaced.
-
-        Returns:
-            One face for each picture or frame that has one; None if there is none.
-
-        Raises:
-            Unreadable: if the file cannot be read.
-        """
-        is_video = file.suffix.lower() in VIDEO_SUFFIXES
-        pixels, indices = [], []
-        for index, image in read_frames(file, frames) if is_video else [(None, read_image(file))]:
-            face = self._find_face(image)
-            if face is not None:
-                pixels.append(np.asarray(self._preprocessing.resize_image(face)))
-                indices.append(index)
-        return Faces(np.stack(pixels), indices) if pixels else None
-
-    def scale_pixels(self, pixels: np.ndarray) -> np.ndarray:
-        """Bring faces, uint8 (n, S, S, 3), to the network's range, float32 (n, S, S, 3)."""
-        return np.asarray(self._preprocessing.scale_pixels(pixels))
-
-    def scores(self, pixels: np.ndarray) -> np.ndarray:
-        """Return the scores of faces.
-
-        Args:
-            pixels: uint8 (n, S, S, 3), as of `faces`.
-
-        Returns:
-            float64 (n,) in [0, 1]; grows with P(fake).
-        """
-        return self._detector.score(self.scale_pixels(pixels), len(pixels))
-
-    def verdict(self, score: float) -> str:
-        """Return `fake` if a score reaches the detector's threshold, else `real`."""
-        return WORDS[FAKE if score >= self.description.threshold else REAL]
 
 
 class Explanations:
@@ -245,29 +162,6 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
     if not files:
         raise UserError(f"no image or video in {', '.join(map(str, paths)) or 'an empty list of paths'}")
     return files
-
-
-def make_face_finder(faces: dict[str, Any]) -> Callable[[np.ndarray], np.ndarray | None]:
-    """Return a function that crops the face of an image as the training data were cropped.
-
-    Args:
-        faces: the flags of data_prep: faces, size, margin, min_confidence, pick. None for each if they are not known:
-            the whole picture is used.
-
-    Returns:
-        A function of uint8 RGB (height, width, 3) -> uint8 RGB (h, w, 3), or None if there is no face.
-    """
-    if (faces.get("faces") or "none") == "none":
-        return lambda image: crop(image, Face(0, 0, image.shape[1], image.shape[0], 1.0), faces.get("size"))
-
-    detector = make_detector(faces["faces"])
-    which = "largest" if faces["pick"] == "largest" else "best"  # a picture's score is that of one face
-
-    def find_face(image):
-        chosen = pick(detector.detect(image), which, faces["min_confidence"])
-        return crop(image, chosen[0], faces["size"], faces["margin"]) if chosen else None
-
-    return find_face
 
 
 def _check_explain_folder(folder, paths):

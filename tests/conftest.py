@@ -10,7 +10,7 @@ from common.files import sha256, write_json
 
 
 def pytest_collection_modifyitems(items):
-    """With --dist loadgroup, a file's tests share a process, as their fixtures are shared; the contract's, a paper's."""
+    """With --dist loadgroup, the tests of a file, or of a paper in the contract, share a process and their fixtures."""
     for item in items:
         paper = getattr(item, "callspec", None) and item.callspec.params.get("paper")
         item.add_marker(pytest.mark.xdist_group(f"{item.path}-{paper}"))

@@ -49,7 +49,7 @@ def serve():
     import tensorflow  # noqa: F401
     import tyro  # noqa: F401
 
-    for line in sys.stdin:
+    for line in open(0, "rb", buffering=0, closefd=False):  # noqa: SIM115 (sys.stdin would read ahead of the fork)
         request = json.loads(line)
         child = os.fork()
         if child == 0:
@@ -63,7 +63,6 @@ def run_words(words, cwd, env, files, timeout):
         opened = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(opened, descriptor)
         os.close(opened)
-    sys.stdin = open(0)  # the server's has read ahead
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)

@@ -4,8 +4,8 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -37,38 +37,6 @@ class Unreadable(Exception):
     """A file that cannot be used. The message is the reason, without the file's name; details follow after a colon."""
 
 
-@dataclass(frozen=True)
-class ImageInfo:
-    """What the header of an image file says.
-
-    Args:
-        width: in pixels, as stored, before EXIF orientation is applied.
-        height: likewise.
-        format: `jpeg`, `png`, `bmp` or `webp`.
-    """
-
-    width: int
-    height: int
-    format: str
-
-
-def check_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> ImageInfo:
-    """Decode an image file once, to learn whether it is sound. Safe to call from many threads.
-
-    Args:
-        path: the file. Bytes after the end of the picture are tolerated.
-        max_pixels: largest width * height; the header is checked before anything is decoded.
-
-    Returns:
-        What the header says.
-
-    Raises:
-        Unreadable: if the file is missing or empty, of another format than jpeg, png, bmp and webp, has the suffix of
-            another format than its content, too many pixels, several frames, or truncated or corrupt data.
-    """
-    return _decode(path, max_pixels, lambda picture: None)[0]
-
-
 def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Return the pixels of an image file; training, data_prep and predict all read images as this function does.
 
@@ -77,36 +45,48 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
 
     Args:
         path: the file.
-        max_pixels: largest width * height.
+        max_pixels: largest width * height; the header is checked before anything is decoded.
 
     Returns:
         uint8 RGB (height, width, 3), upright.
 
     Raises:
-        Unreadable: as check_image does.
+        Unreadable: if the file is missing or empty, of another format than jpeg, png, bmp and webp, has the suffix of
+            another format than its content, too many pixels, several frames, or truncated or corrupt data. Bytes after
+            the end of the picture are tolerated.
     """
-    return _decode(path, max_pixels, lambda picture: np.asarray(_upright(_to_rgb(picture), _orientation(picture))))[1]
-
-
-def _decode(path, max_pixels, use):
     path = Path(path)
     try:
-        with open(path, "rb") as file:
-            kind = _format_of(file, path.suffix.lower())
-            with _open(kind, file) as picture:
-                _check_header(picture, max_pixels)
-                picture.load()
-                return ImageInfo(picture.width, picture.height, kind), use(picture)
+        with open_bytes(path) as file, _open(_format_of(file, path.suffix.lower()), file) as picture:
+            _check_header(picture, max_pixels)
+            picture.load()
+            return np.asarray(_upright(_to_rgb(picture), _orientation(picture)))
     except Unreadable:
         raise
+    except Exception as error:  # Pillow's readers raise OSError, SyntaxError, ValueError, struct.error, zlib.error, ...
+        raise Unreadable(f"truncated or corrupt: {' '.join(str(error).split()) or type(error).__name__}") from error
+
+
+def open_bytes(path: Path) -> BinaryIO:
+    """Open an image or a video.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The open file, for reading.
+
+    Raises:
+        Unreadable: if it is missing, a folder, or may not be read.
+    """
+    try:
+        return open(path, "rb")
     except FileNotFoundError:
         raise Unreadable("no such file") from None
     except IsADirectoryError:
         raise Unreadable("a folder, not a file") from None
     except PermissionError:
         raise Unreadable("no permission to read it") from None
-    except Exception as error:  # Pillow's readers raise OSError, SyntaxError, ValueError, struct.error, zlib.error, ...
-        raise Unreadable(f"truncated or corrupt: {' '.join(str(error).split()) or type(error).__name__}") from error
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
-from common.data.decoding import MAX_PIXELS, Unreadable
+from common.data.decoding import MAX_PIXELS, Unreadable, open_bytes
 
 TRUNCATED_BELOW = 0.9  # headers are off by a few frames; a clip that ends before this share of them is truncated
 
@@ -180,15 +180,8 @@ def _open(path):
 
 
 def _check_container(path):
-    try:
-        with open(path, "rb") as file:
-            start = file.read(12)
-    except FileNotFoundError:
-        raise Unreadable("no such file") from None
-    except IsADirectoryError:
-        raise Unreadable("a folder, not a file") from None
-    except PermissionError:
-        raise Unreadable("no permission to read it") from None
+    with open_bytes(path) as file:
+        start = file.read(12)
     if not start:
         raise Unreadable("empty file")
     if not any(start[at:].startswith(signatures) for at, signatures in _SIGNATURES.items()):

@@ -1,1 +1,1 @@
-"""Trained detectors on disk: save, load, score, explain, export."""
+"""Trained detectors on disk: save, load, score files, explain, export."""

@@ -16,10 +16,10 @@ from sklearn.svm import SVC
 from common.classifiers import NearestCentroid
 from common.data.pipeline import Preprocessing
 from common.detectors import exporting, graph_resizing, store
+from common.detectors.scoring import Scorer
 from common.detectors.store import Description, Detector, fake_score
 from common.errors import UserError
 from common.export import main
-from common.predict import Scorer
 
 SIZE = 12
 FACES = {"faces": "none", "size": None}

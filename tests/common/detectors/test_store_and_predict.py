@@ -12,9 +12,10 @@ from sklearn.svm import SVC
 
 from common.detectors import store
 from common.detectors.exporting import describe_cropping
+from common.detectors.scoring import Scorer, make_face_finder
 from common.detectors.store import Description, Detector
 from common.errors import UserError
-from common.predict import Scorer, find_files, main, make_face_finder
+from common.predict import find_files, main
 
 PREPROCESSING = {"size": 8, "resize": "nearest", "scale": 1 / 255, "offset": 0.0}
 
