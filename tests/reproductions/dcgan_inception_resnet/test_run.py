@@ -14,6 +14,8 @@ from reproductions.dcgan_inception_resnet import figures
 from reproductions.dcgan_inception_resnet import rows as rows_module
 from reproductions.dcgan_inception_resnet.run import main
 
+pytestmark = pytest.mark.slow
+
 RUN = Path(__file__).parents[3] / "reproductions" / "dcgan_inception_resnet" / "run.py"
 SMOKE = (RUN, "--preset", "smoke", "--imagenet-weights", "none")
 SMALL = ("--preset", "smoke", "--imagenet-weights", "none", "--models", "stand_in", "--image-size", "8")
@@ -110,7 +112,6 @@ def test_the_quality_of_the_fakes_is_measured_on_held_out_reals(finished):
     assert quality["note"].str.startswith("features: our stand_in").all()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("label", "metric", "row"),
     [("real", "specificity", "stand_in, real images"), ("fake", "recall", "stand_in, other fakes (celeb)")],
@@ -153,28 +154,6 @@ def test_a_generator_writes_images_that_a_detector_is_tested_on(finished, tmp_pa
     assert recall["n"].astype(int).item() == 20
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (("--gan-epochs", "0"), "give --weights generator=FILE"),
-        (("--generate", "5"), "expected --weights generator=RUN/models/generator.keras"),
-        (("--protocol", "frame"), "expected some of paper, heldout"),
-        (("--image-size", "20"), "--image-size: expected a power of two of at least 8, got 20"),
-        (("--gan-beta-1", "1"), "--gan-beta-1: expected a number below 1"),
-        (("--gan-batch-size", "64"), "--gan-batch-size 64: the training of the DCGAN has only 48 images"),
-        (("--batch-size", "64"), "--batch-size 64: the training of a detector has only 36 images"),
-        (("--weights", "generator=/no/such/file"), "no such file"),
-        (("--match-jpeg",), "expected JPEG files among the real images"),
-    ],
-)
-def test_mistakes_are_errors_before_the_run(faces, tmp_path, words, message):
-    words = words if "--image-size" in words else ("--image-size", "8", *words)
-    start = [word for word in SMALL if word not in ("--image-size", "8")]
-    with pytest.raises(UserError, match=message):
-        main([*start, *words, "--data", f"celeb={faces}", "--runs", str(tmp_path / "runs")])
-    assert not (tmp_path / "runs").exists()
-
-
 def test_the_protocol_paper_needs_a_training(finished, tmp_path, faces):
     weights = f"stand_in={finished[0] / 'models' / 'stand_in.keras'}"
     with pytest.raises(UserError, match="choose heldout"):
@@ -188,7 +167,6 @@ def smoke(tmp_path_factory, command):
     return folder, command(folder, *SMOKE)
 
 
-@pytest.mark.slow
 def test_the_run_folder_is_complete(run_folder):
     names = {"config.json", "environment.json", "splits.csv", "predictions.csv", "history.csv", "log.txt"}
     assert {path.name for path in run_folder.iterdir()} == names | {
@@ -208,7 +186,6 @@ def test_the_run_folder_is_complete(run_folder):
     assert list(losses["epoch"].unique()) == [1, 2, 3] and np.isfinite(losses["generator_loss"]).all()
 
 
-@pytest.mark.slow
 def test_the_proposed_detector_has_the_papers_parameters(rows):
     sizes = rows[rows["table"] == "Figure 3"].set_index(["row", "metric"])["value"].astype(float)
     assert sizes["total", "parameters"] == 54_339_810 and sizes["total", "trainable"] == 54_279_266
@@ -220,7 +197,6 @@ def test_the_proposed_detector_has_the_papers_parameters(rows):
     )
 
 
-@pytest.mark.slow
 def test_numbers_are_those_of_the_predictions(rows, run_folder):
     """Figure 10 against scikit-learn: `paper` counts training and validation images, `heldout` the test split."""
     predictions = pd.read_csv(run_folder / "predictions.csv")
@@ -240,7 +216,6 @@ def test_numbers_are_those_of_the_predictions(rows, run_folder):
         assert figure["value"].astype(float).sum() == count
 
 
-@pytest.mark.slow
 def test_held_out_images_are_in_no_training(run_folder):
     splits = pd.read_csv(run_folder / "splits.csv")
     splits = splits[splits["protocol"] == "heldout"]
@@ -251,14 +226,12 @@ def test_held_out_images_are_in_no_training(run_folder):
     assert real["gan"] > 0
 
 
-@pytest.mark.slow
 def test_predict_scores_a_generated_picture(smoke, run_folder, command):
     pictures = sorted((run_folder / "fakes" / "dcgan-seed0" / "fake").iterdir())[:1]
     done = command(smoke[0], "-m", "common.predict", run_folder, *pictures, "--model", "stand_in")
     assert done.stdout.splitlines()[1].split(",")[2] in ("fake", "real", "no face")
 
 
-@pytest.mark.slow
 def test_matched_fakes_from_a_given_generator(run_folder, command, tmp_path, read_rows):
     generator = f"generator={run_folder / 'models' / 'generator.keras'}"
     words = ("--gan-epochs", "0", "--weights", generator, "--match-jpeg", "--models", "stand_in")

@@ -72,6 +72,7 @@ def is_drawn(path):
     return len(colours) > 50 and 0.005 < 1 - counts.max() / counts.sum() < 0.5
 
 
+@pytest.mark.slow
 def test_phase_2_alone_leaves_its_detectors_rows_and_figures(phase_2, read_rows):
     folder, run = phase_2
     models = {path.name for path in (run / "models").iterdir()}
@@ -88,6 +89,7 @@ def test_phase_2_alone_leaves_its_detectors_rows_and_figures(phase_2, read_rows)
     assert list(described.trained_on) == ["celebdf"]
 
 
+@pytest.mark.slow
 def test_one_class_is_evaluated_by_the_stored_classifiers(phase_2, here, clips_folder, tmp_path, read_rows):
     """Without training images the classifiers are those beside the weight file; what needs two classes has a reason."""
     manifest = pd.read_csv(clips_folder / "manifest.csv", keep_default_na=False)
