@@ -1,5 +1,7 @@
 """What tests of several rooms share: two logical CPUs for tf.distribute, and tiny prepared folders."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,12 +10,20 @@ from PIL import Image, ImageFilter
 from common.data.manifest import COLUMNS, write_manifest
 from common.files import sha256, write_json
 
+PAPERS = [path.parent.name for path in Path(__file__).parents[1].glob("reproductions/*/run.py")]
 
-def pytest_collection_modifyitems(items):
-    """With --dist loadgroup, the tests of a file, or of a paper in the contract, share a process and their fixtures."""
-    for item in items:
-        paper = getattr(item, "callspec", None) and item.callspec.params.get("paper")
-        item.add_marker(pytest.mark.xdist_group(f"{item.path}-{paper}"))
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With --dist loadfile, a file's tests share a process and their fixtures; in the contract, a paper's tests do."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFileAndPaper(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            paper = [name for name in PAPERS if f"[{name}" in nodeid]
+            return " ".join((super()._split_scope(nodeid), *paper))
+
+    return ByFileAndPaper(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session", autouse=True)
