@@ -14,7 +14,8 @@ import pandas as pd
 from common.errors import UserError
 from common.files import file_lock, write_csv
 
-PUBLISHED_COLUMNS = ("table", "row", "metric", "value", "printed", "n", "note")
+PUBLISHED_COLUMNS = ("table", "row", "metric", "value", "printed", "n", "note", "kind")
+KINDS = ("metric", "count", "size", "setting")  # of published numbers
 RESULT_COLUMNS = (
     *("paper", "table", "row", "metric", "value", "ci_low", "ci_high", "n"),
     *("dataset", "protocol", "preset", "seed", "run", "commit", "note"),
@@ -44,10 +45,13 @@ def read_published(paper: str) -> pd.DataFrame:
         paper: one of `known_papers()`.
 
     Returns:
-        A DataFrame with the columns PUBLISHED_COLUMNS: value float64, n Int64, all others strings.
+        A DataFrame with the columns PUBLISHED_COLUMNS: value float64, n Int64, all others strings. kind is one of
+        `metric` (a measure of quality), `count` (a cell of a confusion matrix), `size` (images, parameters, epochs
+        until a training stopped, times) and `setting` (what the authors chose).
 
     Raises:
-        UserError: if the paper is unknown, a column is missing, a value is not a number, or a number is listed twice.
+        UserError: if the paper is unknown, a column is missing, a value is not a number, a kind is unknown, or a number
+            is listed twice.
     """
     if paper not in known_papers():
         raise UserError(f"unknown paper {paper!r}; known: {', '.join(known_papers())}")
@@ -55,6 +59,8 @@ def read_published(paper: str) -> pd.DataFrame:
     published = _typed(_read(path, PUBLISHED_COLUMNS), path)
     if published["value"].isna().any() or published["printed"].eq("").any():
         raise UserError(f"{path}: expected a value and its printed form in every row")
+    if unknown := sorted(set(published["kind"]) - set(KINDS)):
+        raise UserError(f"{path}: expected a kind of {', '.join(KINDS)}; got {', '.join(map(repr, unknown))}")
     _check_unique(published, ["table", "row", "metric"], path)
     return published
 

@@ -108,7 +108,10 @@ CARD = """\
 <!-- results: grey_pixels; rows=*; metrics=accuracy auc; preset=smoke -->
 <!-- /results -->
 """
-PUBLISHED = "table,row,metric,value,printed,n,note\nTable 1,ours,accuracy,0.6,60 %,100,\nTable 1,ours,auc,0.65,0.65,,\n"
+PUBLISHED = (
+    "table,row,metric,value,printed,n,note,kind\n"
+    "Table 1,ours,accuracy,0.6,60 %,100,,metric\nTable 1,ours,auc,0.65,0.65,,,metric\n"
+)
 
 
 def add_paper(root, name=PAPER, run=RUN):

@@ -197,13 +197,23 @@ def test_one_network_has_one_name():
     assert sorted(third) == sorted(f"{row}, {case}" for row in second for case in ("Case I", "Case II"))
 
 
+HEAD = "table,row,metric,value,printed,n,note,kind\n"
+
+
+def test_a_published_number_has_a_kind(tmp_path, monkeypatch):
+    monkeypatch.setattr("results.tables.published_folder", lambda: tmp_path)
+    (tmp_path / "paper.csv").write_text(HEAD + "Table 1,a,auc,0.5,0.5,,,\n")
+    with pytest.raises(UserError, match="expected a kind of metric, count, size, setting; got ''"):
+        read_published("paper")
+
+
 def test_no_number_is_published_twice(tmp_path, monkeypatch):
     monkeypatch.setattr("results.tables.published_folder", lambda: tmp_path)
     path = tmp_path / "paper.csv"
-    path.write_text("table,row,metric,value,printed,n,note\nTable 1,a,auc,0.5,0.5,,\nTable 1,a,auc,0.6,0.6,,\n")
+    path.write_text(HEAD + "Table 1,a,auc,0.5,0.5,,,metric\nTable 1,a,auc,0.6,0.6,,,metric\n")
     with pytest.raises(UserError, match="listed twice: Table 1 / a / auc"):
         read_published("paper")
-    path.write_text("table,row,metric,value,printed,n,note\nTable 1,a,auc,,0.5,,\n")
+    path.write_text(HEAD + "Table 1,a,auc,,0.5,,,metric\n")
     with pytest.raises(UserError, match="a value and its printed form"):
         read_published("paper")
 
