@@ -33,9 +33,9 @@ def command(cache, warm_python):
     With fresh=True, and for options of the interpreter, it starts a new interpreter.
     """
 
-    def run(folder, *words, expect=0, fresh=False):
+    def run(folder, *words, expect=0, fresh=False, **variables):
         words = [str(word) for word in words]
-        environment = os.environ | {"DEEPFAKE_REPRODUCTIONS_CACHE": str(cache)}
+        environment = os.environ | {"DEEPFAKE_REPRODUCTIONS_CACHE": str(cache)} | variables
         if fresh or words[0].startswith("-") and words[0] != "-m":
             done = subprocess.run(
                 [sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=400

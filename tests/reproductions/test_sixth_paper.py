@@ -137,19 +137,14 @@ def environment(root, cache):
 
 
 @pytest.fixture(scope="module")
-def suite(tmp_path_factory, cache):
+def suite(tmp_path_factory, command):
     """(root of a copy of the suite with the sixth paper, a function that runs a command line in it)."""
     root = tmp_path_factory.mktemp("suite")
     copy_suite(root)
     add_paper(root)
 
     def run(*words, expect=0):
-        done = subprocess.run(
-            [sys.executable, *map(str, words)], cwd=root, env=environment(root, cache), capture_output=True, text=True,
-            timeout=300,
-        )  # fmt: skip
-        assert done.returncode == expect, done.stdout + done.stderr
-        return done
+        return command(root, *words, expect=expect, PYTHONPATH=str(root))
 
     run.first = run(f"reproductions/{PAPER}/run.py", "--preset", "smoke", "--seeds", "0", "1")
     return root, run
