@@ -3,6 +3,12 @@
 Videos are in folders dfdc_train_part_N/, each with a metadata.json {name: {label, split, original}}; SRC may also be
 one such folder. Crops are one a video, with SRC/metadata.csv (columns videoname, label, original); the crop of x.mp4 is
 x.jpg or x.png anywhere below SRC. Labels are REAL and FAKE; the original of a fake is the real video it was made from.
+
+The Preview (Dolhansky et al. 2019, arXiv:1910.08854) has one dataset.json {path: {label, set, target_id, swapped_id}}.
+TARGET is the person of a video and SWAPPED the person whose face a fake shows:
+
+    original_videos/TARGET/TARGET_A_001.mp4
+    method_A/TARGET/TARGET_A/SWAPPED_TARGET_A_001.mp4       method_B/ likewise
 """
 
 import json
@@ -12,21 +18,26 @@ import pandas as pd
 
 from common.data.manifest import leaves_folder
 from common.errors import UserError
-from common.labels import WORDS
+from common.labels import FAKE, REAL, WORDS
 from data_prep.layouts.item import MISSING, Item
 from data_prep.layouts.tree import image_paths, is_video, media_paths, paths_by_name, read_text, strip_suffix
 
-TABLE, METADATA = "metadata.csv", "metadata.json"
+TABLE, METADATA, PREVIEW = "metadata.csv", "metadata.json", "dataset.json"
+PREVIEW_FOLDERS = ("method_A", "method_B", "original_videos")
 COLUMNS = ("videoname", "label", "original")
 LISTED_TWICE = "listed twice, differently"
 SPLITS = {"train": "train", "validation": "val", "val": "val", "test": "test"}
 
 
 def find(src: Path) -> list[Item]:
-    """Return the videos by metadata.json, or without one the crops by metadata.csv; UserError if a list is damaged."""
-    parts = paths_by_name(src, METADATA)
-    if parts:
-        return _videos(src, parts)
+    """Return the videos by metadata.json or dataset.json, or without one the crops by metadata.csv.
+
+    Raises:
+        UserError: if a list is damaged.
+    """
+    lists = paths_by_name(src, METADATA, PREVIEW)
+    if lists:
+        return _videos(src, lists)
     videos = [path for path in media_paths(src) if is_video(path)]
     tables = paths_by_name(src, TABLE)
     if videos and not tables:
@@ -35,35 +46,73 @@ def find(src: Path) -> list[Item]:
     return _crops(src, tables)
 
 
-def _videos(src, parts):
+def _videos(src, lists):
     present = {path for path in media_paths(src) if is_video(path)}
-    listed = {part.removesuffix(METADATA) + name: row for part in parts for name, row in _read_json(src / part).items()}
-    path_of_name = {path.rpartition("/")[2]: path for path in sorted(listed)}
-    items = [_video(path, row, present, path_of_name) for path, row in listed.items()]
-    unlisted = sorted(present - set(listed))
-    return items + [Item(path, "", "dfdc", problem=f"not listed: {METADATA}") for path in unlisted]
+    challenge, preview = {}, {}
+    for path in lists:
+        folder, _, name = path.rpartition("/")
+        rows = {f"{folder}/{video}" if folder else video: row for video, row in _read_json(src / path).items()}
+        (preview if name.lower() == PREVIEW else challenge).update(rows)
+    path_of_name = {path.rpartition("/")[2]: path for path in sorted(challenge)}
+    items = [_video(path, row, present, path_of_name) for path, row in challenge.items()]
+    originals = {_name(path): path for path, row in preview.items() if str(row.get("label")).lower() == WORDS[REAL]}
+    items += [_preview_video(path, row, present, originals) for path, row in preview.items()]
+    unlisted = sorted(present - set(challenge) - set(preview))
+    expected = METADATA if challenge else PREVIEW
+    return items + [Item(path, "", "dfdc", problem=f"not listed: {expected}") for path in unlisted]
 
 
 def _video(path, row, present, path_of_name):
-    label, original = str(row.get("label") or ""), row.get("original") or ""
-    split = SPLITS.get(str(row.get("split")), "")
-    problem = ""
-    if LISTED_TWICE in (label, original):
+    original = row.get("original") or ""
+    label, split, problem = _label_and_split(path, row, "split", METADATA, present)
+    if original == LISTED_TWICE:
         problem = f"contradiction: {LISTED_TWICE} in {METADATA}"
     elif not isinstance(original, str) or original == path.rpartition("/")[2]:
         problem = f"contradiction: its original in {METADATA} is {original!r}"
-    elif leaves_folder(path) or leaves_folder(original):
+    elif leaves_folder(original):
         problem = f"leaves SRC: listed in {METADATA}"
-    elif label.lower() not in WORDS:
-        problem = f"unknown label: {label or 'none'} in {METADATA}"
-    elif path not in present:
-        problem = f"{MISSING}: listed in {METADATA}"
     if problem:
         original = ""
     elif original:
         folder = path.rpartition("/")[0] + "/" if "/" in path else ""
         original = strip_suffix(path_of_name.get(original, folder + original))
-    return Item(path, label.lower(), "dfdc", strip_suffix(path), original=original, split=split, problem=problem)
+    return Item(path, label, "dfdc", strip_suffix(path), original=original, split=split, problem=problem)
+
+
+def _preview_video(path, row, present, originals):
+    """Return a video of the Preview. The name of a fake ends in that of its original, after the swapped person."""
+    label, split, problem = _label_and_split(path, row, "set", PREVIEW, present)
+    persons = [row.get("target_id"), *([row.get("swapped_id")] if label == WORDS[FAKE] else [])]
+    if not problem and not all(isinstance(person, str | int) and str(person) for person in persons):
+        problem = f"unknown person: target_id or swapped_id in {PREVIEW}"
+    if problem:
+        return Item(path, label, "dfdc", strip_suffix(path), split=split, problem=problem)
+    original = originals.get(_name(path).partition("_")[2], "") if label == WORDS[FAKE] else ""
+    method = next((part for part in path.split("/") if part in PREVIEW_FOLDERS), "dfdc")
+    return Item(
+        path, label, method, strip_suffix(path), identity=";".join(map(str, persons)),
+        original=strip_suffix(original), split=split,
+    )  # fmt: skip
+
+
+def _label_and_split(path, row, split, listed_in, present):
+    """Return the label and the split of a listed video, and the problem of the list with it or ''."""
+    label = str(row.get("label") or "")
+    if label == LISTED_TWICE:
+        problem = f"contradiction: {LISTED_TWICE} in {listed_in}"
+    elif leaves_folder(path):
+        problem = f"leaves SRC: listed in {listed_in}"
+    elif label.lower() not in WORDS:
+        problem = f"unknown label: {label or 'none'} in {listed_in}"
+    elif path not in present:
+        problem = f"{MISSING}: listed in {listed_in}"
+    else:
+        problem = ""
+    return label.lower(), SPLITS.get(str(row.get(split)), ""), problem
+
+
+def _name(path):
+    return strip_suffix(path.rpartition("/")[2])
 
 
 def _read_json(path):

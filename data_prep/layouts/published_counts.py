@@ -2,14 +2,16 @@
 
 Sources: FFHQ's README (github.com/NVlabs/ffhq-dataset); Liu et al. 2015 for CelebA, the name of Kaggle's cut for its
 100,000; the READMEs of Celeb-DF v1 and v2 (github.com/yuezunli/celeb-deepfakeforensics), v1's parts from its first
-version; Dolhansky et al. 2020 (arXiv:2006.07397) for DFDC's training videos; the README of FaceForensics++'s data set
-(github.com/ondyari/FaceForensics); MesoNet's README (github.com/DariusAf/MesoNet); the folders of Kaggle's 140k faces.
+version; Dolhansky et al. 2020 (arXiv:2006.07397) for DFDC's training videos; Li et al. 2020 (arXiv:1909.12962, Table 1)
+for its Preview; the README of FaceForensics++'s data set (github.com/ondyari/FaceForensics); MesoNet's README
+(github.com/DariusAf/MesoNet); the folders of Kaggle's 140k faces.
 """
 
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
+from data_prep.layouts.dfdc import PREVIEW_FOLDERS
 from data_prep.layouts.item import Item
 from data_prep.layouts.tree import is_video
 
@@ -21,6 +23,7 @@ CELEBDF = {
 }
 CELEBDF_V2_TEST_VIDEOS = 518
 DFDC, DFDC_PARTS = {"real": 19_154, "fake": 100_000}, 50
+DFDC_PREVIEW = {"real": 1131, "fake": 4113}
 FACEFORENSICS = {"youtube": 1000, "Deepfakes": 1000, "Face2Face": 1000, "FaceSwap": 1000, "NeuralTextures": 1000}
 FACEFORENSICS_SPLITS = {"train": 720, "val": 140, "test": 140}  # of the originals
 FACEFORENSICS_EXTRA = {"FaceShifter": 1000, "actors": 363, "DeepFakeDetection": 3068}  # separate downloads
@@ -97,6 +100,8 @@ def _celebdf(usable, items):
 def _dfdc(usable, items):
     if not is_video(usable[0].path):
         return {}, lambda item: item.label, []
+    if any(item.source in PREVIEW_FOLDERS for item in usable):
+        return DFDC_PREVIEW, lambda item: item.label, []
     parts = {int(m[1]) for item in usable if (m := re.search(r"dfdc_train_part_(\d+)/", item.path))}
     absent = sorted(set(range(DFDC_PARTS)) - parts) if parts else []
     numbers = ", ".join(map(str, absent[:10])) + (", ..." if len(absent) > 10 else "")
