@@ -29,6 +29,16 @@ def paper(image, seed):
     )
 
 
+def paper_examples(image):
+    """Return {what was done: image} of one image under each augmentation of Sec. 4.1.3."""
+    return {
+        "as it is": image,
+        **{f"blur {size} x {size}": gaussian_blur(image, size) for size in BLURS},
+        **{f"rotated {degrees:g}°": affine(image, degrees=degrees) for degrees in ROTATIONS},
+        **{f"scaled {zoom - 1:+.0%}": affine(image, zoom=zoom) for zoom in SCALES},
+    }
+
+
 def notebook(image, seed):
     """Rotation within 15 degrees, zoom 0.8-1.2, brightness 0.8-1.2, a shift of each channel within 30, mirroring."""
     draws = tf.random.stateless_uniform((7,), seed, -1.0, 1.0)

@@ -1,5 +1,6 @@
 """From a split table of images to trained detectors: the networks, and the SVM on their features."""
 
+import math
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -14,10 +15,23 @@ from common.training.initial_weights import initial_weights_note, load_initial_w
 from common.training.supervised import NOT_TRAINED, Training
 from reproductions.mesoinception_svm import model
 from reproductions.mesoinception_svm.augmentation import choose_augmentation
-from reproductions.mesoinception_svm.config import BASE, HINGE, NEXT_BEST, PROPOSED, Config, batch_size_of, epochs_of
+from reproductions.mesoinception_svm.config import (
+    BASE,
+    FIRST,
+    HINGE,
+    LAST_LEARNING_RATE,
+    NEXT_BEST,
+    NEXT_BEST_DECAY_EPOCHS,
+    PROPOSED,
+    Config,
+    augmentation_of,
+    batch_size_of,
+    epochs_of,
+)
 
 BUILDERS = {
     BASE: model.mesoinception4,
+    FIRST: model.mesoinception4,
     NEXT_BEST: model.mesoinception4,
     "meso4": model.meso4,
     HINGE: model.meso4_hinge,
@@ -64,7 +78,7 @@ def train_network(
     detector = Detector(description, network)
     if epochs == 0:
         return detector, None, [*notes, NOT_TRAINED]
-    augment = choose_augmentation(config.augmentation)
+    augment = choose_augmentation(augmentation_of(name, config))
     history, training_notes = training.fit(
         network,
         lambda epoch: train.training_batches(batch_size, training.seed, epoch, augment, config.fake_share),
@@ -97,9 +111,10 @@ def fit_proposed(base: Detector, config: Config, images: pd.DataFrame, seed: int
 
 
 def learning_rate(name: str, config: Config, steps: int):
-    """Return the learning rate by iteration.
+    """Return the learning rate by iteration, divided by 10 after a number of iterations.
 
-    It is divided by 10 every 1000 iterations down to 1e-6 (Sec. 4.2), or every 5 epochs (Sec. 4.3.1, next best model).
+    The number is --decay-every, down to 1e-6 (Sec. 4.2); 5 epochs for the next best model (Sec. 4.3.1); computed from
+    the planned epochs for the first model (Sec. 4.3), and from the trained ones for meso4_hinge (authors' code).
 
     Args:
         name: the network.
@@ -107,12 +122,18 @@ def learning_rate(name: str, config: Config, steps: int):
         steps: training steps in an epoch.
     """
     if name == NEXT_BEST:
-        return keras.optimizers.schedules.ExponentialDecay(config.learning_rate, 5 * steps, 0.1, staircase=True)
-    rates = [config.learning_rate]
-    while rates[-1] / 10 >= 1e-6 * (1 - 1e-9):
-        rates.append(rates[-1] / 10)
-    last = [config.decay_every * (place + 1) - 1 for place in range(len(rates) - 1)]  # iterations count from 0
+        return _decay(config.learning_rate, NEXT_BEST_DECAY_EPOCHS * steps)
+    falls = math.floor(math.log(LAST_LEARNING_RATE / config.learning_rate, 0.1) + 1e-9)  # from 1e-3 to 1e-6: 3
+    if name in (FIRST, HINGE):
+        epochs = config.planned_epochs if name == FIRST else config.epochs
+        return _decay(config.learning_rate, max(1, epochs // max(1, falls)) * steps)
+    rates = [config.learning_rate / 10**fall for fall in range(max(0, falls) + 1)]
+    last = [config.decay_every * fall - 1 for fall in range(1, len(rates))]  # iterations count from 0
     return keras.optimizers.schedules.PiecewiseConstantDecay(last, rates) if last else config.learning_rate
+
+
+def _decay(first, every):
+    return keras.optimizers.schedules.ExponentialDecay(first, every, 0.1, staircase=True)
 
 
 def _threshold(name):

@@ -26,6 +26,7 @@ from reproductions.mesoinception_svm.config import (
     PAPER_IMAGES,
     PRESETS,
     PROPOSED,
+    batch_flag_of,
     batch_size_of,
 )
 from reproductions.splitting import draw_splits
@@ -46,7 +47,9 @@ def main(argv=None):
     require_classes(images[images["dataset"].isin(trained)], config, "data of both classes")
     data = RunData(datasets, trained, draw_splits(images, trained, config))
     fewest = min(split.count("train") for split in data.splits)
-    batches = [Batch("--batch-size", batch_size_of(name, config), fewest, name) for name in networks]
+    batches = [
+        Batch(batch_flag_of(name), batch_size_of(name, config), fewest, name, config.fake_share) for name in networks
+    ]
 
     import_tensorflow()
     from reproductions.mesoinception_svm import figures, method, rows
@@ -63,12 +66,12 @@ def main(argv=None):
                 svm, fitted = method.fit_proposed(detector, config, split.images, split.seed)
                 session.add(split, svm, None, [*notes, fitted])
     published = session.publish(
-        lambda split: rows.result_rows(split.table(), data.roles, trained, split.seed),
+        lambda split: rows.all_rows(split, data),
         partial_data(config, data.training_images(), PAPER_IMAGES),
     )
     for split, table in zip(data.splits, published, strict=True):
         print(f"\nprotocol {split.protocol}, seed {split.seed}", *rows.summary(table), sep="\n  ", flush=True)
-    figures.draw_figures(data.splits[0], trained, session.run, config.activation_steps)
+    figures.draw_figures(data.splits[0], trained, session.run, config)
     session.finish()
 
 

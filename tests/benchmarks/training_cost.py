@@ -79,7 +79,7 @@ def trainings():
     for name in ("cffn", "cffn_no_triplet"):
         yield "cffn_resnet", name, operations(both.classifier), 100_000, 20, TRAINING
 
-    for name in ("mesoinception4", "meso4", "meso4_hinge", "mesoinception4_next_best"):
+    for name in ("mesoinception4", "meso4", "meso4_hinge", "mesoinception4_first", "mesoinception4_next_best"):
         network = (meso.meso4 if name.startswith("meso4") else meso.mesoinception4)()
         yield "mesoinception_svm", name, operations(network), 14_010, 10, TRAINING
 

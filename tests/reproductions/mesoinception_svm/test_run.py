@@ -39,7 +39,7 @@ def test_the_run_folder_is_complete(smoke, assert_drawn):
     models = {path.name for path in (run / "models").iterdir()}
     assert {"mesoinception4.keras", "meso4.keras", "mesoinception4_svm.skops", "mesoinception4_svm.json"} <= models
     figures = {path.name for path in (run / "figures").iterdir()}
-    assert {name.split("_")[1] for name in figures} == {"05", "06", "07", "08", "09", "10"}
+    assert {name.split("_")[1] for name in figures} == {"03", "04", "05", "06", "07", "08", "09", "10"}
     assert_drawn(run / "figures")
 
 
@@ -50,7 +50,7 @@ def test_rows_have_published_keys_and_say_what_they_are(smoke):
     keys = set(map(tuple, pd.read_csv(PUBLISHED)[["table", "row", "metric"]].astype(str).values))
     ours = rows[rows["table"] != "extra"]
     assert set(map(tuple, ours[["table", "row", "metric"]].values)) <= keys
-    assert set(ours["table"]) == {"Table 4", "Table 5", "Table 6", "Table 7", "text"}
+    assert set(ours["table"]) == {"Table 1", "Table 2", "Table 3", "Table 4", "Table 5", "Table 6", "Table 7", "text"}
     assert rows["dataset"].str.startswith("synthetic").all()
     assert (rows["preset"] == "smoke").all()
     assert rows.loc[rows["table"] == "Table 7", "note"].str.contains("unseen: trained on synthetic-swap").all()
@@ -140,6 +140,11 @@ def test_predict_names_what_it_cannot_read(smoke, command, tmp_path):
         (["--protocol", "identity"], "identity"),
         (["--resume", "/no/such/run"], "config.json"),
         (["--batch-size", "10000"], "10000"),
+        (
+            ["--models", "mesoinception4", "mesoinception4_next_best"],
+            "--next-best-batch-size 64: mesoinception4_next_best",
+        ),
+        (["--fake-share", "0.01"], "--fake-share 0.01: expected both classes in each batch of 8"),
         (["--no-such-flag"], "no-such-flag"),
         (["--models", "mesoinception4_svm"], "add mesoinception4"),
         (["--baseline-epochs", "-1"], "--baseline-epochs"),
@@ -149,7 +154,7 @@ def test_a_users_error_is_one_line_and_exit_code_2(tmp_path, command, words, exp
     done = command(tmp_path, RUN, "--preset", "smoke", *words, expect=2)
     assert expected in done.stderr
     assert "Traceback" not in done.stderr
-    assert not (tmp_path / "results").exists()
+    assert not (tmp_path / "results").exists() and not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated"])
