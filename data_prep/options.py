@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 from data_prep.preparation.recipe import Recipe
+from data_prep.preparation.selection import Selection
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,10 @@ class PrepareOptions:
     """Take every N-th frame of a video instead."""
     first: int | None = None
     """Take the first N frames of a video instead."""
+    videos_per_class: int | None = None
+    """Take N videos of each class, drawn by the hash of their names; with --fakes-per-real N real ones."""
+    fakes_per_real: float | None = None
+    """Take X fake videos for each real one, drawn by the hash of their names."""
     source: str | None = None
     """Generator or method of the fakes: their `source` in the manifest if the layout cannot know it."""
     max_unreadable: float = 0.05
@@ -43,3 +48,8 @@ class PrepareOptions:
     def recipe(self) -> Recipe:
         """The flags that decide the content of the images."""
         return Recipe(**{field.name: getattr(self, field.name) for field in fields(Recipe)})
+
+    @property
+    def selection(self) -> Selection:
+        """The flags that decide which videos are taken."""
+        return Selection(self.videos_per_class, self.fakes_per_real)

@@ -8,7 +8,7 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from data_prep.preparation.journal import Journal, refuse_folder
 from data_prep.preparation.output_files import write_output_files
 from data_prep.preparation.parallel import run_parallel, threads_per_worker
 from data_prep.preparation.process import Task, WorkFolders, process_files
+from data_prep.preparation.selection import count_videos
 from data_prep.preparation.shards import Shard, parse_shard
 from data_prep.preparation.tasks import split_into_chunks, unfinished_tasks
 
@@ -64,7 +65,9 @@ def prepare(
 
 def _complete(layout, src, dst, options, shard, progress):
     """Do what is missing; return True if the manifest was written, False if another shard has to write it."""
-    items = find(layout, src)
+    found = find(layout, src)
+    options.selection.check(found)
+    items = options.selection.choose(found)
     videos = any(is_video(item.path) for item in items)
     options.recipe.check(videos)
     description = _describe(layout, src, options, videos)
@@ -82,7 +85,8 @@ def _complete(layout, src, dst, options, shard, progress):
             with shard.journal_lock(dst):
                 if shard.suffix and _others_unfinished(items, src, dst, options, journal):
                     return False
-                remarks = compare_with_published(layout, items) + _describe_ignored_files(src, items)
+                remarks = compare_with_published(layout, found) + _describe_ignored_files(src, found)
+                remarks += _describe_left_out(found, items)
                 write_output_files(items, journal, dst, options.source, options.max_unreadable, remarks)
                 return True
     except OSError as error:
@@ -96,6 +100,12 @@ def _describe_ignored_files(src: Path, items: Sequence[Item]) -> list[str]:
     ]
 
 
+def _describe_left_out(found: Sequence[Item], items: Sequence[Item]) -> list[str]:
+    taken, usable = count_videos(items), count_videos(found)
+    remark = f"{taken} of {usable} videos are taken, by --videos-per-class or --fakes-per-real"
+    return [remark] if taken < usable else []
+
+
 def _others_unfinished(items, src, dst, options, journal):
     """Return True if another shard has unfinished tasks, by what it has added to the journals since the start."""
     journal.read()
@@ -105,6 +115,7 @@ def _others_unfinished(items, src, dst, options, journal):
 def _check_options(options: PrepareOptions) -> Shard:
     """Check the flags that need no raw folder, and return the shard."""
     options.recipe.check()
+    options.selection.check()
     if not 0 <= options.max_unreadable <= 1:
         raise UserError(f"--max-unreadable: expected a share of 0 to 1, got {options.max_unreadable}")
     if options.workers is not None and options.workers < 1:
@@ -139,7 +150,7 @@ def _describe(layout: str, src: Path, options: PrepareOptions, videos: bool) -> 
     description: dict[str, Any] = {
         "layout": layout,
         "source_folder": src.name,
-        "flags": {**options.recipe.flags(videos), "source": options.source},
+        "flags": {**options.recipe.flags(videos), **asdict(options.selection), "source": options.source},
         "detector": None if faces == "none" else {"name": faces, "version": detector_version(faces)},
     }
     if (facts := src / SYNTHETIC).is_file():

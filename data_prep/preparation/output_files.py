@@ -36,11 +36,12 @@ def write_output_files(
         UserError: if more files are unreadable, or no image is left.
     """
     columns: dict[str, list[str]] = {column: [] for column in COLUMNS}
-    rows, unreadable = [], []
+    rows, unreadable, raw_bytes = [], [], 0
     for item, result in zip(items, journal.results(item.path for item in items), strict=True):
         if item.problem:
             result = FileResult(item.path, "", reason=item.problem)
         assert result is not None  # a usable file has been processed
+        raw_bytes += int(result.stamp.partition("-")[0] or 0)
         _add_rows(columns, item, result, source)
         rows += [(item.path, f"{NO_FACE_IN_FRAME}: {index}") for index in result.faceless]
         if result.reason:
@@ -57,6 +58,7 @@ def write_output_files(
         "counts": images["label"].value_counts().to_dict(),
         "skipped": count_reasons(skipped),
         "found": remarks,
+        "raw_bytes": raw_bytes,
         "manifest_sha256": hashlib.sha256(manifest_bytes(images)).hexdigest(),
         "package_version": _package_version(),
     }
