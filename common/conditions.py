@@ -10,9 +10,10 @@ SYNTHETIC = "synthetic"  # the names of drawn data sets begin with it
 
 SYNTHETIC_DATA = "synthetic data"
 PARTIAL_DATA = "partial data"
+OTHER_DATA = "other data"  # more than the paper's, or with another share of fakes
 NO_IMAGENET_WEIGHTS = "no ImageNet weights"
 NOT_FACENET = "not FaceNet"
-DATA_CONDITIONS = (PARTIAL_DATA,)  # conditions that papers write into `note`: first about data, then about weights
+DATA_CONDITIONS = (PARTIAL_DATA, OTHER_DATA)  # what papers write into `note`: first about data, then about weights
 WEIGHT_CONDITIONS = (NO_IMAGENET_WEIGHTS, NOT_FACENET)
 
 

@@ -7,15 +7,18 @@ from typing import Any
 
 import pandas as pd
 
-from common.conditions import NO_IMAGENET_WEIGHTS, PARTIAL_DATA
+from common.conditions import NO_IMAGENET_WEIGHTS, OTHER_DATA, PARTIAL_DATA
 from common.data.datasets import DataSet, open_dataset, read_data
 from common.errors import UserError
+from common.labels import FAKE, WORDS
 from common.networks import weights
 from common.runs.options import RunOptions
 from data_prep.embedded import embedded_images
 from reproductions.splitting import Split
 
 log = logging.getLogger("deepfake")
+
+MORE_IMAGES, OTHER_SHARE = 1.05, 0.02  # factor of the paper's number, and share of fakes, beyond which data are others
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,32 @@ def partial_data(
     if not config.data or count >= share * published:
         return []
     return [f"{PARTIAL_DATA}: {count} of the paper's {published} {unit}"]
+
+
+def other_data(
+    config: RunOptions, labels: pd.Series, published: int, fake_share: float, unit: str = "images", share: float = 0.99
+) -> list[str]:
+    """Return notes on data that are not the paper's: fewer or more, or with another share of fakes.
+
+    Args:
+        config: the run's config; embedded data are never compared.
+        labels: of all images of the data sets that are trained on.
+        published: the paper's number of images.
+        fake_share: the paper's share of fakes, 0 to 1.
+        unit: what is counted.
+        share: of `published` from which the data count as complete.
+
+    Returns:
+        Notes with the conditions PARTIAL_DATA and OTHER_DATA; none if the data are like the paper's.
+    """
+    if not config.data or labels.empty:
+        return []
+    count, fakes = len(labels), float((labels == WORDS[FAKE]).mean())
+    notes = partial_data(config, count, published, unit, share)
+    if count > MORE_IMAGES * published or abs(fakes - fake_share) > OTHER_SHARE:
+        shares = [f"{100 * value:.0f} %" for value in (fakes, fake_share)]
+        notes.append(f"{OTHER_DATA}: {count} {unit}, {shares[0]} fake; the authors' {published}, {shares[1]}")
+    return notes
 
 
 def resolve_imagenet_weights(backbone: str, config: RunOptions, model: str) -> tuple[str, list[str]]:

@@ -1,6 +1,7 @@
 """From splits with predictions to the tables of a run; a row of the results."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import nan
 
 import pandas as pd
 
@@ -31,6 +32,27 @@ def result_row(key: tuple[str, str, str], model: str, value: Value, dataset: str
         "dataset": dataset,
         "note": "; ".join(filter(None, (*notes, value.reason))),
     }
+
+
+def majority_accuracy(values: Mapping[str, Value]) -> Value:
+    """Return the accuracy of calling everything alike, with what that is called as its reason.
+
+    Args:
+        values: of `common.evaluation.evaluate.evaluate`; not empty.
+    """
+    fakes, n = values["recall"].n, values["accuracy"].n
+    return Value(max(fakes, n - fakes) / n, nan, nan, n, f"calling everything {'fake' if 2 * fakes >= n else 'real'}")
+
+
+def number_row(key: tuple[str, str, str], number: float, dataset: str, *notes: str, model: str = "data") -> dict:
+    """Return a row of a number that is over no images: a count, a size or a setting.
+
+    Args:
+        key, dataset, notes: as for `result_row`.
+        number: the value.
+        model: whose notes the row gets; no model is called `data`.
+    """
+    return result_row(key, model, Value(float(number), nan, nan, None), dataset, *notes)  # type: ignore[arg-type]
 
 
 def as_table(rows: list[dict]) -> pd.DataFrame:

@@ -32,8 +32,8 @@ def component_units(rows: pd.DataFrame, by_name: bool) -> SplitUnits:
     """Connect rows that share bytes or, if there is a column `near`, are near-duplicates; each component is a unit.
 
     Args:
-        rows: n rows of a manifest with the index 0 ... n - 1, optionally with the columns `dataset` and `near`.
-        by_name: also connect the rows of a data set that share a video or an original.
+        rows: n rows of a manifest with the index 0 ... n - 1, optionally with columns `dataset`, `scope` and `near`.
+        by_name: also connect the rows of a data set, or of a scope, that share a video or an original.
 
     Returns:
         SplitUnits in which each row belongs to exactly one unit.
@@ -50,7 +50,7 @@ def identity_units(rows: pd.DataFrame) -> SplitUnits:
     belongs to each of its persons. A row without an identity belongs to the units of its video, original and copies.
 
     Args:
-        rows: n rows of a manifest with the index 0 ... n - 1, optionally with the columns `dataset` and `near`.
+        rows: n rows of a manifest with the index 0 ... n - 1, optionally with columns `dataset`, `scope` and `near`.
 
     Returns:
         SplitUnits.
@@ -133,8 +133,11 @@ def _separate(cells):
 
 
 def _scoped(rows, names):
-    """Names preceded by the name of their data set."""
-    return rows["dataset"].loc[names.index] + "\n" + names if "dataset" in rows else "\n" + names
+    """Names preceded by their scope: equal names of one scope mean one video or person. It is the data set, or the
+    column `scope` if data sets share videos and persons.
+    """
+    column = next((column for column in ("scope", "dataset") if column in rows), None)
+    return rows[column].loc[names.index] + "\n" + names if column else "\n" + names
 
 
 def _without_scope(names):

@@ -11,7 +11,8 @@ def check_splits(images: pd.DataFrame, splits: pd.Series, protocol: str) -> None
 
     Every protocol forbids two splits for a path, equal bytes (sha256), and near-duplicates if there is a column `near`;
     `video` and `identity` also for a video, or an original and what was made from it; `identity` also for a person, as
-    target or as source. Names are compared within a data set if there is a column `dataset`.
+    target or as source. Names are compared within a data set if there is a column `dataset`, or within a scope if there
+    is a column `scope`: several data sets that share videos and persons.
 
     Args:
         images: n rows of a manifest, without those that split_images dropped.
@@ -32,6 +33,7 @@ def check_splits(images: pd.DataFrame, splits: pd.Series, protocol: str) -> None
     if not images.index.is_unique:
         images, splits = images.reset_index(drop=True), splits.reset_index(drop=True)
     dataset = images["dataset"] if "dataset" in images else pd.Series("", index=images.index)
+    scope = images.get("scope", dataset)
     no_scope = pd.Series("", index=images.index)
 
     def refuse(kind, names, scope=no_scope):
@@ -42,9 +44,9 @@ def check_splits(images: pd.DataFrame, splits: pd.Series, protocol: str) -> None
     if "near" in images:
         refuse("near-duplicates of group", images["near"].astype(str))
     if protocol in ("video", "identity"):
-        refuse("video", pd.concat([images["video"], _separate(images["original"])]), dataset)
+        refuse("video", pd.concat([images["video"], _separate(images["original"])]), scope)
     if protocol == "identity":
-        refuse("identity", _separate(images["identity"]), dataset)
+        refuse("identity", _separate(images["identity"]), scope)
 
 
 def _separate(cells):

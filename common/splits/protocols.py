@@ -65,7 +65,8 @@ def split_images(
     `fractions`. So the order of the rows does not matter, and a few more images move few others.
 
     Args:
-        images: n rows of a manifest, or of several in one table with the column `dataset`.
+        images: n rows of a manifest, or of several in one table with the column `dataset`. Data sets with one value in
+            a column `scope` share videos and persons: equal names in them mean the same one.
         protocol: one of PROTOCOLS.
         seed: selects the split; `official` uses it only to draw a missing val.
         fractions: shares of train, val and test, above 0; their sum is 1.

@@ -8,7 +8,7 @@ import pandas as pd
 from common.evaluation.evaluate import Value, evaluate
 from common.labels import FAKE, WORDS
 from reproductions.cffn_resnet.config import PROPOSED
-from reproductions.rows import as_table, result_row
+from reproductions.rows import as_table, majority_accuracy, result_row
 from reproductions.splitting import Split
 from results.formatting import format_decimals, format_interval, text_table
 
@@ -127,11 +127,7 @@ def measured(images: pd.DataFrame, level: str, seed: int) -> dict[str, Value]:
     values = evaluate(images, level=level, seed=seed)
     kept = values["specificity"]
     alarms = Value(1 - kept.value, 1 - kept.high, 1 - kept.low, kept.n, kept.reason)
-    fakes, n = values["recall"].n, values["accuracy"].n
-    baseline = Value(
-        max(fakes, n - fakes) / n, nan, nan, n, f"calling everything {'fake' if 2 * fakes >= n else 'real'}"
-    )
-    return values | {"false_alarm_rate": alarms, "majority_accuracy": baseline}
+    return values | {"false_alarm_rate": alarms, "majority_accuracy": majority_accuracy(values)}
 
 
 def summary(rows: pd.DataFrame) -> list[str]:

@@ -4,21 +4,22 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from common.runs.options import RunOptions
-from common.runs.rules import Above, AtLeast, Distinct, Role
+from common.runs.rules import Above, AtLeast, Below, Distinct, Role
 
 PAPER = "facenet_embeddings"
 BASE, PROPOSED = "base_network", "random_forest"  # of Table II's two classifiers the one with the higher AUC
 BACKBONE = "xception"  # what --weights calls the network of phase I
-FACENET, STAND_IN = "facenet", "spectrum"
+FACENET, STAND_IN, XCEPTION_EMBEDDER = "facenet", "spectrum", "xception"
 # The legal NAMEs of --data, and the data_prep layout each usually comes in. All that are given are trained on together,
 # except that the trials that the paper runs on Celeb-DF alone use only `celebdf` if it is given.
 FIRST, SECOND = "celebdf", "celebdf_v2"
 LAYOUTS = {FIRST: "celebdf", SECOND: "celebdf"}
+SCOPE = "celebdf"  # v2 extends v1: equal names of videos and persons mean the same one in both
 PROTOCOLS_WITH_FOLDS = ("frame", "video")
 # The notebook's other classifiers on the base network's output, then what the base network is measured against.
 OTHERS = ("logistic_regression", "k_neighbours", "perceptron", "decision_tree")
 ON_EMBEDDINGS, ON_UNTRAINED = "sgd_on_embeddings", "sgd_on_untrained"
-PAPER_FRAMES = 27_102 + 3_012  # training and others [code]
+PAPER_FRAMES, PAPER_FAKES = 27_102 + 3_012, 16_375  # training and others; of 655 fake and 550 real videos [code]
 TSNE_IMAGES = 512  # Figure 8 [code]
 
 
@@ -66,14 +67,17 @@ class Config(RunOptions):
     """Frames in a step of phase I, or videos in a step of the LSTM, over all devices. Tables I and III."""
     phase1_size: Annotated[int, AtLeast(71)] = 160
     """Height and width of Xception's input in pixels. Not stated; the size of phase II's faces."""
+    phase1_validation: Annotated[float | None, Above(0), Below(1)] = 0.15
+    """Share of phase I's frames, without the test frames, that validate. Sec. VIII; none: as in --split."""
     augment: bool = True
     """Rotate, zoom, mirror and shift the training frames of phase I. Sec. VIII."""
     lstm_units: Annotated[int, AtLeast(1)] = 256
     """Width of the LSTM. Not stated; we chose."""
-    embedder: Literal["auto", "facenet", "spectrum", "random_facenet"] = "auto"
-    """What turns a face into 512 numbers. Sec. VIII: facenet. We added two stand-ins that need no weights: spectrum,
-    the strengths of 8 x 8 cosine waves in parts of the face, and FaceNet's network with random weights. auto: facenet,
-    and spectrum if its weights are not available; the preset paper stops instead."""
+    embedder: Literal["auto", "facenet", "xception", "spectrum", "random_facenet"] = "auto"
+    """What turns a face into 512 numbers. Sec. VIII: facenet. Sec. X, first experiment: xception, the best Xception of
+    the run's phase I without its last layer; its rows are all in the table extra. We added two stand-ins that need no
+    weights: spectrum, the strengths of 8 x 8 cosine waves in parts of the face, and FaceNet's network with random
+    weights. auto: facenet, and spectrum if its weights are not available; the preset paper stops instead."""
     facenet_weights: Annotated[str, Role.WEIGHTS] = "download"
     """download, none, or FaceNet's weight file. Authors' code: 20180402-114759-weights.h5 of keras-facenet."""
     image_size: Annotated[int, AtLeast(75)] = 160
@@ -90,11 +94,14 @@ class Config(RunOptions):
     """Of the semi-hard triplet loss. Authors' code."""
     dropouts: Literal[2, 3] = 3
     """How many of the three hidden layers, from the first on, have a dropout of 0.1. Authors' code; Sec. VIII: two."""
-    keep: Literal["best", "last"] = "best"
-    """The epoch of the base network that is kept. best: by the nearer class centroid, the classes of the validation
-    images are furthest apart. Not stated; we chose."""
+    keep: Literal["best", "last"] = "last"
+    """The epoch of the base network that is kept. Authors' code: last. best: by the nearer class centroid, the classes
+    of the validation images are furthest apart; quick and smoke use it."""
     split: Annotated[tuple[float, float, float], Above(0)] = (0.9, 0.0332, 0.0668)
     """Shares of training, validation and test. Authors' code: 27,102 frames train; of 3,012 others 1,000 validate."""
+    table2_videos: Annotated[int, AtLeast(0)] = 12
+    """Whole videos of each class that the protocol frame keeps for Table II; none of their frames is trained on. At
+    most a quarter of a class. Authors' code: 12 and 12, from another list. With 0, frame has no rows of Table II."""
     folds: Annotated[int | None, AtLeast(3)] = None
     """Cross-validation with this many folds instead of --split, under the protocols frame and video. Each part is the
     test split once and the validation split once, and the predictions are pooled. For data with few videos. Not in the
@@ -111,6 +118,8 @@ PRESETS = {
         preset="quick",
         imagenet_weights="none",
         facenet_weights="none",
+        phase1_validation=None,
+        keep="best",
         phase1=("trial3", LSTM),
         phase1_protocols="first",
         phase1_epochs=4,
@@ -122,6 +131,8 @@ PRESETS = {
         preset="smoke",
         imagenet_weights="none",
         facenet_weights="none",
+        phase1_validation=None,
+        keep="best",
         phase1=("trial3", LSTM),
         phase1_protocols="first",
         phase1_epochs=1,
@@ -131,6 +142,7 @@ PRESETS = {
         epochs=2,
         batch_size=8,
         split=(0.5, 0.25, 0.25),
+        table2_videos=1,
         synthetic_videos=6,
         synthetic_frames=3,
     ),

@@ -19,7 +19,7 @@ from common.data.pipeline import Images, Preprocessing
 from common.errors import UserError
 from common.files import atomic_path, cache_folder, sha256
 from common.networks.weights import WeightsUnavailable
-from reproductions.facenet_embeddings.config import FACENET, STAND_IN, Config
+from reproductions.facenet_embeddings.config import FACENET, STAND_IN, XCEPTION, XCEPTION_EMBEDDER, Config
 from reproductions.facenet_embeddings.facenet_weights import FACENET_FILE, find_facenet_weights, load_facenet_weights
 from reproductions.facenet_embeddings.inception_resnet_v1 import inception_resnet_v1
 from reproductions.facenet_embeddings.spectrum import spectrum
@@ -35,14 +35,16 @@ class Embedder:
     """A frozen network: pixels (B, S, S, 3) in [0, 255] -> embeddings (B, 512) of length 1.
 
     Args:
-        name: facenet, random_facenet or spectrum.
+        name: facenet, random_facenet, spectrum or xception.
         size: height and width of its images in pixels.
         file: FaceNet's weights; None for the others.
+        trained: a network that this run has trained, for xception.
     """
 
     name: str
     size: int
     file: Path | None = None
+    trained: keras.Model | None = None
 
     @cached_property
     def digest(self) -> str:
@@ -51,7 +53,9 @@ class Embedder:
 
     @property
     def identity(self) -> str:
-        """The name of its embeddings in the cache: equal only for equal embeddings."""
+        """The name of its embeddings in the cache: equal only for equal embeddings. Empty: they are not kept there."""
+        if self.trained is not None:
+            return ""
         return f"{self.name}-{self.digest[:16] or 'v1'}-{self.size}-{ARITHMETIC}"
 
     @property
@@ -59,6 +63,8 @@ class Embedder:
         """What a reader of numbers on its embeddings must know."""
         if self.name == STAND_IN:
             return [f"{NOT_FACENET}: {self.name} stands in"]
+        if self.name == XCEPTION_EMBEDDER:
+            return [f"{NOT_FACENET}: phase I's Xception, as in the first experiment of Sec. X"]
         if self.file is None:
             return [f"{NOT_FACENET}: its network with random weights"]
         if self.digest == FACENET_FILE.digest:
@@ -68,6 +74,8 @@ class Embedder:
     @cached_property
     def network(self) -> keras.Model:
         """The network, built on first use."""
+        if self.trained is not None:
+            return self.trained
         with _float32():
             if self.name == STAND_IN:
                 return spectrum(self.size)
@@ -82,12 +90,19 @@ class Embedder:
 def find_embedder(config: Config) -> Embedder:
     """Return the embedder of a config; called before anything is computed.
 
+    xception has no network yet: phase I trains one for each split.
+
     If FaceNet's weights are not available the preset paper stops, unless --facenet-weights none asks for it. The others
     take STAND_IN, and the log and each row say so.
 
     Raises:
-        UserError: for a file that does not exist, or --embedder facenet without weights.
+        UserError: for a file that does not exist, --embedder facenet without weights, or --embedder xception without an
+            Xception in --phase1.
     """
+    if config.embedder == XCEPTION_EMBEDDER:
+        if not set(config.phase1) & set(XCEPTION):
+            raise UserError(f"--embedder xception needs one of {', '.join(XCEPTION)} in --phase1")
+        return Embedder(XCEPTION_EMBEDDER, config.phase1_size)
     if config.embedder not in ("auto", FACENET):
         return Embedder(config.embedder, config.image_size)
     try:
@@ -108,7 +123,8 @@ def find_embedder(config: Config) -> Embedder:
 
 
 def embed(images: pd.DataFrame, embedder: Embedder, batch_size: int) -> np.ndarray:
-    """Return the embeddings of the images of a table; those in the cache are not computed.
+    """Return the embeddings of the images of a table; those in the cache are not computed. The cache does not keep
+    those of a network that this run has trained.
 
     An embedding belongs to the bytes of an image file and to the embedder: copies, other folders and other runs share
     it. A computation that was killed resumes after its last shard.
@@ -124,6 +140,9 @@ def embed(images: pd.DataFrame, embedder: Embedder, batch_size: int) -> np.ndarr
     Raises:
         UserError: if an image is missing or damaged.
     """
+    if not embedder.identity:
+        with tqdm(total=len(images), desc=f"{embedder.name} embeddings", unit="face", disable=None) as bar:
+            return _compute(images, embedder, batch_size, bar)
     folder = cache_folder() / "embeddings" / embedder.identity
     digests = pd.Series([digest or sha256(file) for digest, file in zip(images["sha256"], images["file"], strict=True)])
     known = _read(folder, set(digests))

@@ -8,7 +8,8 @@ from common.labels import WORDS, to_numbers
 from common.splits.components import component_units
 from common.splits.leaks import check_splits
 from reproductions.facenet_embeddings.config import PROTOCOLS_WITH_FOLDS, Config
-from reproductions.splitting import Split, default_protocols, draw_possible, draw_split
+from reproductions.facenet_embeddings.whole_videos import HELD_OUT, choose_videos
+from reproductions.splitting import Split, default_protocols, draw_possible, draw_protocol, draw_split
 
 
 def draw_splits(images: pd.DataFrame, config: Config) -> list[Split]:
@@ -22,9 +23,8 @@ def draw_splits(images: pd.DataFrame, config: Config) -> list[Split]:
         UserError: for a protocol that the data, or --folds, do not allow.
     """
     if not config.folds:
-        trained = tuple(images["dataset"].unique())
         protocols = default_protocols(images, config)
-        return [draw_split(images, trained, config, protocol, seed) for seed in config.seeds for protocol in protocols]
+        return [draw_one(images, config, protocol, seed) for seed in config.seeds for protocol in protocols]
     remark = f"{config.folds}-fold cross-validation"
 
     def draw(protocol, seed):
@@ -32,6 +32,34 @@ def draw_splits(images: pd.DataFrame, config: Config) -> list[Split]:
 
     drawn = draw_possible(protocols_with_folds(images, config), config, draw)
     return [split for splits_of_seed in zip(*drawn, strict=True) for split in splits_of_seed]
+
+
+def draw_one(images: pd.DataFrame, config: Config, protocol: str, seed: int) -> Split:
+    """Return one split. Under `frame` its images have the column held_out: whole videos are test, for Table II.
+
+    Args:
+        images: as for `draw_splits`.
+        config: the run's config.
+        protocol: of common.splits.protocols.
+        seed: of the split.
+
+    Raises:
+        UserError: if the data do not allow it.
+    """
+    trained = tuple(images["dataset"].unique())
+    if protocol != "frame" or not config.table2_videos:
+        return draw_split(images, trained, config, protocol, seed)
+    held_out = choose_videos(images, config.table2_videos, seed)
+
+    def draw(images, protocol, seed, fractions):
+        splits = pd.Series("test", index=images.index, dtype=object)
+        splits[~held_out], remark = draw_protocol(images[~held_out], protocol, seed, fractions)
+        return splits, remark
+
+    split = draw_split(images, trained, config, protocol, seed, draw)
+    if held_out.any():
+        split.parts[""] = split.parts[""].assign(**{HELD_OUT: held_out})
+    return split
 
 
 def protocols_with_folds(images: pd.DataFrame, config: Config) -> list[str]:

@@ -1,14 +1,25 @@
 """Both phases on one split, or on one fold of it: trained, scored, recorded; the first fold's detectors are saved."""
 
 import logging
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from common.detectors import store
-from reproductions.facenet_embeddings import phase1, phase2
-from reproductions.facenet_embeddings.config import BACKBONE, BASE, LSTM, XCEPTION, Config
-from reproductions.facenet_embeddings.embeddings import Embedder
+from common.errors import UserError
+from reproductions.facenet_embeddings import model, phase1, phase2
+from reproductions.facenet_embeddings.config import (
+    BACKBONE,
+    BASE,
+    LSTM,
+    PROPOSED,
+    XCEPTION,
+    XCEPTION_EMBEDDER,
+    Config,
+)
+from reproductions.facenet_embeddings.embeddings import Embedder, embed
 from reproductions.facenet_embeddings.trials import missing_images, training_set, trial_epochs, trial_images
 from reproductions.facenet_embeddings.vectors import vectors_by_split
 from reproductions.session import Session
@@ -18,7 +29,8 @@ log = logging.getLogger("deepfake")
 
 
 def run_phase2(
-    session: Session, config: Config, split: Split, fold: str, embedder: Embedder, embeddings: np.ndarray
+    session: Session, config: Config, split: Split, fold: str, embedder: Embedder,
+    embeddings: np.ndarray | None = None,
 ) -> None:  # fmt: skip
     """Train the base network by triplets, then fit and score the classifiers (Sec. VIII to X).
 
@@ -27,11 +39,13 @@ def run_phase2(
         config: its config.
         split: a protocol and a seed.
         fold: a key of `split.parts`; empty without folds.
-        embedder: what made the embeddings.
-        embeddings: float32 (n, 512), of all images, by their index.
+        embedder: what makes the embeddings.
+        embeddings: float32 (n, 512), of all images of the run, by their index; None: they are computed here, of this
+            part's images.
     """
     images = split.parts[fold]
-    vectors = vectors_by_split(images, embeddings[images.index])
+    own = embed(images, embedder, config.embedding_batch) if embeddings is None else embeddings[images.index]
+    vectors = vectors_by_split(images, own)
     result = phase2.train(vectors, config, session.weights.get(BASE), session.training(BASE, split, fold))
     _record_history(split, BASE, fold, result.history)
     parts = [part for part in ("val", "test") if len(vectors[part].labels)]
@@ -41,13 +55,13 @@ def run_phase2(
     for name in result.classifiers:
         session.record(split, name, scored, np.concatenate([part[name] for part in scores]), None, notes)
     if _is_first(split, fold):
-        for detector in phase2.as_detectors(result, embedder.network, config):
+        for detector in phase2.as_detectors(result, embedder):
             session.save(split, detector)
 
 
 def run_phase1(
     session: Session, config: Config, split: Split, fold: str, imagenet: tuple[str, list[str]]
-) -> None:  # fmt: skip
+) -> dict[str, phase1.Phase1Model]:  # fmt: skip
     """Train and score the trials of phase I (Tables I and III), the LSTM last.
 
     Args:
@@ -56,11 +70,14 @@ def run_phase1(
         split: a protocol and a seed.
         fold: a key of `split.parts`; empty without folds.
         imagenet: (what Xception starts from without --weights, notes on that).
+
+    Returns:
+        {trial: what it gave}, without the LSTM.
     """
     roles, weights = session.data.roles, session.weights.get(BACKBONE)
     trained = {}
     for trial in [trial for trial in XCEPTION if trial in config.phase1]:
-        images = trial_images(trial, split.parts[fold], config, roles)
+        images = trial_images(trial, split, fold, config, roles)
         if _is_possible(trial, session, split, images):
             training = session.training(trial, split, fold)
             trained[trial] = phase1.train_xception(trial, images, config, weights, imagenet, training)
@@ -69,17 +86,58 @@ def run_phase1(
                 detector = phase1.as_detector(trial, trained[trial].network, config, training_set(trial, roles))
                 session.save(split, detector)
     if LSTM in config.phase1:
-        images = trial_images(LSTM, split.parts[fold], config, roles)
+        images = trial_images(LSTM, split, fold, config, roles)
         if _is_possible(LSTM, session, split, images):
             _run_lstm(session, split, fold, trained, images)
+    return trained
+
+
+def best_xception(trained: Mapping[str, phase1.Phase1Model], dataset: str, roles: Mapping[str, str]) -> str | None:
+    """Return the trial with the best validation accuracy among those that were trained on given data.
+
+    Accuracies of trials on other data do not compare: their validation images have another share of fakes.
+
+    Args:
+        trained: {trial: what it gave}.
+        dataset: the data sets, as `training_set` names them.
+        roles: {NAME of --data: name of the data set}.
+    """
+    candidates = [trial for trial in trained if training_set(trial, roles) == dataset]
+    return max(candidates, key=lambda trial: trained[trial].validation_accuracy, default=None)
+
+
+def xception_embedder(
+    trained: Mapping[str, phase1.Phase1Model], embedder: Embedder, roles: Mapping[str, str]
+) -> Embedder:  # fmt: skip
+    """Return the embedder of Sec. X's first experiment: a split's best Xception without its last layer.
+
+    Args:
+        trained: {trial: what it gave}.
+        embedder: of `find_embedder`; its size is Xception's.
+        roles: {NAME of --data: name of the data set}.
+
+    Raises:
+        UserError: if no Xception was trained on this split.
+    """
+    if not trained:
+        raise UserError(
+            f"--embedder {XCEPTION_EMBEDDER}: no Xception was trained, expected data of both classes for one of "
+            f"--phase1 {' '.join(XCEPTION)}"
+        )
+    best = best_xception(trained, training_set(PROPOSED, roles), roles) or next(iter(trained))
+    return replace(embedder, trained=model.frame_embedder(trained[best].network))
 
 
 def _run_lstm(session, split, fold, trained, images):
-    """Train the LSTM on the Xception with the best validation accuracy; the paper does not say which."""
-    if not trained:
-        log.warning("%s: skipped, it needs an Xception: add one of %s to --phase1", LSTM, ", ".join(XCEPTION))
+    """Train the LSTM on the best Xception of its own data; the paper does not say which."""
+    roles = session.data.roles
+    best = best_xception(trained, training_set(LSTM, roles), roles)
+    if best is None:
+        log.warning(
+            "%s: skipped, it needs an Xception trained on %s: add one of %s to --phase1", LSTM,
+            training_set(LSTM, roles), ", ".join(trial for trial in XCEPTION if _same_data(trial, LSTM, roles)),
+        )  # fmt: skip
         return
-    best = max(trained, key=lambda trial: trained[trial].validation_accuracy)
     training = session.training(LSTM, split, fold)
     result = phase1.train_lstm(trained[best].network, images, session.config, training)
     result.notes.insert(0, f"on {best}")
@@ -113,6 +171,10 @@ def _record_phase1(split, trial, fold, result):
 def _record_history(split, name, fold, history):
     if history is not None:
         split.histories[name + (f", {fold}" if fold else "")] = history
+
+
+def _same_data(one, other, roles):
+    return training_set(one, roles) == training_set(other, roles)
 
 
 def _is_first(split, fold):

@@ -22,6 +22,7 @@ from common.training.initial_weights import initial_weights_note, load_initial_w
 from common.training.supervised import NOT_TRAINED, Training
 from reproductions.facenet_embeddings import model
 from reproductions.facenet_embeddings.config import BASE, ON_EMBEDDINGS, ON_UNTRAINED, PROPOSED, Config
+from reproductions.facenet_embeddings.embeddings import Embedder
 from reproductions.facenet_embeddings.vectors import Vectors
 from reproductions.splitting import Split
 
@@ -78,8 +79,8 @@ def train_base(
     Returns:
         (untrained network, trained network, history or None, notes).
     """
-    with training.scope():
-        untrained = model.base_network(dropouts=config.dropouts)
+    untrained = untrained_network(config, training)
+    with training.strategy.scope():
         base = keras.models.clone_model(untrained)
         base.set_weights(untrained.get_weights())
         notes = []
@@ -97,7 +98,13 @@ def train_base(
         _validate(train, parts["val"]),
         TrainingPlan(config.epochs, "val_separation" if best else "epoch"),  # the largest number of an epoch: the last
     )
-    return untrained, base, history, notes + (training_notes if best else [])
+    return untrained, base, history, notes + (training_notes if best else training_notes[1:])  # first the kept epoch
+
+
+def untrained_network(config: Config, training: Training) -> keras.Model:
+    """Return the base network with the initial weights of a training."""
+    with training.scope():
+        return model.base_network(dropouts=config.dropouts)
 
 
 def separation(labels: np.ndarray, margins: np.ndarray) -> float:
@@ -126,28 +133,27 @@ def scores(result: BaseNetworkResult, vectors: Vectors) -> dict[str, np.ndarray]
     }
 
 
-def as_detectors(result: BaseNetworkResult, embedder: keras.Model, config: Config) -> list[Detector]:
+def as_detectors(result: BaseNetworkResult, embedder: Embedder) -> list[Detector]:
     """Return the detectors from pixels on, for predict; first the one whose network all share.
 
     Embedder and base network are in one file; a classifier of the 512 numbers takes the output of the embedder there.
 
     Args:
         result: of `train`.
-        embedder: the frozen network of an Embedder.
-        config: the run's config.
+        embedder: what made the embeddings.
     """
-    image = keras.Input((config.image_size, config.image_size, 3), name="image")
+    image = keras.Input((embedder.size, embedder.size, 3), name="image")
     base = keras.Model.from_config(result.base.get_config())  # without the loss, which predict does not know
     base.set_weights(result.base.get_weights())
     # Identity layers: an inner network's layer output cannot be requested by name. In float32: it must round nothing.
-    embedding = keras.layers.Identity(name=EMBEDDING, dtype="float32")(embedder(image))
+    embedding = keras.layers.Identity(name=EMBEDDING, dtype="float32")(embedder.network(image))
     features = keras.layers.Identity(name=FEATURES, dtype="float32")(base(embedding))
     network = keras.Model(image, features, name="faces_to_features")
     return [
         Detector(
             Description(
                 name,
-                asdict(Preprocessing(config.image_size, scale=1.0)),
+                asdict(Preprocessing(embedder.size, scale=1.0)),
                 head=_head(result.classifiers[name]),
                 features={PROPOSED: "", ON_EMBEDDINGS: EMBEDDING}.get(name, FEATURES),
                 proposed=name == PROPOSED,

@@ -13,61 +13,70 @@ from reproductions.facenet_embeddings.config import (
     OTHERS,
     PROPOSED,
     TRIALS,
-    XCEPTION,
+    XCEPTION_EMBEDDER,
     Config,
 )
-from reproductions.facenet_embeddings.trials import settings_used, training_set
-from reproductions.rows import as_table, result_row
+from reproductions.facenet_embeddings.settings import BOTH, TABLE_1, TABLE_3, setting_rows, size_rows
+from reproductions.facenet_embeddings.trials import training_set
+from reproductions.facenet_embeddings.whole_videos import HELD_OUT, single_frames, videos_of_table_2
+from reproductions.inputs import RunData
+from reproductions.rows import as_table, majority_accuracy, result_row
 from reproductions.splitting import Split
 from results.formatting import format_decimals, format_interval, text_table
 
 TABLE_2 = {"sgd": "Triplets + SGD", PROPOSED: "Triplets + RF"}
-METRICS_2 = ("auc", "accuracy", "precision", "recall", "f1")
-TABLE_1 = {"trial1": "trial 1", "trial2": "trial 2", "trial3": "trial 3"}
-TABLE_3 = {"trial2": "XceptionNet", LSTM: "LSTM + frames", "xception_30k": "XceptionNet, v1 + v2"}
+VOTED = ("accuracy", "precision", "recall", "f1")
+METRICS_2 = ("auc", *VOTED)
 CLAIMS = {
     "trial2": "Phase I: XceptionNet",
     LSTM: "Phase I: LSTM",
     "xception_30k": "Phase I: XceptionNet, v1 + v2",
     PROPOSED: "Phase II: FaceNet + metric learning",
 }
-BOTH = "FaceNet + metric learning"  # Table III, row 4
 MARGINS = ("perceptron",)  # whose score is no probability
 ORDER = (*TABLE_2, *OTHERS, ON_EMBEDDINGS, ON_UNTRAINED, *TRIALS)
 PUBLISHED_RIGHT, PUBLISHED_VIDEOS = 21, 24  # Table II: 0.875; only the authors' notebook says of how many
 
 
-def all_rows(split: Split, config: Config, roles: Mapping[str, str]) -> pd.DataFrame:
-    """Return the rows of a split's predictions, and the settings of what was trained.
+def all_rows(split: Split, config: Config, data: RunData) -> pd.DataFrame:
+    """Return the rows of a split's predictions, the settings of what was trained, and the sizes of the data.
 
     Args:
         split: with its predictions and notes.
         config: the run's config.
-        roles: {NAME of --data: name of the data set}.
+        data: the data sets.
 
     Returns:
         Columns table, row, metric, model, value, ci_low, ci_high, n, dataset, note.
     """
-    predictions = split.table()
-    datasets = {model: training_set(model, roles) for model in predictions["model"].unique()}
-    tables = [result_rows(predictions, datasets, split.seed)]
-    for model in (PROPOSED, LSTM, *XCEPTION):
-        if config.epochs and model in split.notes:
-            tables.append(setting_rows(model, settings_used(model, split, config, roles), training_set(model, roles)))
+    predictions = mark_held_out(split)
+    datasets = {model: training_set(model, data.roles) for model in predictions["model"].unique()}
+    tables = [result_rows(predictions, datasets, split.seed, published=config.embedder != XCEPTION_EMBEDDER)]
+    tables += [setting_rows(split, config, data.roles), size_rows(data)]
     return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
 
 
-def result_rows(predictions: pd.DataFrame, datasets: Mapping[str, str], seed: int = 0) -> pd.DataFrame:
+def mark_held_out(split: Split) -> pd.DataFrame:
+    """Return a split's predictions, with the column held_out if videos were held out for Table II."""
+    predictions, images = split.table(), split.images
+    if HELD_OUT not in images:
+        return predictions
+    return predictions.merge(images[["dataset", "path", HELD_OUT]], how="left", on=["dataset", "path"])
+
+
+def result_rows(
+    predictions: pd.DataFrame, datasets: Mapping[str, str], seed: int = 0, published: bool = True
+) -> pd.DataFrame:
     """Return the rows that the predictions of one protocol and one seed give.
 
-    Table II and the accuracies that belong to it are over whole videos, the mean score of each, as in the notebook; if
-    no image names its video they are left out. Phase I is measured on frames: the paper does not say what its
-    accuracies are over.
+    Table II and the accuracies that belong to it are over whole videos: without them, as with folds under `frame`, they
+    are left out. Phase I is measured on frames: the paper does not say what its accuracies are over.
 
     Args:
-        predictions: the columns of predictions.csv.
+        predictions: the columns of predictions.csv, and held_out if videos were held out for Table II.
         datasets: {model: the data sets that it was trained on, as the rows name them}.
         seed: of the bootstrap.
+        published: whether phase II stands on the paper's embeddings; if not, its rows are all in the table `extra`.
 
     Returns:
         Columns table, row, metric, model, value, ci_low, ci_high, n, dataset, note.
@@ -76,38 +85,52 @@ def result_rows(predictions: pd.DataFrame, datasets: Mapping[str, str], seed: in
     rows = []
     for model in dict.fromkeys(test["model"]):
         chosen, dataset = test[test["model"] == model], datasets[model]
-        levels = ("frame", "video") if has_videos(chosen) else ("frame",)
-        values = {level: evaluate(chosen, level=level, probability=model not in MARGINS, seed=seed) for level in levels}
+        frames, whole = single_frames(chosen), videos_of_table_2(chosen, chosen["protocol"].iloc[0])
+        values = {"frame level": measure(frames, "frame", model, seed)}
+        if (videos := chosen if whole is None else whole).pipe(has_videos):
+            values["video level"] = measure(videos, "video", model, seed)
+            values["video votes"] = measure_votes(videos, model, seed)
         for level, metrics in values.items():
             for metric, value in metrics.items():
-                rows.append(result_row(("extra", f"{model}, {level} level", metric), model, value, dataset))
+                rows.append(result_row(("extra", f"{model}, {level}", metric), model, value, dataset))
         if model in TRIALS:
-            accuracy = values["frame"]["accuracy"]
+            accuracy = values["frame level"]["accuracy"]
             rows += [result_row(key, model, accuracy, dataset, "frames") for key in _accuracies(model)]
-        elif "video" in values and model in TABLE_2:
+        elif whole is not None and model in TABLE_2 and published:
             keys = [("Table II", TABLE_2[model], metric) for metric in METRICS_2]
             keys += _accuracies(model) + ([("text", "Phase II: SGD and RF", "auc")] if model == "sgd" else [])
-            rows += [result_row(key, model, values["video"][key[2]], dataset, "videos") for key in keys]
+            of_videos = values["video level"] | values["video votes"]
+            rows += [result_row(key, model, of_videos[key[2]], dataset, _rule(key[2])) for key in keys]
     return as_table(rows)
 
 
-def setting_rows(model: str, settings: Mapping[str, float], dataset: str) -> pd.DataFrame:
-    """Return the settings of a training as rows of Tables I and III, and of the text.
+def measure(predictions: pd.DataFrame, level: str, model: str, seed: int) -> dict[str, Value]:
+    """Return every metric of a model, and what calling all alike would score.
 
     Args:
-        model: a trial, or PROPOSED for the base network's training.
-        settings: {metric: number}.
-        dataset: what it was trained on, as the rows name it.
+        predictions: of one model.
+        level: frame, or video for the mean score of each.
+        model: its name; a margin has no Brier score.
+        seed: of the bootstrap.
     """
-    keys = []
-    for table, names in (("Table I", TABLE_1), ("Table III", TABLE_3 | {PROPOSED: BOTH})):
-        if model in names:
-            unpublished = {"frames"} if table == "Table I" or model in (LSTM, PROPOSED) else set()
-            keys += [(table, names[model], metric) for metric in set(settings) - unpublished]
-    if model == PROPOSED:
-        keys += [("text", "Phase II", metric) for metric in ("batch_size", "epochs", "learning_rate")]
-    values = {key: Value(settings[key[2]], float("nan"), float("nan"), None) for key in sorted(keys)}  # type: ignore
-    return as_table([result_row(key, model, value, dataset) for key, value in values.items()])
+    values = evaluate(predictions, level=level, probability=model not in MARGINS, seed=seed)
+    return values | ({"majority_accuracy": majority_accuracy(values)} if len(predictions) else {})
+
+
+def measure_votes(predictions: pd.DataFrame, model: str, seed: int) -> dict[str, Value]:
+    """Return accuracy, precision, recall and F1 of videos as the notebook has them: the majority of the frames' hard
+    predictions, `< 0.5` of them is real, so a tie is fake.
+
+    Args:
+        predictions, model, seed: as for `measure`.
+    """
+    votes = predictions.assign(score=(predictions["score"] >= 0.5).astype(float))
+    values = evaluate(votes, level="video", probability=model not in MARGINS, seed=seed)
+    return {metric: values[metric] for metric in VOTED}
+
+
+def _rule(metric):
+    return "videos, majority of their frames" if metric in VOTED else "videos, mean of their frames"
 
 
 def summary(tables: Mapping[str, pd.DataFrame]) -> list[str]:
@@ -139,7 +162,7 @@ def _cells(table, model):
     frames = format_decimals(by_metric["value"][f"{model}, frame level", "accuracy"])
     if (f"{model}, video level", "accuracy") not in by_metric.index:
         return frames, "", "", ""
-    videos = by_metric.loc[(f"{model}, video level", "accuracy")]
+    videos = by_metric.loc[(f"{model}, video votes", "accuracy")]
     auc = by_metric["value"][f"{model}, video level", "auc"]
     interval = format_interval(videos["ci_low"], videos["ci_high"], 2)
     return frames, f"{format_decimals(videos['value'])} {interval}".rstrip(), format_decimals(auc), str(videos["n"])

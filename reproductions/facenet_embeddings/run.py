@@ -23,16 +23,19 @@ from reproductions.facenet_embeddings.config import (
     FIRST,
     LAYOUTS,
     PAPER,
+    PAPER_FAKES,
     PAPER_FRAMES,
     PRESETS,
+    SCOPE,
     XCEPTION,
+    XCEPTION_EMBEDDER,
 )
 from reproductions.facenet_embeddings.folds import draw_splits
 from reproductions.facenet_embeddings.trials import has_phase1, trial_batches
 from reproductions.inputs import (
     Batch,
     RunData,
-    partial_data,
+    other_data,
     require_classes,
     require_weights,
     resolve_imagenet_weights,
@@ -45,7 +48,7 @@ def main(argv=None):
     weights = read_weights(config.weights, (BASE, BACKBONE))
     require_weights(config, weights, (BASE, BACKBONE) if trials else (BASE,))
     datasets = load_data(config)
-    images = merge(datasets, config.near_duplicates)
+    images = merge(datasets, config.near_duplicates).assign(scope=SCOPE)
     require_classes(images, config, "data of both classes")
     data = RunData(datasets, tuple(images["dataset"].unique()), draw_splits(images, config))
     fewest = min(split.count("train") for split in data.splits)
@@ -54,7 +57,7 @@ def main(argv=None):
     imagenet = resolve_imagenet_weights("xception", config, "Xception") if pretrained else ("none", [])
 
     import_tensorflow()
-    from reproductions.facenet_embeddings import figures, method, phase2, rows
+    from reproductions.facenet_embeddings import data_figures, figures, method, phase2, rows
     from reproductions.facenet_embeddings.embeddings import embed, find_embedder
     from reproductions.session import Session
 
@@ -64,22 +67,24 @@ def main(argv=None):
     fingerprints = {"embedder": embedder.identity}
     session = Session(PAPER, PRESETS, config, weights, data, batches if config.epochs else (), fingerprints)
     data.log_missing(LAYOUTS)
-    embeddings = embed(images, embedder, config.embedding_batch)
+    on_xception = config.embedder == XCEPTION_EMBEDDER
+    embeddings = None if on_xception else embed(images, embedder, config.embedding_batch)
     for split in session.splits():
         for fold in split.parts:
-            for _ in session.models([BASE]):  # Sec. VIII, phase II: triplets on FaceNet's embeddings
-                method.run_phase2(session, config, split, fold, embedder, embeddings)
+            xceptions = {}
             if has_phase1(split, data.splits, config):  # Sec. VIII, phase I: Xception and the LSTM
-                method.run_phase1(session, config, split, fold, imagenet)
-    published = session.publish(
-        lambda split: rows.all_rows(split, config, data.roles),
-        partial_data(config, data.training_images(), PAPER_FRAMES, "frames"),
-    )
+                xceptions = method.run_phase1(session, config, split, fold, imagenet)
+            own = method.xception_embedder(xceptions, embedder, data.roles) if on_xception else embedder
+            for _ in session.models([BASE]):  # Sec. VIII, phase II: triplets on embeddings of faces
+                method.run_phase2(session, config, split, fold, own, embeddings)
+    remarks = other_data(config, images["label"], PAPER_FRAMES, PAPER_FAKES / PAPER_FRAMES, "frames")
+    published = session.publish(lambda split: rows.all_rows(split, config, data), remarks)
     tables = list(zip(data.splits, published, strict=True))
     for seed in config.seeds:
         protocols = {split.protocol: table for split, table in tables if split.seed == seed}
         print(f"\nseed {seed}", *rows.summary(protocols), sep="\n  ", flush=True)
-    figures.draw_figures(data.splits, embedder.name, embeddings, session.run)
+    figures.draw_figures(session, embedder.name, embeddings)
+    data_figures.draw_data_figures(data, session.run)
     session.finish()
 
 

@@ -1,14 +1,20 @@
 """The trainings of phase I: the images and epochs of each, and its settings as the paper prints them."""
 
 import hashlib
+import logging
 from collections.abc import Mapping
 
 import pandas as pd
 
+from common.errors import UserError
 from common.labels import WORDS
-from reproductions.facenet_embeddings.config import FIRST, PROPOSED, TRIALS, XCEPTION, Config
+from common.splits.components import component_units, identity_units
+from common.splits.drawing import draw_splits
+from reproductions.facenet_embeddings.config import FIRST, PROPOSED, TRIALS, XCEPTION, XCEPTION_EMBEDDER, Config
 from reproductions.inputs import Batch
 from reproductions.splitting import Split
+
+log = logging.getLogger("deepfake")
 
 
 def training_set(model: str, roles: Mapping[str, str]) -> str:
@@ -29,17 +35,44 @@ def trial_epochs(trial: str, config: Config) -> int:
     return TRIALS[trial].epochs if config.phase1_epochs is None else config.phase1_epochs
 
 
-def trial_images(trial: str, images: pd.DataFrame, config: Config, roles: Mapping[str, str]) -> pd.DataFrame:
+def trial_images(trial: str, split: Split, fold: str, config: Config, roles: Mapping[str, str]) -> pd.DataFrame:
     """Return the images of a trial: of its data sets, with at most its number of training and validation frames.
 
     Args:
         trial: a key of TRIALS.
-        images: of all data sets, with the column split.
+        split: a protocol and a seed.
+        fold: a key of `split.parts`.
         config: the run's config.
         roles: {NAME of --data: name of the data set}.
     """
+    images = split.parts[fold]
     chosen = images[images["dataset"].isin(training_set(trial, roles).split("+"))]
-    return limit_frames(chosen, config.phase1_frames or TRIALS[trial].frames)
+    chosen = limit_frames(chosen, config.phase1_frames or TRIALS[trial].frames)
+    return draw_validation(chosen, split.protocol, split.seed, config.phase1_validation)
+
+
+def draw_validation(images: pd.DataFrame, protocol: str, seed: int, share: float | None) -> pd.DataFrame:
+    """Return images whose frames outside the test split are divided anew, by the units of the protocol.
+
+    Args:
+        images: with the columns of a manifest, dataset and split.
+        protocol: `identity` keeps persons on one side, `frame` single frames, any other videos.
+        seed: of the division.
+        share: of validation; None: the images stay as they are. They also do, with a warning, if there are too few
+            units for both classes on both sides.
+    """
+    fitted = images[images["split"] != "test"].reset_index(names="index")
+    if share is None or missing_images(images):
+        return images
+    units = identity_units(fitted) if protocol == "identity" else component_units(fitted, protocol != "frame")
+    try:
+        drawn = draw_splits(fitted, units, seed, {"train": 1 - share, "val": share})
+    except UserError as error:
+        log.warning("phase I validates on the images of phase II: %s", error)
+        return images
+    splits = images["split"].copy()
+    splits[fitted["index"]] = drawn.to_numpy()
+    return images.assign(split=splits)[splits != ""]  # under identity swaps between the sides are left out
 
 
 def limit_frames(images: pd.DataFrame, frames: int | None) -> pd.DataFrame:
@@ -63,14 +96,15 @@ def limit_frames(images: pd.DataFrame, frames: int | None) -> pd.DataFrame:
 def has_phase1(split: Split, splits: list[Split], config: Config) -> bool:
     """Return whether phase I runs on a split.
 
-    With --epochs 0 it runs on all: to score a given network takes little time.
+    It runs on all with --epochs 0, which only scores a given network, and if phase II needs its Xception.
 
     Args:
         split: one of `splits`.
         splits: all of the run.
         config: the run's config.
     """
-    return split is splits[0] or config.phase1_protocols == "all" or config.epochs == 0
+    everywhere = config.phase1_protocols == "all" or config.embedder == XCEPTION_EMBEDDER or config.epochs == 0
+    return split is splits[0] or everywhere
 
 
 def missing_images(images: pd.DataFrame) -> str:
@@ -92,10 +126,10 @@ def trial_batches(splits: list[Split], config: Config, roles: Mapping[str, str])
         config: the run's config.
         roles: {NAME of --data: name of the data set}.
     """
-    parts = [part for split in splits if has_phase1(split, splits, config) for part in split.parts.values()]
+    parts = [(split, fold) for split in splits if has_phase1(split, splits, config) for fold in split.parts]
     batches = []
     for trial in [trial for trial in XCEPTION if trial in config.phase1 and trial_epochs(trial, config)]:
-        images = [trial_images(trial, part, config, roles) for part in parts]
+        images = [trial_images(trial, split, fold, config, roles) for split, fold in parts]
         counts = [int((part["split"] == "train").sum()) for part in images if not missing_images(part)]
         if counts:
             subject = f"the training split of {trial}"
@@ -114,10 +148,11 @@ def settings_used(model: str, split: Split, config: Config, roles: Mapping[str, 
     """
     if model == PROPOSED:
         return {"learning_rate": config.learning_rate, "epochs": config.epochs, "batch_size": config.batch_size}
-    images = trial_images(model, next(iter(split.parts.values())), config, roles)
+    images = trial_images(model, split, next(iter(split.parts)), config, roles)
     return {
         "learning_rate": TRIALS[model].learning_rate,
         "epochs": trial_epochs(model, config),
         "batch_size": config.phase1_batch_size,
         "frames": int((images["split"] != "test").sum()),
+        "validation_share": float((images["split"] == "val").sum() / (images["split"] != "test").sum()),
     }

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 import pandas as pd
 import pytest
 
+from common.conditions import has_condition
 from common.errors import UserError
 from common.networks import weights
 from common.runs.options import RunOptions
 from reproductions.inputs import (
     Batch,
     RunData,
+    other_data,
     partial_data,
     require_classes,
     require_weights,
@@ -83,6 +85,29 @@ def test_fewer_images_than_the_papers_are_noted_for_given_data_alone():
     given = Config(data=("a=b",))
     assert partial_data(given, 98, 100) == ["partial data: 98 of the paper's 100 images"]
     assert partial_data(given, 99, 100) == [] and partial_data(Config(), 1, 100) == []
+
+
+@pytest.mark.parametrize(
+    ("fakes", "reals", "expected"),
+    [
+        (54, 46, []),
+        (56, 46, []),  # 102 images, 55 % fake
+        (83, 17, ["other data: 100 frames, 83 % fake; the authors' 100, 54 %"]),
+        (30, 70, ["other data: 100 frames, 30 % fake; the authors' 100, 54 %"]),
+        (540, 460, ["other data: 1000 frames, 54 % fake; the authors' 100, 54 %"]),
+        (27, 23, ["partial data: 50 of the paper's 100 frames"]),
+        (
+            1,
+            1,
+            ["partial data: 2 of the paper's 100 frames", "other data: 2 frames, 50 % fake; the authors' 100, 54 %"],
+        ),
+    ],
+)
+def test_other_numbers_and_shares_than_the_papers_are_noted_in_both_directions(fakes, reals, expected):
+    labels = pd.Series(["fake"] * fakes + ["real"] * reals)
+    assert other_data(Config(data=("a=b",)), labels, 100, 0.54, "frames") == expected
+    assert other_data(Config(), labels, 100, 0.54, "frames") == []
+    assert all(has_condition(note, "partial data") or has_condition(note, "other data") for note in expected)
 
 
 def test_a_batch_that_the_images_do_not_fill_is_refused():

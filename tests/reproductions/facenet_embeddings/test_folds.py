@@ -6,8 +6,10 @@ import pandas as pd
 import pytest
 
 from common.errors import UserError
-from reproductions.facenet_embeddings.config import PRESETS
+from common.splits.leaks import check_splits
+from reproductions.facenet_embeddings.config import PRESETS, SCOPE
 from reproductions.facenet_embeddings.folds import draw_folds, draw_splits, protocols_with_folds
+from reproductions.facenet_embeddings.whole_videos import choose_videos
 
 SMOKE = PRESETS["smoke"]
 
@@ -78,3 +80,46 @@ def test_without_training_images_of_one_class_are_all_test(clips):
     assert set(split.images["split"]) == {"test"} and len(split.images) == len(reals)
     with pytest.raises(UserError):
         draw_splits(reals, replace(SMOKE, protocol=("frame",)))
+
+
+def test_under_frame_whole_videos_are_kept_for_table_2_and_the_others_are_split_by_frames(clips):
+    """Ten videos a class: a quarter, two, is less than the twelve that the paper has."""
+    config = replace(PRESETS["paper"], protocol=("frame",), split=(0.6, 0.2, 0.2))
+    for seed in (0, 1):
+        (split,) = draw_splits(clips, replace(config, seeds=(seed,)))
+        images = split.images
+        held_out = images[images["held_out"]]
+        assert held_out.groupby("label")["video"].nunique().to_dict() == {"fake": 2, "real": 2}
+        assert set(held_out["split"]) == {"test"} and len(held_out) == 4 * 4  # all frames of each
+        assert not set(held_out["video"]) & set(images.loc[~images["held_out"], "video"])
+        others = images[~images["held_out"]]
+        assert others.groupby("video")["split"].nunique().max() > 1 and set(others["split"]) == {"train", "val", "test"}
+    again = draw_splits(clips[::-1], replace(config, seeds=(1,)))
+    assert set(again[0].images.query("held_out")["path"]) == set(held_out["path"])
+
+
+def test_no_videos_are_held_out_under_other_protocols_or_on_request(clips):
+    (video,) = draw_splits(clips, replace(SMOKE, protocol=("video",)))
+    (frame,) = draw_splits(clips, replace(SMOKE, protocol=("frame",), table2_videos=0))
+    assert "held_out" not in video.images and "held_out" not in frame.images
+
+
+def test_a_video_of_v1_that_is_in_v2_too_is_on_one_side_and_never_held_out(clips):
+    """v2 extends v1: the same names, other bytes."""
+    second = clips.assign(dataset="celebdf_v2", sha256=["x" + digest for digest in clips["sha256"]])
+    first = clips[clips["video"].isin(sorted(set(clips["video"]))[::2])]
+    both = pd.concat([first, second], ignore_index=True)
+    scene = both["original"].where(both["original"] != "", both["video"])
+    both = both.assign(identity=[f"id{number // 2}" for number in scene.factorize()[0]], scope=SCOPE)
+    config = replace(SMOKE, protocol=("video", "identity"), split=(0.5, 0.25, 0.25))
+    for split in draw_splits(both, config):
+        sides = split.images.groupby("video")["split"].nunique()
+        assert sides.max() == 1 and len(split.images) == len(both)
+        with pytest.raises(UserError, match="forbids video"):
+            wrong = split.images["split"].where(split.images["dataset"] == "celebdf", "train")
+            check_splits(split.images.drop(columns="split"), wrong, split.protocol)
+    alone = both.assign(scope=both["dataset"])
+    (apart,) = draw_splits(alone, replace(config, protocol=("video",)))
+    assert apart.images.groupby("video")["split"].nunique().max() > 1  # as they were before they shared a scope
+    chosen = both[choose_videos(both, 12, 0)]["video"]
+    assert len(chosen) and not set(chosen) & set(first["video"])

@@ -16,6 +16,7 @@ from common.training.supervised import NOT_TRAINED, Training
 from reproductions.facenet_embeddings import method, model, phase1
 from reproductions.facenet_embeddings.augmentation import augment, shift
 from reproductions.facenet_embeddings.config import LSTM, PRESETS
+from reproductions.facenet_embeddings.embeddings import Embedder, find_embedder
 from reproductions.facenet_embeddings.sequences import VideoSequences, order_frames
 from reproductions.splitting import Split
 
@@ -176,6 +177,30 @@ def test_an_lstm_takes_the_best_xception_and_is_saved(monkeypatch, images, tmp_p
     with pytest.raises(KeyboardInterrupt):
         method.run_phase1(session, config, split, "", ("none", []))
     assert list((tmp_path / "models").iterdir()) == []
+
+
+def test_an_lstm_stands_on_an_xception_of_its_own_data_and_phase_2_on_one_of_all_data():
+    """A network that calls everything fake scores the share of fakes, 0.83 on both sets and 0.66 on Celeb-DF alone."""
+    roles = {"celebdf": "celebdf", "celebdf_v2": "celebdf_v2"}
+    accuracies = {"trial1": 0.66, "trial3": 0.7, "xception_30k": 0.83}
+    trained = {
+        trial: phase1.Phase1Model(tiny(), pd.DataFrame(), np.zeros(0), pd.DataFrame({"val_accuracy": [value]}), [])
+        for trial, value in accuracies.items()
+    }
+    assert method.best_xception(trained, "celebdf", roles) == "trial3"
+    assert method.best_xception({"xception_30k": trained["xception_30k"]}, "celebdf", roles) is None
+    assert method.best_xception(trained, "celebdf", {"celebdf": "celebdf"}) == "xception_30k"  # all have one data set
+    embedder = method.xception_embedder(trained, Embedder("xception", 16), roles)
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, 16, 16, 3)).astype(np.float32)
+    expected = model.frame_embedder(trained["xception_30k"].network)(pixels)
+    np.testing.assert_array_equal(embedder.network(pixels), expected)
+    assert embedder.identity == "" and embedder.notes == [
+        "not FaceNet: phase I's Xception, as in the first experiment of Sec. X"
+    ]
+    with pytest.raises(UserError, match="--embedder xception: no Xception was trained"):
+        method.xception_embedder({}, Embedder("xception", 16), roles)
+    with pytest.raises(UserError, match="--embedder xception needs one of trial1, .* in --phase1"):
+        find_embedder(replace(SMOKE, embedder="xception", phase1=(LSTM,)))
 
 
 def test_an_lstm_without_epochs_or_without_an_xception_is_skipped(images, tmp_path, caplog):

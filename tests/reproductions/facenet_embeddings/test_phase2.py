@@ -14,6 +14,7 @@ from common.training.distribution import set_up
 from common.training.supervised import NOT_TRAINED, Training
 from reproductions.facenet_embeddings import phase2
 from reproductions.facenet_embeddings.config import BASE, ON_UNTRAINED, PRESETS
+from reproductions.facenet_embeddings.embeddings import Embedder
 from reproductions.facenet_embeddings.vectors import Vectors
 from reproductions.splitting import Split
 
@@ -39,8 +40,8 @@ def stored(result, tmp_path):
     """models/base_network.keras of a run, with its classifiers beside it."""
     pixels = keras.Input((75, 75, 3))
     numbers = keras.layers.Dense(512)(keras.layers.GlobalAveragePooling2D()(pixels))
-    embedder = keras.Model(pixels, numbers, name="embedder")
-    for detector in phase2.as_detectors(result[1], embedder, replace(QUICK, image_size=75)):
+    embedder = Embedder("any", 75, trained=keras.Model(pixels, numbers, name="embedder"))
+    for detector in phase2.as_detectors(result[1], embedder):
         description = detector.description.placed("-video-seed1", has_classifier=True)
         store.save(replace(detector, description=description), tmp_path / "models")
     return tmp_path / "models" / f"{BASE}-video-seed1.keras"
@@ -126,8 +127,8 @@ def test_saved_detectors_round_no_embedding_under_mixed_precision(result):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         pixels = keras.Input((75, 75, 3))
-        embedder = keras.Model(pixels, keras.layers.Dense(512, dtype="float32")(keras.layers.Flatten()(pixels)))
-        detectors = phase2.as_detectors(result[1], embedder, replace(QUICK, image_size=75))
+        network = keras.Model(pixels, keras.layers.Dense(512, dtype="float32")(keras.layers.Flatten()(pixels)))
+        detectors = phase2.as_detectors(result[1], Embedder("any", 75, trained=network))
     finally:
         keras.config.set_dtype_policy("float32")
     network = detectors[0].network

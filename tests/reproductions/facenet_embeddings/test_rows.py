@@ -1,5 +1,7 @@
 """The rows and figures, from predictions made by hand."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,10 +9,13 @@ import pytest
 from common.evaluation import figures as shared_figures
 from common.evaluation.predictions import prediction_table
 from reproductions.facenet_embeddings import figures, model, rows
+from reproductions.facenet_embeddings.config import PRESETS
+from reproductions.inputs import RunData
+from reproductions.splitting import Split
 
 
-def predictions(clips, scores, model):
-    return prediction_table(clips.assign(split="test"), scores, model, "frame", 0)
+def predictions(clips, scores, model, protocol="video"):
+    return prediction_table(clips.assign(split="test"), scores, model, protocol, 0)
 
 
 @pytest.fixture
@@ -22,20 +27,57 @@ def drawn(monkeypatch):
     return found
 
 
-def test_table_2_is_over_videos_and_phase_1_over_frames(clips):
-    """Scores at which frames and videos disagree: three frames of a video at 0.4, one at 1.0, mean 0.55."""
+def test_table_2_is_by_the_votes_of_frames_and_phase_1_over_frames(clips):
+    """Scores at which votes and means disagree: of a fake's four frames three at 0.4 and one at 1.0, mean 0.55, is real
+    by three votes to one; the AUC takes the mean, and is 1. The notebook: `np.mean(y_pred) < 0.5` is real.
+    """
     fake = (clips["label"] == "fake").to_numpy()
     scores = np.where(fake, np.where(clips["frame"] == "0", 1.0, 0.4), 0.1)
     table = pd.concat([predictions(clips, scores, model) for model in ("sgd", "random_forest", "trial2", "lstm")])
     found = rows.result_rows(table, dict.fromkeys(table["model"], "celebdf"))
     value = found.set_index(["table", "row", "metric"])["value"]
-    assert value["Table II", "Triplets + SGD", "accuracy"] == value["Table III", rows.BOTH, "accuracy"] == 1.0
-    assert value["text", "Phase II: SGD and RF", "auc"] == 1.0
+    assert value["Table II", "Triplets + SGD", "accuracy"] == value["Table III", rows.BOTH, "accuracy"] == 0.5
+    assert value["Table II", "Triplets + SGD", "recall"] == value["Table II", "Triplets + RF", "recall"] == 0
+    assert value["text", "Phase II: SGD and RF", "auc"] == value["Table II", "Triplets + SGD", "auc"] == 1.0
+    assert value["extra", "sgd, video level", "accuracy"] == 1.0  # by the mean
+    assert value["extra", "sgd, video votes", "accuracy"] == 0.5
+    assert value["extra", "sgd, video level", "majority_accuracy"] == 0.5
     assert found.set_index(["table", "row", "metric"])["n"]["Table II", "Triplets + RF", "accuracy"] == 20
     frame = 50 / 80  # 40 real ones and 10 fakes
     for table_name, row in (("Table I", "trial 2"), ("Table III", "XceptionNet"), ("Table III", "LSTM + frames")):
         assert value[table_name, row, "accuracy"] == frame
     assert value["extra", "sgd, frame level", "accuracy"] == frame
+
+
+def test_a_tie_of_votes_is_fake(clips):
+    """Two of four frames at 0.6, two at 0.1: the mean 0.35 is real, the tie is fake, as `< 0.5` alone is real."""
+    scores = np.where(clips["frame"].isin(["0", "1"]), 0.6, 0.1)
+    found = rows.result_rows(predictions(clips, scores, "sgd"), {"sgd": "x"}).set_index(["table", "row", "metric"])
+    value = found["value"]
+    assert (
+        value["Table II", "Triplets + SGD", "recall"] == 1.0 and value["Table II", "Triplets + SGD", "accuracy"] == 0.5
+    )
+    assert value["extra", "sgd, video level", "recall"] == 0.0
+
+
+def test_under_frame_table_2_is_over_the_videos_that_were_held_out(clips):
+    """Fragments of videos whose other frames train are no videos; numbers of frames leave the held-out ones out."""
+    fake = (clips["label"] == "fake").to_numpy()
+    held_out = clips["video"].isin([clips["video"][fake].iloc[0], clips["video"][~fake].iloc[0]])
+    scores = np.where(held_out, np.where(fake, 0.9, 0.1), np.where(fake, 0.1, 0.9))  # wrong on all others
+    table = predictions(clips, scores, "sgd", "frame")
+    found = rows.result_rows(table.assign(held_out=held_out), {"sgd": "x"}).set_index(["table", "row", "metric"])
+    assert found["value"]["Table II", "Triplets + SGD", "accuracy"] == 1.0
+    assert found["n"]["Table II", "Triplets + SGD", "accuracy"] == 2
+    assert found["value"]["extra", "sgd, frame level", "accuracy"] == 0.0
+    assert found["n"]["extra", "sgd, frame level", "accuracy"] == 80 - 8
+    fragments = rows.result_rows(table, {"sgd": "x"})
+    assert set(fragments["table"]) == {"extra"}  # as with --folds under `frame`
+
+
+def test_phase_2_on_xception_has_no_published_keys(clips):
+    found = rows.result_rows(predictions(clips, np.full(len(clips), 0.7), "sgd"), {"sgd": "x"}, published=False)
+    assert set(found["table"]) == {"extra"}
 
 
 def test_without_videos_there_is_no_table_2(clips):
@@ -44,15 +86,32 @@ def test_without_videos_there_is_no_table_2(clips):
     assert set(found["table"]) == {"extra"} and set(found["row"]) == {"random_forest, frame level"}
 
 
-def test_settings_have_the_keys_that_the_paper_prints():
-    settings = {"learning_rate": 0.05, "epochs": 10, "batch_size": 64, "frames": 8}
-    found = rows.setting_rows("trial2", settings, "celebdf")
-    keys = {(row.table, row.row, row.metric) for row in found.itertuples()}
-    assert keys == {
-        *(("Table I", "trial 2", name) for name in ("learning_rate", "epochs", "batch_size")),
-        *(("Table III", "XceptionNet", name) for name in settings),
+def test_settings_have_the_keys_that_the_paper_prints(clips):
+    split = Split("frame", 0, {"": clips.assign(split=np.resize(["train", "train", "val", "test"], len(clips)))})
+    split.notes = {"trial2": [], "random_forest": []}
+    found = rows.setting_rows(split, PRESETS["paper"], {"celebdf": "celebdf"}).set_index(["table", "row", "metric"])
+    settings = ("learning_rate", "epochs", "batch_size")
+    assert set(found.index) == {
+        *(("Table I", "trial 2", name) for name in settings),
+        *(("Table III", "XceptionNet", name) for name in (*settings, "frames")),
+        *(("Table III", rows.BOTH, name) for name in settings),
+        *(("text", "Phase II", name) for name in settings),
+        ("text", "Phase I", "validation_share"),
     }
-    assert found.set_index(["table", "metric"])["value"]["Table III", "frames"] == 8
+    assert found["value"]["Table III", "XceptionNet", "frames"] == 60
+    assert found["value"]["text", "Phase I", "validation_share"] == pytest.approx(0.15, abs=0.02)
+
+
+def test_sizes_are_counted_in_the_manifests(clips):
+    """Ten real videos of ten persons, and ten fakes; as both data sets."""
+    persons = clips.assign(identity="id" + clips["video"].str.extract(r"(\d+)")[0])
+    folder = SimpleNamespace(images=persons, name="any")
+    data = RunData([SimpleNamespace(**vars(folder), role=role) for role in ("celebdf", "celebdf_v2")], (), [])
+    found = rows.size_rows(data).set_index(["row", "metric"])["value"]
+    assert found.to_dict() == {
+        ("Celeb-DF", "videos"): 20, ("Celeb-DF", "identities"): persons["identity"].nunique(),
+        ("Celeb-DF-v2", "reals"): 10, ("Celeb-DF-v2", "fakes"): 10,
+    }  # fmt: skip
 
 
 def test_one_class_and_no_predictions_give_rows_without_an_error(clips):
@@ -60,7 +119,7 @@ def test_one_class_and_no_predictions_give_rows_without_an_error(clips):
     table = predictions(reals, np.full(len(reals), 0.2), "random_forest")
     found = rows.result_rows(table, {"random_forest": "x"}).set_index(["table", "row", "metric"])
     assert found.loc[("Table II", "Triplets + RF", "accuracy"), "value"] == 1.0
-    assert found.loc[("Table II", "Triplets + RF", "auc"), "note"] == "videos; no fake videos"
+    assert found.loc[("Table II", "Triplets + RF", "auc"), "note"] == "videos, mean of their frames; no fake videos"
     assert rows.result_rows(table.assign(split="val"), {}).empty
     assert rows.summary({"frame": rows.result_rows(table, {"random_forest": "x"})})[2].startswith("random_forest")
 
@@ -74,7 +133,7 @@ def test_the_summary_has_the_published_interval():
 def test_figure_9_has_a_curve_for_each_classifier_over_videos(clips, drawn, tmp_path):
     scores = np.random.default_rng(0).uniform(size=len(clips))
     table = pd.concat([predictions(clips, scores, name) for name in ("sgd", "random_forest", "perceptron")])
-    assert figures.draw_roc(table, "frame", tmp_path / "roc.png") == tmp_path / "roc.png"
+    assert figures.draw_roc(table, "video", tmp_path / "roc.png") == tmp_path / "roc.png"
     ((figure, _),) = drawn
     labels = [line.get_label() for line in figure.axes[0].get_lines()]
     assert [label.partition(" (AUC")[0] for label in labels] == ["chance", "sgd", "random_forest"]
@@ -88,17 +147,22 @@ def test_figure_9_needs_both_classes(clips, drawn, tmp_path):
 
 
 @pytest.mark.slow
-def test_figure_8_has_the_images_before_and_after_the_base_network(blobs, drawn, tmp_path):
-    base, path = model.base_network(), tmp_path / "tsne.png"
+def test_figure_8_has_the_images_before_and_after_the_base_network(blobs, drawn, tmp_path, monkeypatch):
+    networks, path = (model.base_network(), model.base_network()), tmp_path / "tsne.png"
     vectors = {"train": blobs(30), "val": blobs(2), "test": blobs(20, seed=1)}
-    figures.draw_embeddings(vectors, base, ("spectrum (not FaceNet)", "video"), path, 0)
+    shown = []
+    monkeypatch.setattr(figures, "tsne", lambda values, seed: shown.append(values) or values[:, :2])
+    figures.draw_embeddings(vectors, networks, "spectrum (not FaceNet), protocol video", path, 0)
     axes = drawn.pop()[0].axes
     assert [axis.get_title() for axis in axes] == [
-        "spectrum (not FaceNet), 30 training images", "after triplet training, 30 training images",
-        "spectrum (not FaceNet), 20 test images", "after triplet training, 20 test images",
+        "before triplet training, 30 training images", "after triplet training, 30 training images",
+        "before triplet training, 20 test images", "after triplet training, 20 test images",
     ]  # fmt: skip
+    for place, (values, network) in enumerate(zip(shown, networks * 2, strict=True)):
+        sample = vectors["train" if place < 2 else "test"].sample(512, 0)
+        np.testing.assert_allclose(values, sample.embed(network), atol=1e-5)  # [code]: before is the untrained network
     assert [sum(len(points.get_offsets()) for points in axis.collections) for axis in axes] == [30, 30, 20, 20]
     assert [text.get_text() for text in axes[0].get_legend().get_texts()] == ["real", "fake"]
-    figures.draw_embeddings(vectors | {"train": blobs(0)}, base, ("FaceNet", "video"), path, 0)
+    figures.draw_embeddings(vectors | {"train": blobs(0)}, networks, "FaceNet", path, 0)
     assert len(drawn.pop()[0].axes) == 2
-    assert figures.draw_embeddings(dict.fromkeys(vectors, blobs(2)), base, ("FaceNet", "video"), path, 0) is None
+    assert figures.draw_embeddings(dict.fromkeys(vectors, blobs(2)), networks, "FaceNet", path, 0) is None

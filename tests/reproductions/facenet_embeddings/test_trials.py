@@ -9,6 +9,7 @@ import pytest
 from common.errors import UserError
 from reproductions.facenet_embeddings.config import LSTM, PRESETS, PROPOSED
 from reproductions.facenet_embeddings.trials import (
+    draw_validation,
     has_phase1,
     limit_frames,
     missing_images,
@@ -42,8 +43,36 @@ def test_celebdf_alone_or_both_data_sets(images):
     assert training_set("trial1", ROLES) == training_set(LSTM, ROLES) == "celebdf"
     assert training_set("xception_30k", ROLES) == training_set(PROPOSED, ROLES) == "celebdf+synthetic-swap"
     assert training_set("trial1", {"celebdf_v2": "x"}) == "x"
-    assert set(trial_images("trial1", images, SMOKE, ROLES)["dataset"]) == {"celebdf"}
-    assert len(trial_images("xception_30k", images, replace(SMOKE, phase1_frames=None), ROLES)) == len(images)
+    split = Split("frame", 0, {"": images})
+    assert set(trial_images("trial1", split, "", SMOKE, ROLES)["dataset"]) == {"celebdf"}
+    assert len(trial_images("xception_30k", split, "", replace(SMOKE, phase1_frames=None), ROLES)) == len(images)
+
+
+@pytest.mark.parametrize("protocol", ["frame", "video", "identity"])
+def test_phase_1_validates_on_15_percent_of_its_frames_by_the_units_of_the_protocol(clips, protocol):
+    """80 frames of 20 videos, of which the 16 of test stay."""
+    video = clips["original"].where(clips["original"] != "", clips["video"])
+    tested = video.isin(sorted(set(video))[:2])
+    images = clips.assign(split=np.where(tested, "test", "train"), identity="person of " + video)
+    images.loc[images[~tested].groupby("label").head(1).index, "split"] = "val"
+    drawn = draw_validation(images, protocol, 0, 0.15)
+    assert set(drawn[drawn["split"] == "test"]["path"]) == set(images[tested]["path"])
+    fitted = drawn[drawn["split"] != "test"]
+    assert len(fitted) == 64 and 0.1 < (fitted["split"] == "val").mean() < 0.2
+    sides = fitted.groupby(video[fitted.index])["split"].nunique().max()
+    assert sides == (2 if protocol == "frame" else 1)
+    assert draw_validation(images, protocol, 0, None) is images
+
+
+def test_phase_1_validates_as_phase_2_if_there_are_too_few_videos(clips, caplog):
+    """One group of a video and its fake cannot be divided."""
+    first = clips[clips["video"].isin(clips["video"].unique()[:1]) | (clips["original"] == clips["video"].iloc[-1])]
+    two = pd.concat([clips[clips["label"] == "real"].head(4), clips[clips["label"] == "fake"].head(4)])
+    images = (first if first["label"].nunique() == 2 else two).assign(split="train")
+    images.loc[images.groupby("label").head(1).index, "split"] = "val"
+    images = images.assign(video="one", original="")
+    assert draw_validation(images, "video", 0, 0.15) is images
+    assert "phase I validates on the images of phase II" in caplog.text
 
 
 def test_what_a_training_needs_is_named(images):
@@ -78,6 +107,7 @@ def test_phase_1_runs_on_the_first_split_or_on_all(images):
 def test_settings_are_those_of_table_3(images):
     split = Split("frame", 0, {"fold 1": images, "fold 2": images[:0]})
     used = settings_used("trial2", split, replace(PRESETS["paper"], phase1_frames=32), ROLES)
+    assert used.pop("validation_share") == pytest.approx(0.15, abs=0.04)  # 5 of 32 frames; --split has 8
     assert used == {"learning_rate": 0.05, "epochs": 10, "batch_size": 64, "frames": 32}
     assert settings_used(PROPOSED, split, PRESETS["paper"], ROLES) == {
         "learning_rate": 3e-4, "epochs": 100, "batch_size": 32,
