@@ -15,6 +15,7 @@ from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 from common.data.pipeline import Images
 from common.labels import FAKE
 from common.library_internals import all_layers
+from common.training.collapse import collapse_notes, warn_of_collapse
 from common.training.fit import TrainingPlan, best_epoch, fit, predict
 
 JIT = {"auto": "auto", "on": True, "off": False}  # of --jit, as Keras's compile takes it
@@ -75,14 +76,18 @@ class Training:
             network, batches, validate, plan, callbacks, should_continue: as for `common.training.fit.fit`.
 
         Returns:
-            (history, notes): one row an epoch; the epoch that was kept and what was adapted to the number of steps.
+            (history, notes): one row an epoch; the epoch that was kept, what was adapted to the number of steps, and
+            whether the embedding collapsed.
         """
         momentum = adapt_batch_norm_momentum(network, int(batches(0).cardinality()))
         if self.tensorboard:
             callbacks = [*callbacks, keras.callbacks.TensorBoard(self.tensorboard)]
+        validate = warn_of_collapse(validate, network.name)
         history = fit(network, batches, validate, plan, self.folder, self.seed, callbacks, should_continue)
-        notes = [f"epoch {best_epoch(history, plan.monitor)} of {len(history)} by {plan.monitor}"]
-        return history, notes + ([f"batch-normalisation momentum {momentum:.2f}"] if momentum else [])
+        kept = best_epoch(history, plan.monitor)
+        notes = [f"epoch {kept} of {len(history)} by {plan.monitor}"]
+        notes += [f"batch-normalisation momentum {momentum:.2f}"] if momentum else []
+        return history, notes + collapse_notes(history, kept)
 
 
 def validate_classifier(

@@ -14,6 +14,7 @@ LAYOUTS = {TRAINED: "dfdc", "celebdf": "celebdf", "faceforensics": "faceforensic
 # NAME -> (family, share of --synthetic-images): what the embedded data put in place of a data set.
 EMBEDDED = {TRAINED: ("swap", 1.0), "other": ("deconv", 0.15)}
 PAPER_IMAGES = 100_000  # Sec. 3: about 100,000 images to train on, around 5,000 to validate on
+PAPER_FAKE_SHARE = 0.8  # Sec. 5.3: the intended 80-20 split
 PAPER_SIZE, PAPER_BATCH = 224, 128  # Sec. 3 and 5.1
 SMALLEST_SIZE = 35  # the smallest image of which the stem and three poolings leave a pixel
 SCORED_TRAINING_IMAGES = 5000  # most training images for the training accuracy; the paper's is of one batch

@@ -13,6 +13,7 @@ from sklearn.metrics import roc_auc_score
 from common.data.pipeline import Images, Preprocessing
 from common.detectors.store import Description, Detector
 from common.files import write_csv
+from common.training.collapse import embedding_distance
 from common.training.fit import TrainingPlan, best_epoch, predict
 from common.training.initial_weights import initial_weights_note, load_initial_weights
 from common.training.supervised import NOT_TRAINED, Training, validate_classifier
@@ -152,8 +153,9 @@ def validate_encoder(
     """Return a function for `Training.fit` that measures an encoder on validation images.
 
     It returns `val_loss`, the triplet loss, and `val_auc`, `pair_auc` of the encodings: means over batches of the
-    training's size, each with the classes' shares. The AUC chooses the epoch: encodings that have collapsed to a point
-    have a loss equal to the margin, less than that of many encodings that have not, and the AUC 0.5.
+    training's size, each with the classes' shares; and `val_distance` of all encodings. The AUC chooses the epoch:
+    encodings that have collapsed to a point have a loss equal to the margin, less than that of many encodings that have
+    not, and the AUC 0.5.
 
     Args:
         images: the validation images.
@@ -174,7 +176,7 @@ def validate_encoder(
             for batch in batches
         ]
         means = np.average(values, axis=0, weights=[len(batch) for batch in batches])
-        return dict(zip(("val_loss", "val_auc"), means, strict=True))
+        return dict(zip(("val_loss", "val_auc"), means, strict=True)) | embedding_distance(encodings)
 
     return validate
 

@@ -73,6 +73,11 @@ def fake_score(classifier: keras.Model) -> keras.Model:
     return store.fake_score(keras.Model(classifier.input, probabilities, name=classifier.name))
 
 
+def scaled_filters(channels: int, width: float) -> int:
+    """Return the filters that a layer of Figure 2 has with --width."""
+    return max(1, round(channels * width))
+
+
 class _LayerFactory:
     """Creates the layers that the options change."""
 
@@ -86,7 +91,7 @@ class _LayerFactory:
         self.dense_options = authors if config.initializer == "code" else {}  # Glorot's, Keras's own
 
     def filters(self, channels):
-        return max(1, round(channels * self.width))
+        return scaled_filters(channels, self.width)
 
     def convolution(self, channels, size, name, strides=1, padding="same", scaled=True):
         filters = self.filters(channels) if scaled else channels

@@ -1,13 +1,13 @@
 """From predictions to rows of the results: which of our numbers belongs to which published one."""
 
-from collections.abc import Sequence
-from math import nan
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from common.evaluation.evaluate import Value, evaluate
-from common.labels import FAKE, WORDS
-from reproductions.cffn_resnet.config import PROPOSED
+from reproductions.cffn_resnet import sizes
+from reproductions.cffn_resnet.config import PROPOSED, Config
+from reproductions.inputs import RunData
 from reproductions.rows import as_table, majority_accuracy, result_row
 from reproductions.splitting import Split
 from results.formatting import format_decimals, format_interval, text_table
@@ -32,15 +32,21 @@ TRAINING_NOTE = "of training images, not augmented"
 SUMMARY_METRICS = ("accuracy", "majority_accuracy", "balanced_accuracy", "kappa", "false_alarm_rate", "auc")
 
 
-def all_rows(split: Split, trained: Sequence[str]) -> pd.DataFrame:
-    """Return the rows of a split: its sizes, if something was trained on it, and those of all predictions.
+def all_rows(split: Split, data: RunData, config: Config, units: Mapping[str, int]) -> pd.DataFrame:
+    """Return the rows of a split: its predictions, and if something was trained the sizes and settings of that.
 
     Args:
         split: with its predictions and histories.
-        trained: the name of the data set that is trained on, or nothing.
+        data: the data sets.
+        config: the run's config.
+        units: of `sizes.count_units`, of the proposed network; empty if there is none.
     """
-    tables = [size_rows(split.images, trained)] if split.histories else []
-    tables.append(result_rows(split.table(), trained, split.seed))
+    tables = [result_rows(split.table(), data.trained, split.seed)]
+    if split.histories:
+        (dataset,) = (dataset for dataset in data.datasets if dataset.name in data.trained)
+        tables += [sizes.split_rows(split.images, dataset.name), sizes.data_rows(dataset)]
+        if PROPOSED in split.histories:
+            tables += [sizes.network_rows(units, dataset.name), sizes.setting_rows(config, dataset.name)]
     return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
 
 
@@ -86,34 +92,6 @@ def _published_rows(model, dataset, values, learnt):
         metrics = ("accuracy", "precision", "recall", "f1")
         rows += [result_row((*FINAL, metric), model, values[metric], dataset, TEST_NOTE) for metric in metrics]
     return rows
-
-
-def size_rows(images: pd.DataFrame, trained: Sequence[str]) -> pd.DataFrame:
-    """Return rows with the sizes of our splits, under the keys of those in the text.
-
-    Args:
-        images: with the columns dataset, split and label.
-        trained: the name of the data set that is trained on.
-    """
-    images = images[images["dataset"].isin(trained)]
-    counts = {split: (images["split"] == split).sum() for split in ("train", "test")}
-    fakes = ((images["split"] == "test") & (images["label"] == WORDS[FAKE])).sum()
-    sizes = [("training set", "images", counts["train"])]
-    if counts["test"]:
-        sizes += [
-            ("validation set", "images", counts["test"]),
-            ("validation set", "n", counts["test"]),
-            ("validation set", "fakes", fakes),
-            ("validation set", "reals", counts["test"] - fakes),
-            ("validation set", "fake_share", fakes / counts["test"]),
-        ]
-    rows = []
-    for row, metric, number in sizes:
-        if number:
-            note = "ours is the test split" if row == "validation set" else ""
-            value = Value(float(number), nan, nan, len(images))
-            rows.append(result_row(("text", row, metric), "data", value, "+".join(trained), note))
-    return as_table(rows)
 
 
 def measured(images: pd.DataFrame, level: str, seed: int) -> dict[str, Value]:

@@ -20,13 +20,15 @@ from reproductions.cffn_resnet.config import (
     EMBEDDED,
     LAYOUTS,
     PAPER,
+    PAPER_FAKE_SHARE,
     PAPER_IMAGES,
     PRESETS,
+    PROPOSED,
     TRAINED,
     config_of,
 )
 from reproductions.cffn_resnet.sampling import scored_images, training_images
-from reproductions.inputs import Batch, RunData, load_data, partial_data, require_classes, require_weights
+from reproductions.inputs import Batch, RunData, load_data, other_data, require_classes, require_weights
 from reproductions.splitting import draw_splits
 
 
@@ -43,12 +45,12 @@ def main(argv=None):
     batches = [training_batch(name, config, data) for name in config.models] if config.epochs else []
 
     import_tensorflow()
-    from reproductions.cffn_resnet import figures, method, rows
+    from reproductions.cffn_resnet import figures, method, rows, sizes
     from reproductions.session import Session
 
     session = Session(PAPER, PRESETS, config, weights, data, batches)
     data.log_missing(LAYOUTS)
-    steps = []
+    steps, units = [], {}
     for split in session.splits():
         for name in session.models(config.models):
             model_config, training = config_of(name, config), session.training(name, split)
@@ -56,6 +58,7 @@ def main(argv=None):
                 name, model_config, split.images, weights.get(name), training
             )
             session.save(split, detector)
+            units |= sizes.count_units(detector.network, model_config) if name == PROPOSED else {}
             scored = scored_images(split.images, model_config, split.seed)
             scores = session.score(detector, scored, model_config.batch_size)
             session.record(split, name, scored, scores, history, notes)
@@ -63,8 +66,9 @@ def main(argv=None):
                 steps.append(step_values.assign(model=name, protocol=split.protocol, seed=split.seed))
     if steps:
         session.run.write_csv(pd.concat(steps), "steps.csv")
-    remarks = partial_data(config, data.training_images(), PAPER_IMAGES, share=0.95) if trained else []
-    published = session.publish(lambda split: rows.all_rows(split, trained), remarks)
+    labels = images.loc[images["dataset"].isin(trained), "label"]
+    remarks = other_data(config, labels, PAPER_IMAGES, PAPER_FAKE_SHARE, share=0.95)
+    published = session.publish(lambda split: rows.all_rows(split, data, config, units), remarks)
     for split, table in zip(data.splits, published, strict=True):
         print(f"\nprotocol {split.protocol}, seed {split.seed}", *rows.summary(table), sep="\n  ", flush=True)
     figures.draw_figures(data.splits[0], trained, steps, config, session.run)

@@ -17,6 +17,7 @@ from common.detectors.store import Description, Detector, load_classifier
 from common.errors import UserError
 from common.labels import FAKE, REAL, to_numbers
 from common.losses import SemiHard
+from common.training.collapse import embedding_distance
 from common.training.fit import TrainingPlan
 from common.training.initial_weights import initial_weights_note, load_initial_weights
 from common.training.supervised import NOT_TRAINED, Training
@@ -206,8 +207,9 @@ def _validate(train, validation):
 
     def validate(network):
         classifier = NearestCentroid().fit(train.embed(network), train.labels)
-        margins = classifier.decision_function(validation.embed(network))
-        return {
+        embedded = validation.embed(network)
+        margins = classifier.decision_function(embedded)
+        return embedding_distance(embedded) | {
             "val_accuracy": accuracy_score(validation.labels, margins >= 0),
             "val_auc": roc_auc_score(validation.labels, margins),
             "val_separation": separation(validation.labels, margins),

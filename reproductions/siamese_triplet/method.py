@@ -14,6 +14,7 @@ from common.data.pipeline import Images, Preprocessing
 from common.detectors.store import Description, Detector, load_classifier
 from common.errors import UserError
 from common.losses import TripletHinge, TripletLogExp
+from common.training.collapse import embedding_distance
 from common.training.fit import TrainingPlan, predict
 from common.training.initial_weights import initial_weights_note, load_initial_weights, stored_network
 from common.training.supervised import NOT_TRAINED, Training, validate_classifier
@@ -157,9 +158,10 @@ def _train_siamese(name, network, parts, config, training):
     def validate(_):
         reference = parts["reference"]
         classifier = NearestCentroid().fit(_outputs(network, reference, config), reference.labels)
-        margins = classifier.decision_function(_outputs(network, validation, config))
-        labels = validation.labels
-        return {"val_accuracy": accuracy_score(labels, margins >= 0), "val_auc": roc_auc_score(labels, margins)}
+        embeddings, labels = _outputs(network, validation, config), validation.labels
+        margins = classifier.decision_function(embeddings)
+        values = {"val_accuracy": accuracy_score(labels, margins >= 0), "val_auc": roc_auc_score(labels, margins)}
+        return values | embedding_distance(embeddings)
 
     def batches(epoch):
         return train.grouped_batches(epoch_triplets(train.labels, batch_size, seed, epoch), batch_size)
