@@ -63,7 +63,7 @@ def as_table(rows: list[dict]) -> pd.DataFrame:
 def write_tables(splits: Sequence[Split], run: Run) -> None:
     """Write predictions.csv, splits.csv and history.csv, over all protocols and seeds."""
     run.write_csv(pd.concat([split.table() for split in splits]), "predictions.csv")
-    columns = ["dataset", "path", "sha256", "label", "split", "case"]
+    columns = ["dataset", "path", "sha256", "label", "split", "case", "held_out"]
     images = [split.images.filter(items=columns).assign(protocol=split.protocol, seed=split.seed) for split in splits]
     run.write_csv(pd.concat(images), "splits.csv")
     histories = [

@@ -3,7 +3,9 @@
 [code] is the authors' notebook, RashmiD25/DeepFake_Detection.
 """
 
+import re
 from dataclasses import fields, replace
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -16,6 +18,8 @@ from common.losses import SemiHard
 from common.runs.options import RunOptions
 from common.training.distribution import set_up
 from common.training.supervised import Training
+from data_prep.layouts.item import Item
+from data_prep.preparation.selection import Selection
 from reproductions.facenet_embeddings import augmentation, model, phase1, phase2
 from reproductions.facenet_embeddings.config import LSTM, PAPER_FAKES, PAPER_FRAMES, PRESETS, TRIALS, XCEPTION
 from reproductions.facenet_embeddings.facenet_weights import FACENET_FILE
@@ -23,6 +27,7 @@ from reproductions.facenet_embeddings.nadam import ScheduledNadam
 from results.tables import read_published
 
 PAPER = PRESETS["paper"]
+README = Path(model.__file__).with_name("README.md")
 ROWS = {  # training: its row of Tables I and III
     "trial1": [("Table I", "trial 1")],
     "trial2": [("Table I", "trial 2"), ("Table III", "XceptionNet")],
@@ -226,3 +231,27 @@ def test_the_augmentation_has_its_ranges(monkeypatch):
 def test_xception_is_pretrained_and_facenet_is_asked_for():
     """Sec. VIII: "We used pretrained weights of Xception Net", "the pretrained weights of FaceNet"."""
     assert (PAPER.imagenet_weights, PAPER.facenet_weights, PAPER.embedder) == ("imagenet", "download", "auto")
+
+
+def test_the_readmes_commands_take_the_authors_videos():
+    """The authors' list: 16,375 fake and 13,739 real frames, 25 a video: 655 and 550 videos of v1 and v2."""
+    v1, v2 = raw_items(158, 250, 795), raw_items(590, 300, 5639)
+    texts = re.findall(r"python -m data_prep celebdf Celeb-DF.*?(?=\n    python)", README.read_text(), re.DOTALL)
+    taken = []
+    for text, items in zip(texts, (v1, v2), strict=True):
+        assert "--first 25" in text
+        flags = dict(re.findall(r"--(videos-per-class|fakes-per-real) (\S+)", text))
+        fakes_per_real = float(flags["fakes-per-real"]) if "fakes-per-real" in flags else None
+        taken += Selection(int(flags["videos-per-class"]), fakes_per_real).choose(items)
+    labels = [item.label for item in taken]
+    assert (labels.count("fake"), labels.count("real")) == (655, 550) == (PAPER_FAKES // 25, 13_739 // 25 + 1)
+    assert 25 * len(taken) == pytest.approx(PAPER_FRAMES, rel=1e-3)
+
+
+def raw_items(celebrities, youtube, fakes):
+    """Return Items of as many videos as Celeb-DF's authors publish."""
+    real = [f"Celeb-real/{number}" for number in range(celebrities)]
+    real += [f"YouTube-real/{number}" for number in range(youtube)]
+    items = [Item(f"{name}.mp4", "real", "any", name) for name in real]
+    names = [f"Celeb-synthesis/{number}" for number in range(fakes)]
+    return items + [Item(f"{name}.mp4", "fake", "any", name) for name in names]
