@@ -7,8 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reproductions.cffn_resnet import model, sizes
-from reproductions.cffn_resnet.config import Config
+from common.evaluation.predictions import prediction_table
+from reproductions.cffn_resnet import model, rows, sizes
+from reproductions.cffn_resnet.config import MODELS, Config
+from reproductions.inputs import RunData
+from reproductions.splitting import Split
+from results.tables import read_published
 
 
 def values(rows):
@@ -63,3 +67,22 @@ def test_units_are_counted_in_the_network(changes, units, added):
             "added_convolutions": 2 * towers * added,
         }  # fmt: skip
     assert values(sizes.network_rows({"added_units": 12}, "dfdc")) == {("network", "added_units"): 12}
+
+
+def test_a_run_of_everything_has_a_row_for_each_published_number_but_settings(clips_table):
+    images = clips_table.assign(
+        split=np.resize(["train", "test", "test"], len(clips_table)), source="", identity="",
+        path=[f"{place}.png" for place in range(len(clips_table))],
+    )  # fmt: skip
+    split = Split("video", 0, {"": images})
+    for name in MODELS:
+        scores = np.where(images["label"] == "fake", 0.8, 0.3)
+        split.predictions.append(prediction_table(images, scores, name, "video", 0))
+        split.histories[name] = pd.DataFrame({"epoch": [1]})
+    dataset = SimpleNamespace(role="dfdc", name="dfdc", images=images, preparation={"raw_bytes": 1})
+    units = dict.fromkeys(("residual_units", "added_units", "added_units_per_block", "added_convolutions"), 1)
+    found = rows.all_rows(split, RunData([dataset], ("dfdc",), [split]), Config(), units)
+    published = read_published("cffn_resnet")
+    wanted = published[published["kind"] != "setting"]
+    keys = set(zip(found["table"], found["row"], found["metric"], strict=True))
+    assert set(zip(wanted["table"], wanted["row"], wanted["metric"], strict=True)) <= keys

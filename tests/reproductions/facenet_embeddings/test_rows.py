@@ -9,9 +9,10 @@ import pytest
 from common.evaluation import figures as shared_figures
 from common.evaluation.predictions import prediction_table
 from reproductions.facenet_embeddings import figures, model, rows
-from reproductions.facenet_embeddings.config import PRESETS
+from reproductions.facenet_embeddings.config import PRESETS, TRIALS
 from reproductions.inputs import RunData
 from reproductions.splitting import Split
+from results.tables import read_published
 
 
 def predictions(clips, scores, model, protocol="video"):
@@ -78,6 +79,23 @@ def test_under_frame_table_2_is_over_the_videos_that_were_held_out(clips):
 def test_phase_2_on_xception_has_no_published_keys(clips):
     found = rows.result_rows(predictions(clips, np.full(len(clips), 0.7), "sgd"), {"sgd": "x"}, published=False)
     assert set(found["table"]) == {"extra"}
+
+
+def test_a_run_of_everything_has_a_row_for_each_published_number_but_settings(clips):
+    both = pd.concat([clips, clips.assign(dataset="celebdf_v2")], ignore_index=True).assign(identity="id0")
+    split = Split("video", 0, {"": both.assign(split=np.resize(["train", "train", "val", "test"], len(both)))})
+    scores = np.where(both["label"] == "fake", 0.8, 0.3)
+    tested = split.images.assign(split="test")
+    for name in (*rows.TABLE_2, *TRIALS):
+        split.predictions.append(prediction_table(tested, scores, name, "video", 0))
+        split.notes[name] = []
+    names = ("celebdf", "celebdf_v2")
+    folders = [SimpleNamespace(role=name, name=name, images=both[both["dataset"] == name]) for name in names]
+    found = rows.all_rows(split, PRESETS["paper"], RunData(folders, names, [split]))
+    published = read_published("facenet_embeddings")
+    wanted = published[published["kind"] != "setting"]
+    keys = set(zip(found["table"], found["row"], found["metric"], strict=True))
+    assert set(zip(wanted["table"], wanted["row"], wanted["metric"], strict=True)) <= keys
 
 
 def test_without_videos_there_is_no_table_2(clips):

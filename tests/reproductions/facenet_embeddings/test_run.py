@@ -170,7 +170,8 @@ def test_the_run_folder_is_complete(run_folder):
     assert {"base_network-video-seed0.keras", "random_forest-identity-seed0.json"} <= models
     figures = {path.name for path in (run_folder / "figures").iterdir()}
     assert figures == {
-        "figure_01_split.png", "figure_02_faces.png", "figure_04_detection.png", "figure_07_loss.png", "figure_07_accuracy.png", "figure_08_tsne.png", "figure_09_roc.png",
+        "figure_01_split.png", "figure_02_faces.png", "figure_04_detection.png", "figure_07_loss.png",
+        "figure_07_accuracy.png", "figure_08_tsne.png", "figure_09_roc.png",
         "figure_09_roc-video-seed0.png", "figure_09_roc-identity-seed0.png",
     }  # fmt: skip
     assert all(is_drawn(run_folder / "figures" / name) for name in figures)
