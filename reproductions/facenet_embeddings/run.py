@@ -57,12 +57,12 @@ def main(argv=None):
     imagenet = resolve_imagenet_weights("xception", config, "Xception") if pretrained else ("none", [])
 
     import_tensorflow()
-    from reproductions.facenet_embeddings import data_figures, figures, method, phase2, rows
+    from reproductions.facenet_embeddings import classifier_files, data_figures, figures, method, rows
     from reproductions.facenet_embeddings.embeddings import embed, find_embedder
     from reproductions.session import Session
 
     if BASE in weights and not config.epochs:
-        phase2.require_classifiers(data.splits, weights[BASE])
+        classifier_files.require_classifiers(data.splits, weights[BASE])
     embedder = find_embedder(config)
     fingerprints = {"embedder": embedder.identity}
     session = Session(PAPER, PRESETS, config, weights, data, batches if config.epochs else (), fingerprints)

@@ -12,7 +12,7 @@ from common.detectors import store
 from common.errors import UserError
 from common.training.distribution import set_up
 from common.training.supervised import NOT_TRAINED, Training
-from reproductions.facenet_embeddings import phase2
+from reproductions.facenet_embeddings import classifier_files, phase2
 from reproductions.facenet_embeddings.config import BASE, ON_UNTRAINED, PRESETS
 from reproductions.facenet_embeddings.embeddings import Embedder
 from reproductions.facenet_embeddings.vectors import Vectors
@@ -116,10 +116,10 @@ def test_another_file_is_refused_in_one_line(training, blobs, tmp_path):
 def test_a_run_that_can_fit_no_classifier_needs_stored_ones(clips, stored, tmp_path):
     both = Split("frame", 0, {"": clips.assign(split="train")})
     none = Split("frame", 0, {"": clips.assign(split="test")})
-    phase2.require_classifiers([both], tmp_path / "other.keras")
-    phase2.require_classifiers([none], stored)
+    classifier_files.require_classifiers([both], tmp_path / "other.keras")
+    classifier_files.require_classifiers([none], stored)
     with pytest.raises(UserError, match="random_forest.skops beside that file"):
-        phase2.require_classifiers([both, none], tmp_path / "other.keras")
+        classifier_files.require_classifiers([both, none], tmp_path / "other.keras")
 
 
 def test_saved_detectors_round_no_embedding_under_mixed_precision(result):
