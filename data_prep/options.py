@@ -13,6 +13,8 @@ class PrepareOptions:
 
     faces: Literal["none", "haar", "mtcnn"] = "none"
     """Detector whose faces are cropped: the Viola-Jones cascade or MTCNN; none keeps whole images."""
+    rescale: int | None = None
+    """Resize every image and frame to RESCALE x RESCALE pixels (bilinear, antialiased) before faces are found."""
     size: int | None = None
     """Resize to SIZE x SIZE pixels (bilinear, antialiased); none keeps the size."""
     margin: int = 0

@@ -51,7 +51,7 @@ class RunData:
 
     def face_cropping(self) -> dict:
         """Return the flags by which data_prep found the faces, for predict; of data sets that differ, the first's."""
-        keys = ("faces", "size", "margin", "min_confidence", "pick")
+        keys = ("faces", "rescale", "size", "margin", "min_confidence", "pick")
         used = [data for data in self.datasets if data.name in self.trained] or self.datasets
         chains = [{key: data.preparation.get("flags", {}).get(key) for key in keys} for data in used]
         if any(chain != chains[0] for chain in chains):

@@ -17,6 +17,7 @@ from common.runs import folder
 from common.runs.options import RunOptions, changed_flags, preset_name
 from common.training import distribution
 from common.training.supervised import Training
+from reproductions.class_preparation import warn_of_differences
 from reproductions.inputs import Batch, RunData
 from reproductions.rows import write_tables
 from reproductions.splitting import Split
@@ -64,6 +65,7 @@ class Session:
         distribution.log_devices(devices, self.strategy)
         config.results.mkdir(parents=True, exist_ok=True)
         self.faces = data.face_cropping()
+        warn_of_differences(data.datasets)
 
     def splits(self) -> Iterator[Split]:
         """Yield each protocol and seed. The first keeps the models' plain names."""

@@ -95,8 +95,9 @@ def describe_cropping(faces: dict[str, Any]) -> dict[str, Any]:
     """Return how faces must be cropped, in words and as data_prep's flags."""
     if (faces.get("faces") or "none") == "none":
         return {"words": "the whole picture is the face, as in the run's own data", **faces}
+    first = f"the picture resized to {faces['rescale']} x {faces['rescale']} px, then " if faces.get("rescale") else ""
     size = f", then resized to {faces['size']} x {faces['size']} px" if faces.get("size") else ""
-    words = f"the box of the detector {faces['faces']}, enlarged by {faces['margin']} px in total{size}"
+    words = f"{first}the box of the detector {faces['faces']}, enlarged by {faces['margin']} px in total{size}"
     return {"words": f"{words}, as common.faces.detection.crop does it", **faces}
 
 

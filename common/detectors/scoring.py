@@ -9,7 +9,7 @@ import numpy as np
 
 from common.data.decoding import VIDEO_SUFFIXES, read_image
 from common.data.videos import read_frames
-from common.faces.detection import Face, crop, make_detector, pick
+from common.faces.detection import crop, make_detector, pick, resize
 from common.labels import FAKE, REAL, WORDS
 from common.tensorflow_import import import_tensorflow
 
@@ -99,19 +99,21 @@ def make_face_finder(faces: dict[str, Any]) -> Callable[[np.ndarray], np.ndarray
     """Return a function that crops the face of an image as the training data were cropped.
 
     Args:
-        faces: the flags of data_prep: faces, size, margin, min_confidence, pick. None for each if they are not known:
-            the whole picture is used.
+        faces: the flags of data_prep: faces, rescale, size, margin, min_confidence, pick. None for each if they are not
+            known: the whole picture is used.
 
     Returns:
         A function of uint8 RGB (height, width, 3) -> uint8 RGB (h, w, 3), or None if there is no face.
     """
+    rescale = faces.get("rescale")  # detectors of earlier versions have none
     if (faces.get("faces") or "none") == "none":
-        return lambda image: crop(image, Face(0, 0, image.shape[1], image.shape[0], 1.0), faces.get("size"))
+        return lambda image: resize(resize(image, rescale), faces.get("size"))
 
     detector = make_detector(faces["faces"])
     which = "largest" if faces["pick"] == "largest" else "best"  # a picture's score is that of one face
 
     def find_face(image):
+        image = resize(image, rescale)
         chosen = pick(detector.detect(image), which, faces["min_confidence"])
         return crop(image, chosen[0], faces["size"], faces["margin"]) if chosen else None
 

@@ -221,9 +221,22 @@ def crop(image: np.ndarray, face: Face, size: int | None = None, margin: int = 0
     if right <= left or bottom <= top:
         raise ValueError(f"the box {face} is outside of the {image.shape[1]}x{image.shape[0]} image")
     cut = image[top:bottom, left:right]
+    return resize(cut, size)
+
+
+def resize(image: np.ndarray, size: int | None) -> np.ndarray:
+    """Resize a whole image, bilinearly and antialiased.
+
+    Args:
+        image: uint8 RGB (height, width, 3).
+        size: of the output, in pixels; None: the image's own size.
+
+    Returns:
+        uint8 RGB (size, size, 3); without a size, the image.
+    """
     if size is None:
-        return cut
-    return np.asarray(Image.fromarray(cut).resize((size, size), Image.Resampling.BILINEAR))
+        return image
+    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
 
 
 def check_crop(size: int | None, margin: int) -> None:

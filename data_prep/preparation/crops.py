@@ -10,21 +10,22 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from common.faces.detection import crop, make_detector, pick
+from common.faces.detection import crop, make_detector, pick, resize
 from data_prep.preparation.recipe import Recipe
 
 
 def extract_crops(images: Sequence[np.ndarray], recipe: Recipe, threads: int | None = None) -> list[list[np.ndarray]]:
-    """Crop the faces of images, or resize the whole images.
+    """Rescale images, then crop their faces or resize the whole images.
 
     Args:
         images: uint8 RGB arrays (height, width, 3).
-        recipe: detector, size and margin.
+        recipe: detector, size before and after the detection, and margin.
         threads: as in limit_threads.
 
     Returns:
         A list of crops, uint8 RGB arrays, for each image; empty if no face was found.
     """
+    images = [resize(image, recipe.rescale) for image in images]
     if recipe.faces != "none":
         found = _detect(detector_of_thread(recipe.faces, threading.get_ident(), threads), images)
         chosen = [pick(faces, recipe.pick, recipe.min_confidence) for faces in found]
@@ -32,10 +33,7 @@ def extract_crops(images: Sequence[np.ndarray], recipe: Recipe, threads: int | N
             [crop(image, face, recipe.size, recipe.margin) for face in faces]
             for image, faces in zip(images, chosen, strict=True)
         ]
-    if recipe.size is None:
-        return [[image] for image in images]
-    size = (recipe.size, recipe.size)
-    return [[np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))] for image in images]
+    return [[resize(image, recipe.size)] for image in images]
 
 
 def name_crops(crops: Sequence[np.ndarray], stem: str, recipe: Recipe) -> Iterator[tuple[str, np.ndarray]]:

@@ -36,13 +36,15 @@ def write_output_files(
         UserError: if more files are unreadable, or no image is left.
     """
     columns: dict[str, list[str]] = {column: [] for column in COLUMNS}
-    rows, unreadable, raw_bytes = [], [], 0
+    rows, unreadable, sizes, raw_bytes = [], [], [], 0
     for item, result in zip(items, journal.results(item.path for item in items), strict=True):
         if item.problem:
             result = FileResult(item.path, "", reason=item.problem)
         assert result is not None  # a usable file has been processed
         raw_bytes += int(result.stamp.partition("-")[0] or 0)
         _add_rows(columns, item, result, source)
+        if result.images and result.size:
+            sizes.append((item.label, *result.size))
         rows += [(item.path, f"{NO_FACE_IN_FRAME}: {index}") for index in result.faceless]
         if result.reason:
             rows.append((item.path, result.reason))
@@ -56,6 +58,7 @@ def write_output_files(
     images = pd.DataFrame(columns)
     facts = {
         "counts": images["label"].value_counts().to_dict(),
+        "source_size": _median_sizes(sizes),
         "skipped": count_reasons(skipped),
         "found": remarks,
         "raw_bytes": raw_bytes,
@@ -89,6 +92,13 @@ def _add_rows(columns, item, result, source):
         row = (path, item.label, source, video, item.identity, item.original, frame, item.split, digest)
         for column, value in zip(columns.values(), row, strict=True):
             column.append(value)
+
+
+def _median_sizes(sizes):
+    """Return {label: median height and width of the raw images} from (label, height, width)."""
+    table = pd.DataFrame(sizes, columns=["label", "height", "width"])
+    medians = table.groupby("label").median().round().astype(int)
+    return {label: row.to_dict() for label, row in medians.iterrows()}
 
 
 def _refuse_unreadable(unreadable, number, dst, max_unreadable):

@@ -61,6 +61,7 @@ class FileResult:
         reason: why there are none.
         frames: for a video, the frame index of each image.
         faceless: for a video, the indices of the frames without a face.
+        size: (height, width) of the raw image, or of the first frame; () if it is not known.
     """
 
     path: str
@@ -69,6 +70,7 @@ class FileResult:
     reason: str = ""
     frames: tuple[int, ...] = ()
     faceless: tuple[int, ...] = ()
+    size: tuple[int, ...] = ()
 
 
 def process_files(folders: WorkFolders, recipe: Recipe, tasks: Sequence[Task]) -> list[FileResult]:
@@ -87,23 +89,24 @@ def _process_file(folders, recipe, task):
             limit_threads(folders.threads)
             return read_clip(source, recipe.sampling, lambda frames: _process_video(folders, recipe, task, frames))
         if recipe.copies:
-            return FileResult(task.path, task.stamp, (_copy(source, folders, task.target),))
+            size = read_image(source).shape[:2]  # the decoder of training and predict: what it refuses is of no use
+            return FileResult(task.path, task.stamp, (_copy(source, folders, task.target),), size=size)
         return _process_image(folders, recipe, task)
     except Unreadable as error:
         return FileResult(task.path, task.stamp, reason=str(error))
 
 
 def _process_image(folders, recipe, task):
-    crops = extract_crops([read_image(folders.src / task.path)], recipe, folders.threads)[0]
+    raw = read_image(folders.src / task.path)
+    crops = extract_crops([raw], recipe, folders.threads)[0]
     images = []
     for name, image in name_crops(crops, task.target, recipe):
         with atomic_path(folders.dst / name, folders.partial) as temporary:
             images.append((name, _write(image, temporary, recipe.jpeg)))
-    return FileResult(task.path, task.stamp, tuple(images), "" if images else NO_FACE)
+    return FileResult(task.path, task.stamp, tuple(images), "" if images else NO_FACE, size=raw.shape[:2])
 
 
 def _copy(source, folders, target):
-    read_image(source)  # the decoder of training and predict: what it refuses is of no use
     with atomic_path(folders.dst / target, folders.partial) as temporary:
         shutil.copyfile(source, temporary)
         digest = sha256(temporary)
@@ -114,10 +117,11 @@ def _copy(source, folders, target):
 
 def _process_video(folders, recipe, task, frames):
     """Process a clip; `frames` iterates over pairs (index, image)."""
-    rows, faceless = [], []
+    rows, faceless, size = [], [], ()
     with atomic_folder(folders.dst / task.target, folders.partial) as folder:
         while batch := list(itertools.islice(frames, FRAME_BATCH)):
             indices, images = zip(*batch, strict=True)
+            size = size or images[0].shape[:2]
             for index, crops in zip(indices, extract_crops(images, recipe, folders.threads), strict=True):
                 for name, image in name_crops(crops, f"frame_{index:06d}", recipe):
                     rows.append((f"{task.target}/{name}", _write(image, folder / name, recipe.jpeg), index))
@@ -125,7 +129,7 @@ def _process_video(folders, recipe, task, frames):
         if not rows:
             raise Unreadable(f"{NO_FACE_IN_VIDEO}: {len(faceless)} looked at")  # and no folder is put in place
     images = tuple((path, digest) for path, digest, _ in rows)
-    return FileResult(task.path, task.stamp, images, "", tuple(index for *_, index in rows), tuple(faceless))
+    return FileResult(task.path, task.stamp, images, "", tuple(index for *_, index in rows), tuple(faceless), size)
 
 
 def _write(image, path, jpeg):

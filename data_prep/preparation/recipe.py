@@ -15,6 +15,7 @@ class Recipe:
     """Faces, size and encoding of the images, and the frames to take of a video; fields as in PrepareOptions."""
 
     faces: str = "none"
+    rescale: int | None = None
     size: int | None = None
     margin: int = 0
     min_confidence: float | None = None
@@ -34,6 +35,8 @@ class Recipe:
             UserError: if a value is out of range, or a flag has no effect without another flag or without videos.
         """
         check_crop(self.size, self.margin)
+        if self.rescale is not None and self.rescale < 1:
+            raise UserError(f"--rescale: expected a size of 1 pixel or more, got {self.rescale}")
         if self.jpeg is not None and not 1 <= self.jpeg <= 100:
             raise UserError(f"--jpeg: expected a quality of 1 to 100, got {self.jpeg}")
         face_flags = {"--margin": self.margin, "--min-confidence": self.min_confidence, "--pick": self.pick != "best"}
@@ -59,7 +62,7 @@ class Recipe:
     @property
     def copies(self) -> bool:
         """True if the bytes of an image are kept; frames of a video are always encoded."""
-        return self.faces == "none" and self.size is None and self.jpeg is None
+        return self.faces == "none" and self.rescale is None and self.size is None and self.jpeg is None
 
     @property
     def suffix(self) -> str:

@@ -15,7 +15,7 @@ from common.files import read_json
 from common.splits.components import component_units, identity_units
 from common.splits.protocols import protocol_unit
 
-FACE_FLAGS = ("faces", "size", "margin", "min_confidence", "pick")  # flags of data_prep that a Description keeps
+FACE_FLAGS = ("faces", "rescale", "size", "margin", "min_confidence", "pick")  # of data_prep, kept by a Description
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ def _preparation_note(description, data):
         {key: flags.get(key) for key in FACE_FLAGS} | {"faces": flags.get("faces") or "none"}
         for flags in (data.preparation.get("flags", {}), description.faces)
     )
-    compared = FACE_FLAGS if ours["faces"] == theirs["faces"] != "none" else ("faces", "size")
+    compared = FACE_FLAGS if ours["faces"] == theirs["faces"] != "none" else ("faces", "rescale", "size")
     ours, theirs = ({key: "any" if flags[key] is None else flags[key] for key in compared} for flags in (ours, theirs))
     differences = [f"{key} {ours[key]} (the run's: {theirs[key]})" for key in compared if ours[key] != theirs[key]]
     return [f"prepared differently: {', '.join(differences)}"] if differences else []

@@ -93,6 +93,7 @@ def test_prep_json_tells_the_flags_and_no_path_of_this_machine(raw, tmp_path):
     assert found.pop("manifest_sha256") == sha256(tmp_path / "out" / NAME)
     flags = {
         "faces": "none",
+        "rescale": None,
         "size": 8,
         "margin": 0,
         "min_confidence": None,
@@ -106,6 +107,7 @@ def test_prep_json_tells_the_flags_and_no_path_of_this_machine(raw, tmp_path):
         "flags": flags,
         "detector": None,
         "counts": {"fake": 10, "real": 10},
+        "source_size": dict.fromkeys(("fake", "real"), {"height": 20, "width": 30}),
         "skipped": {},
         "found": [],
     }
@@ -118,6 +120,36 @@ def test_size_gives_png_of_that_size(raw, tmp_path):
     expected = Image.fromarray(read_image(raw / "real" / "3.jpg")).resize((12, 12), Image.BILINEAR)
     np.testing.assert_array_equal(read_image(tmp_path / "out" / "real" / "3.png"), np.asarray(expected))
     assert images.set_index("path")["sha256"]["real/3.png"] == sha256(tmp_path / "out" / "real" / "3.png")
+
+
+def test_with_rescale_a_picture_and_its_thumbnail_give_the_same_crops(portraits, tmp_path):
+    """Without it the sizes of the raw images decide how sharp a crop is, and a detector learns that."""
+    for source in sorted(portraits.rglob("*.jpg")):
+        for folder, size in (("large", None), ("small", (128, 128))):
+            target = tmp_path / folder / source.relative_to(portraits).with_suffix(".png")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            image = Image.open(source)
+            (image.resize(size, Image.Resampling.BILINEAR) if size else image).save(target)
+    hashes = {}
+    for folder in ("large", "small"):
+        for rescale in (128, None):
+            flags = options(faces="haar", size=64, rescale=rescale)
+            images = prepare("folders", tmp_path / folder, tmp_path / f"{folder}-{rescale}", flags)
+            hashes[folder, rescale] = list(images["sha256"])
+    assert hashes["large", 128] == hashes["small", 128] and hashes["large", None] != hashes["small", None]
+    prepared = json.loads((tmp_path / "large-128" / "prep.json").read_text())
+    assert prepared["flags"]["rescale"] == 128 and prepared["source_size"]["real"]["width"] > 128
+
+
+def test_a_folder_of_an_earlier_version_without_rescale_is_completed(raw, tmp_path):
+    prepare("folders", raw, tmp_path / "out", options(size=8))
+    journal = tmp_path / "out" / ".progress.jsonl"
+    first, *rest = [json.loads(line) for line in journal.read_text().splitlines()]
+    del first["flags"]["rescale"], rest[0]["size"]
+    journal.write_text("".join(json.dumps(line) + "\n" for line in (first, *rest)))
+    assert len(prepare("folders", raw, tmp_path / "out", options(size=8))) == 20
+    with pytest.raises(UserError, match="started without --rescale, not with --rescale 12"):
+        prepare("folders", raw, tmp_path / "out", options(size=8, rescale=12))
 
 
 def test_jpeg_encodes_all_images_alike(raw, tmp_path):
@@ -347,6 +379,7 @@ def test_a_destination_inside_the_source_is_refused(raw, inside):
     "flags",
     [
         {"size": 0},
+        {"rescale": 0},
         {"margin": 5},
         {"faces": "haar", "size": 20, "margin": 20},
         {"jpeg": 0},

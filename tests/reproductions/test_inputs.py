@@ -126,7 +126,7 @@ def test_the_face_cropping_is_that_of_the_training_data():
     datasets = [Data(name, {"flags": {"faces": faces, "size": 160}}) for name, faces in detectors.items()]
     assert RunData(datasets, ("seen",), []).face_cropping()["faces"] == "mtcnn"
     assert RunData(datasets[1:], (), []).face_cropping() == {
-        "faces": "haar", "size": 160, "margin": None, "min_confidence": None, "pick": None,
+        "faces": "haar", "rescale": None, "size": 160, "margin": None, "min_confidence": None, "pick": None,
     }  # fmt: skip
 
 

@@ -1,5 +1,7 @@
 """A detector saved, loaded and used on files, with networks small enough to know their scores by hand."""
 
+from types import SimpleNamespace
+
 import cv2
 import keras
 import numpy as np
@@ -10,11 +12,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from common.detectors import store
+from common.detectors import scoring, store
 from common.detectors.exporting import describe_cropping
 from common.detectors.scoring import Scorer, make_face_finder
 from common.detectors.store import Description, Detector
 from common.errors import UserError
+from common.faces.detection import Face
 from common.predict import find_files, main
 
 PREPROCESSING = {"size": 8, "resize": "nearest", "scale": 1 / 255, "offset": 0.0}
@@ -137,6 +140,18 @@ def test_data_that_do_not_say_how_faces_were_found_have_whole_pictures(tmp_path)
     image = np.random.default_rng(0).integers(0, 256, (30, 40, 3)).astype(np.uint8)
     np.testing.assert_array_equal(make_face_finder(unknown)(image), image)
     assert "whole picture" in describe_cropping(unknown)["words"]
+
+
+def test_a_picture_is_rescaled_before_its_face_is_cropped_if_the_data_were(monkeypatch):
+    image = np.random.default_rng(0).integers(0, 256, (30, 40, 3)).astype(np.uint8)
+    small = np.asarray(Image.fromarray(image).resize((12, 12), Image.Resampling.BILINEAR))
+    whole = {"faces": "none", "rescale": 12, "size": None, "margin": None, "min_confidence": None, "pick": None}
+    np.testing.assert_array_equal(make_face_finder(whole)(image), small)
+    detector = SimpleNamespace(detect=lambda picture: [Face(0, 0, picture.shape[1] // 2, picture.shape[0], 1.0)])
+    monkeypatch.setattr(scoring, "make_detector", lambda name: detector)
+    haar = whole | {"faces": "haar", "margin": 0, "pick": "best"}
+    np.testing.assert_array_equal(make_face_finder(haar)(image), small[:, :6])
+    assert "resized to 12 x 12 px, then" in describe_cropping(haar)["words"]
 
 
 def test_where_the_run_cropped_faces_a_picture_without_one_has_no_score(tmp_path):
