@@ -13,8 +13,10 @@ PARTIAL_DATA = "partial data"
 OTHER_DATA = "other data"  # more than the paper's, or with another share of fakes
 NO_IMAGENET_WEIGHTS = "no ImageNet weights"
 NOT_FACENET = "not FaceNet"
+OTHER_DEVICE = "another device"
 DATA_CONDITIONS = (PARTIAL_DATA, OTHER_DATA)  # what papers write into `note`: first about data, then about weights
 WEIGHT_CONDITIONS = (NO_IMAGENET_WEIGHTS, NOT_FACENET)
+DEVICE_CONDITIONS = (OTHER_DEVICE,)  # of times
 
 
 def is_synthetic(dataset: str) -> bool:
@@ -31,6 +33,6 @@ def has_condition(note: str, condition: str) -> bool:
 
     Args:
         note: parts separated by `; `. After a condition may follow an explanation, `: ...`, or seeds, `(seed 1)`.
-        condition: one of DATA_CONDITIONS or WEIGHT_CONDITIONS.
+        condition: one of DATA_CONDITIONS, WEIGHT_CONDITIONS or DEVICE_CONDITIONS.
     """
     return any(re.match(rf"{re.escape(condition)}(?!\w)", part) for part in note.split("; "))

@@ -60,9 +60,9 @@ class Session:
             distribution.check_batch(batch.size, self.strategy, batch.flag)
         self._fingerprints = data.fingerprints  # hashes of whole manifests: computed once
         inputs = self._fingerprints | {f"weights of {name}": sha256(file) for name, file in weights.items()}
-        devices = distribution.describe_devices()
-        self.run = folder.open_run(paper, config, inputs | dict(fingerprints or {}), devices)
-        distribution.log_devices(devices, self.strategy)
+        self.devices = distribution.describe_devices()
+        self.run = folder.open_run(paper, config, inputs | dict(fingerprints or {}), self.devices)
+        distribution.log_devices(self.devices, self.strategy)
         config.results.mkdir(parents=True, exist_ok=True)
         self.faces = data.face_cropping()
         warn_of_differences(data.datasets)

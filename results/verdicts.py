@@ -15,7 +15,14 @@ from typing import Any
 
 import pandas as pd
 
-from common.conditions import DATA_CONDITIONS, SYNTHETIC_DATA, WEIGHT_CONDITIONS, has_condition, is_synthetic
+from common.conditions import (
+    DATA_CONDITIONS,
+    DEVICE_CONDITIONS,
+    SYNTHETIC_DATA,
+    WEIGHT_CONDITIONS,
+    has_condition,
+    is_synthetic,
+)
 from common.evaluation.intervals import wilson
 from common.evaluation.metrics import PROPORTIONS
 from results.tables import published_folder
@@ -99,7 +106,7 @@ def _obstacles(row):
         **{condition: has_condition(row.note, condition) for condition in DATA_CONDITIONS},
         f"preset {row.preset}": row.preset != "paper",
         f"protocol {row.protocol}, the paper's is {' or '.join(row.protocols)}": other_protocol,
-        **{condition: has_condition(row.note, condition) for condition in WEIGHT_CONDITIONS},
+        **{condition: has_condition(row.note, condition) for condition in (*WEIGHT_CONDITIONS, *DEVICE_CONDITIONS)},
         "no value": pd.isna(row.value),
     }
 

@@ -138,14 +138,39 @@ def roc_figure(predictions: pd.DataFrame, path: Path, title: str) -> Path:
     figure, axes = new_figure(width=5, height=4.4, title=title)
     axis = axes[0, 0]
     axis.plot([0, 1], [0, 1], color="#999999", linewidth=0.8, linestyle="--", label="chance")
-    for colour, model in zip(CURVE_COLOURS, dict.fromkeys(predictions["model"]), strict=False):
-        rows = predictions[predictions["model"] == model]
+    for style, model, rows in _styled_models(predictions):
         fpr, tpr, _ = roc_curve(to_numbers(rows["label"]), rows["score"])
-        axis.plot(fpr, tpr, color=colour, label=f"{model} (AUC {auc(fpr, tpr):.3f})")
+        axis.plot(fpr, tpr, **style, label=f"{model} (AUC {auc(fpr, tpr):.3f})")
     axis.set_xlabel("false positive rate (real called fake)", fontsize=9)
     axis.set_ylabel("true positive rate (fake found)", fontsize=9)
     axis.set_aspect("equal")
     axis.legend(fontsize=8, loc="lower right", frameon=False)
+    return save_figure(figure, path)
+
+
+def precision_recall_figure(predictions: pd.DataFrame, path: Path, title: str) -> Path:
+    """Draw the precision-recall curve of each model, with its average precision; chance is the share of fakes.
+
+    Args:
+        predictions: rows with the columns model, label and score.
+        path: of the PNG.
+        title: of the figure.
+    """
+    from sklearn.metrics import average_precision_score, precision_recall_curve  # here: most figures do not need them
+
+    figure, axes = new_figure(width=5, height=4.4, title=title)
+    axis = axes[0, 0]
+    chance = to_numbers(predictions["label"]).mean()
+    axis.axhline(chance, color="#999999", linewidth=0.8, linestyle="--", label="chance")
+    for style, model, rows in _styled_models(predictions):
+        labels = to_numbers(rows["label"])
+        precision, recall, _ = precision_recall_curve(labels, rows["score"])
+        area = average_precision_score(labels, rows["score"])
+        axis.step(recall, precision, where="post", **style, label=f"{model} (AP {area:.3f})")
+    axis.set_xlabel("recall (fakes found)", fontsize=9)
+    axis.set_ylabel("precision (fakes among what is called fake)", fontsize=9)
+    axis.set_ylim(0, 1.03)
+    axis.legend(fontsize=8, loc="lower left", frameon=False)
     return save_figure(figure, path)
 
 
@@ -172,3 +197,11 @@ def history_figure(histories: Mapping[str, pd.DataFrame], quantity: str, path: P
         axis.set_xlim(0.5, history["epoch"].max() + 0.5)
         axis.legend(fontsize=8, frameon=False)
     return save_figure(figure, path)
+
+
+def _styled_models(predictions):
+    """Yield (line style, model, its rows): after each colour once, all of them again dashed."""
+    for place, model in enumerate(dict.fromkeys(predictions["model"])):
+        again, colour = divmod(place, len(CURVE_COLOURS))
+        style = {"color": CURVE_COLOURS[colour], "linestyle": ("-", "--", ":")[again % 3], "linewidth": 1.3}
+        yield style, model, predictions[predictions["model"] == model]

@@ -152,7 +152,8 @@ def _train_siamese(name, network, parts, config, training):
     with training.strategy.scope():
         triplets = model.triplet_network(network)
         triplets.name = name
-        optimizer = keras.optimizers.Adam(config.learning_rate, beta_1=0.9, beta_2=0.999, epsilon=1e-8)  # eqs. 3, 4
+        rate = config.resnet_learning_rate if name == "siamese_resnet50" else config.learning_rate
+        optimizer = keras.optimizers.Adam(rate, beta_1=config.beta_1, beta_2=0.999, epsilon=1e-8)  # eqs. 3, 4
         training.compile(triplets, optimizer, loss)
 
     def validate(_):

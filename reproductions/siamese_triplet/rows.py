@@ -5,37 +5,48 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from common.conditions import PARTIAL_DATA
 from common.evaluation.evaluate import Value, evaluate
 from common.labels import FAKE, REAL, WORDS
 from reproductions.rows import as_table, result_row
-from reproductions.siamese_triplet.config import PROPOSED, SECOND_CASE, SECOND_REAL, SIAMESE, TRANSFER, UNSEEN
+from reproductions.siamese_triplet.config import (
+    NAMES,
+    PROPOSED,
+    SECOND_CASE,
+    SECOND_REAL,
+    SIAMESE,
+    UNSEEN,
+    UNSEEN_IMAGES,
+)
+from reproductions.siamese_triplet.split_counts import ENOUGH
+from reproductions.siamese_triplet.text_rows import claim_rows, training_rows
 from reproductions.splitting import Split
 from results.formatting import format_decimals, format_interval, text_table
 
-NAMES = {
-    "vgg16": "VGG16",
-    "vgg19": "VGG19",
-    "resnet50": "ResNet50",
-    "inceptionv3": "InceptionV3",
-    "xception": "Xception",
-    "siamese": "Proposed Model",
-}
 TABLE_2 = ("accuracy", "precision", "recall", "f1", "kappa", "auc")
 FAKES_ONLY = "fakes only: the share called fake"
 
 
-def all_rows(split: Split, roles: dict[str, str], trained: tuple[str, ...]) -> pd.DataFrame:
-    """Return Table 1 as it was split, and the rows of all predictions; prints the former.
+def all_rows(
+    split: Split, roles: dict[str, str], trained: tuple[str, ...], devices: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Return Table 1 as it was split, and the rows of all trainings and predictions; prints the former.
 
     Args:
-        split: with its predictions.
+        split: with its predictions and histories.
         roles: {NAME of --data: name of the data set}.
         trained: the names of the data sets that were trained on.
+        devices: the names of the devices that trained.
     """
     found = sizes(split.images, roles, trained)
     print(f"\nprotocol {split.protocol}, seed {split.seed}, images:", flush=True)
     print(*(f"  {row}, {part}: {number}" for (row, part), number in found.items()), sep="\n")
-    tables = [size_rows(found, "+".join(trained)), result_rows(split.table(), roles, trained, split.seed)]
+    dataset = "+".join(trained)
+    tables = [
+        size_rows(found, dataset),
+        as_table(training_rows(split.histories, dataset, devices)),
+        result_rows(split.table(), roles, trained, split.seed),
+    ]
     return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
 
 
@@ -67,42 +78,49 @@ def result_rows(
             reals = {"+".join(trained): seen & ~fake, roles.get(SECOND_REAL): second & ~fake}
             reals = {name: test[ours & chosen] for name, chosen in reals.items() if (ours & chosen).any()}
             rows += _case_two(model, test[ours & unseen & fake], reals, roles[UNSEEN], first, seed)
-    return as_table(rows + _pretrained_rows(rows))
+    return as_table(rows + claim_rows(rows))
 
 
 def sizes(images: pd.DataFrame, roles: dict[str, str], trained: Sequence[str]) -> dict[tuple[str, str], int]:
     """Return Table 1 of a split as {(row, column): number of images}.
 
     Args:
-        images: with the columns dataset, label, split and case; each case has its own split.
+        images: with the columns dataset, label, split and case; each case has its own split. The total of a case is
+            there if the case has all its sources.
         roles: {NAME of --data: name of the data set}.
         trained: the names of the data sets that were trained on.
     """
-    found = {}
+    found: dict[tuple[str, str], int] = {}
     for case, title in (("case1", "Case I"), ("case2", "Case II")):
         chosen = images[images["case"] == case]
         seen = chosen["dataset"].isin(trained)
-        for name, rows in {
+        sources = {
             "StyleGAN": chosen[seen & (chosen["label"] == WORDS[FAKE])],
             "FFHQ": chosen[seen & (chosen["label"] == WORDS[REAL])],
-            "PGAN": chosen[(chosen["dataset"] == roles.get(UNSEEN)) & (case == "case2")],
-        }.items():
+        }
+        if case == "case2":
+            sources["PGAN"] = chosen[chosen["dataset"] == roles.get(UNSEEN)]
+        for name, rows in sources.items():
             testing = int((rows["split"] == "test").sum())
             numbers = {"training": len(rows) - testing, "testing": testing, "total": len(rows)}
             if (case, name) == ("case2", "FFHQ"):  # the paper tests Case II on fakes alone; our real images are extra
                 numbers = {"training": numbers["training"], "total": numbers["training"]}
             found |= {(f"{title}: {name}", part): number for part, number in numbers.items() if number}
+        totals = [found.get((f"{title}: {name}", "total")) for name in sources]
+        if all(totals):
+            found[f"{title}: total", "total"] = sum(filter(None, totals))
     return found
 
 
 def size_rows(found: dict[tuple[str, str], int], dataset: str) -> pd.DataFrame:
-    """Return rows of Table 1 from `sizes`; training includes the validation images."""
-    return as_table(
-        [
-            result_row(("Table 1", *key), "data", Value(number, np.nan, np.nan, number), dataset)
-            for key, number in found.items()
-        ]
-    )
+    """Return rows of Table 1 from `sizes`, with the notes of their case; training includes the validation images."""
+    unseen = found.get(("Case II: PGAN", "total"), 0)
+    rows = []
+    for (row, part), number in found.items():
+        model = "case1" if row.startswith("Case I:") else "case2"
+        note = _few_unseen(unseen) if row in ("Case II: PGAN", "Case II: total") else ""
+        rows.append(result_row(("Table 1", row, part), model, Value(number, np.nan, np.nan, number), dataset, note))
+    return as_table(rows)
 
 
 def summary(rows: pd.DataFrame) -> list[str]:
@@ -139,41 +157,30 @@ def _case_one(model, test, dataset, seed):
     return rows + [result_row(key, model, values[key[2]], dataset) for key in keys]
 
 
-def _pretrained_rows(rows):
-    """Return the statements on all pre-trained networks: their lowest accuracy in Case I, their highest in Case II."""
-    found = []
-    for case, name, choose in (
-        ("Case I", "pretrained networks, Case I", min),
-        ("Case II", "best pretrained, Case II", max),
-    ):
-        titles = [f"{NAMES[model]}, {case}" for model in TRANSFER]
-        candidates = [row for row in rows if row["table"] == "Table 3" and row["row"] in titles]
-        if candidates:
-            chosen = choose(candidates, key=lambda row: row["value"])
-            extreme = "lowest" if choose is min else "highest"
-            networks = ", ".join(row["row"].partition(",")[0] for row in candidates)
-            note = "; ".join(filter(None, (f"the {extreme} of {networks}", chosen["note"])))
-            found.append(chosen | {"table": "text", "row": name, "note": note})
-    return found
-
-
 def _case_two(model, fakes, reals, dataset, borrowed, seed):
     """Return rows of the paper's form, fakes alone, and of ours, with held-out real images of each source."""
-    name, note = model.removesuffix(SECOND_CASE), "scored by the model of Case I" if borrowed else ""
+    name = model.removesuffix(SECOND_CASE)
+    notes = "scored by the model of Case I" if borrowed else "", _few_unseen(len(fakes))
     found = _measured(fakes, name, seed)["recall"]
     rows = []
     if name in NAMES:
         keys = [("Table 3", f"{NAMES[name]}, Case II", "accuracy")]
         keys += [("text", "conclusion: Proposed Model, Case II", "accuracy")] if name == "siamese" else []
-        rows += [result_row(key, model, found, dataset, FAKES_ONLY, note) for key in keys]
+        rows += [result_row(key, model, found, dataset, FAKES_ONLY, *notes) for key in keys]
     for source, images in reals.items():
         values = _measured(pd.concat([fakes, images]), name, seed)
         for metric, value in values.items():
             key, reals_note = ("extra", f"{name}, Case II", metric), f"with held-out real images of {source}"
-            rows.append(result_row(key, model, value, f"{dataset} against {source}", reals_note, note))
+            rows.append(result_row(key, model, value, f"{dataset} against {source}", reals_note, *notes))
     if not reals:
-        rows.append(result_row(("extra", f"{name}, Case II", "recall"), model, found, dataset, FAKES_ONLY, note))
+        rows.append(result_row(("extra", f"{name}, Case II", "recall"), model, found, dataset, FAKES_ONLY, *notes))
     return rows
+
+
+def _few_unseen(count):
+    """The note that there are fewer images of the unseen generator than in Table 1, or an empty text."""
+    enough = count >= ENOUGH * UNSEEN_IMAGES
+    return "" if enough else f"{PARTIAL_DATA}: {count} of the paper's {UNSEEN_IMAGES} images of the unseen generator"
 
 
 def _measured(images, model, seed):

@@ -18,7 +18,7 @@ from common.data.datasets import merge
 from common.runs.options import read_config, read_weights
 from common.tensorflow_import import import_tensorflow
 from reproductions.inputs import Batch, RunData, load_data, require_classes, require_weights, resolve_imagenet_weights
-from reproductions.siamese_triplet.cases import choose_images, choose_protocols, partial_data, split_cases
+from reproductions.siamese_triplet.cases import choose_images, choose_protocols, split_cases
 from reproductions.siamese_triplet.config import EMBEDDED, LAYOUTS, PAPER, PRESETS, SECOND_CASE, TRAINED, TRANSFER
 from reproductions.splitting import draw_possible
 
@@ -56,9 +56,10 @@ def main(argv=None):
                 training = session.training(model, split)
                 detector, history, notes = method.train_model(name, config, part, initial, training)
                 description = replace(detector.description, model=model)
-                description = replace(description, proposed=description.proposed and case == "case1")
+                description = replace(description, proposed=description.proposed and case == next(iter(split.parts)))
+                notes += split.notes.get(case, [])
                 session.add(split, replace(detector, description=description), history, notes, part=case)
-    published = session.publish(lambda split: rows.all_rows(split, roles, trained), partial_data(splits, trained))
+    published = session.publish(lambda split: rows.all_rows(split, roles, trained, session.devices))
     for split, table in zip(splits, published, strict=True):
         print(f"\nprotocol {split.protocol}, seed {split.seed}", *rows.summary(table), sep="\n  ", flush=True)
     figures.draw_figures(splits[0], roles, trained, config, session.run)

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from common.evaluation import figures
 
@@ -37,6 +37,25 @@ def test_a_roc_curve_names_its_area(saved):
     texts = [text.get_text() for text in saved[0].axes[0].get_legend().get_texts()]
     rows = PREDICTIONS[PREDICTIONS["model"] == "a"]
     assert texts == ["chance", f"a (AUC {roc_auc_score(rows['label'] == 'fake', rows['score']):.3f})", "b (AUC 1.000)"]
+
+
+def test_a_precision_recall_curve_names_its_average_precision(saved):
+    figures.precision_recall_figure(PREDICTIONS, "path", "title")
+    axis = saved[0].axes[0]
+    rows = PREDICTIONS[PREDICTIONS["model"] == "a"]
+    area = average_precision_score(rows["label"] == "fake", rows["score"])
+    texts = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert texts == ["chance", f"a (AP {area:.3f})", "b (AP 1.000)"]
+    assert set(axis.lines[0].get_ydata()) == {0.6}, "three of five are fake"
+
+
+@pytest.mark.parametrize("draw", [figures.roc_figure, figures.precision_recall_figure])
+def test_more_models_than_colours_all_have_a_curve(saved, draw):
+    """The paper of nine models has more than the six colours."""
+    many = pd.concat([PREDICTIONS[:5].assign(model=str(number)) for number in range(9)])
+    draw(many, "path", "title")
+    curves = saved[0].axes[0].lines[1:]
+    assert len(curves) == 9 and len({(line.get_color(), line.get_linestyle()) for line in curves}) == 9
 
 
 def test_a_history_has_a_panel_for_each_training_with_both_curves(saved):

@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, cohen_kappa_score, precision_score, roc_auc_score
 
+from common.detectors.description import descriptions
+
 pytestmark = pytest.mark.slow
 
 RUN = Path(__file__).parents[3] / "reproductions" / "siamese_triplet" / "run.py"
@@ -24,8 +26,10 @@ def test_the_run_folder_is_complete(run_folder, assert_drawn):
     assert {path.name for path in run_folder.iterdir()} == names | {"models", "figures"}
     models = {path.name for path in (run_folder / "models").iterdir()}
     assert {"siamese.keras", "siamese.skops", "siamese.json", "resnet50.keras", "siamese_loss1.skops"} <= models
-    figures = sorted((run_folder / "figures").iterdir())
-    assert [path.name.split("_")[1] for path in figures] == ["04", "05", "06", "07"]
+    assert {path.stem for path in (run_folder / "figures").iterdir()} == {
+        "figure_01_samples", "figure_04_accuracy", "figure_05_loss", "figure_06_case2", "figure_07_embeddings",
+        "roc_case1", "roc_case2", "precision_recall_case1", "precision_recall_case2",
+    }  # fmt: skip
     assert_drawn(run_folder / "figures")
 
 
@@ -95,6 +99,22 @@ def test_case_two_trains_models_of_its_own(tmp_path, command):
     rows = pd.read_csv(tmp_path / "results" / "siamese_triplet.csv", keep_default_na=False)
     chosen = rows[(rows["table"] == "Table 3") & (rows["row"] == "Proposed Model, Case II")]
     assert len(chosen) == 1 and "scored by" not in chosen["note"].iloc[0]
+    first, second = (rows.loc[rows["row"] == f"siamese, {case}", "note"] for case in ("Case I", "Case II"))
+    for notes, images in ((first, "real has 40 of 40000"), (second, "real has 40 of 50000")):
+        assert len(notes) and notes.str.contains(images).all(), "the notes of one case are not in the other's rows"
+        assert (notes.str.count("drawn train") == 1).all()
+
+
+def test_case_two_alone_is_scored_and_is_predicts_default(tmp_path, command):
+    words = ("--preset", "smoke", "--models", "siamese", "resnet50", "--cases", "case2")
+    command(tmp_path, RUN, *words)
+    (run,) = (tmp_path / "runs" / "siamese_triplet").iterdir()
+    assert set(pd.read_csv(run / "splits.csv")["case"]) == {"case2"}
+    rows = pd.read_csv(tmp_path / "results" / "siamese_triplet.csv", keep_default_na=False)
+    assert "Proposed Model, Case II" in set(rows["row"]) and not rows["row"].str.endswith(", Case I").any()
+    figures = {path.stem for path in (run / "figures").iterdir()}
+    assert {"figure_04_accuracy", "figure_06_case2", "figure_07_embeddings", "roc_case2"} <= figures
+    assert "roc_case1" not in figures and descriptions(run)["siamese-case2"].proposed
 
 
 @pytest.mark.parametrize(
