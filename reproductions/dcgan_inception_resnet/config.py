@@ -48,6 +48,8 @@ class Config(RunOptions):
     which the proposal's 54 million parameters take too long."""
     image_size: Annotated[int, PowerOfTwo(8)] = 128
     """Height and width of all images in pixels, a power of two. Sec. III-D."""
+    real_images: Annotated[int, AtLeast(1)] = PAPER_IMAGES
+    """Most real faces that are used, drawn by their hashes: all of CelebA is twice the paper's 100k. Sec. III-B."""
     gan_epochs: Annotated[int, AtLeast(0)] = 60
     """Epochs of the DCGAN; 0 takes the generator of --weights. Sec. IV-A."""
     gan_batch_size: Annotated[int, AtLeast(1)] = 64

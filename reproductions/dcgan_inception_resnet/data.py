@@ -112,7 +112,7 @@ def load_real_images(config: Config, protocols: Sequence[str]) -> RunData:
     datasets = load_data(config, LAYOUTS, EMBEDDED, faces="haar", size=config.image_size, jpeg=JPEG)
     celeb = [dataset for dataset in datasets if dataset.role == CELEB]
     images = merge(celeb, config.near_duplicates) if celeb else datasets[0].images.iloc[:0]
-    reals = images[images["label"] == WORDS[REAL]].reset_index(drop=True)
+    reals = draw_reals(images[images["label"] == WORDS[REAL]], config.real_images)
     if reals.empty and foreign_fakes(datasets).empty:
         raise UserError(f"nothing to score: give real faces as --data {CELEB}=DIR, or fakes under any NAME")
     splits = []
@@ -120,6 +120,20 @@ def load_real_images(config: Config, protocols: Sequence[str]) -> RunData:
         parts = {"": split_real_images(reals, config, seed)}
         splits += [Split(protocol, seed, dict(parts)) for protocol in protocols]
     return RunData(datasets, tuple(dataset.name for dataset in celeb), splits)
+
+
+def draw_reals(reals: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Return at most a number of real images, the same ones each time, in their order with a fresh index.
+
+    Args:
+        reals: rows of a manifest.
+        most: --real-images.
+    """
+    if len(reals) > most:
+        log.info("%d of %d real images are used, drawn by their hashes: --real-images", most, len(reals))
+        drawn = reals.sort_values(["sha256", "path"]).index[:most]
+        reals = reals[reals.index.isin(drawn)]
+    return reals.reset_index(drop=True)
 
 
 def required_batches(config: Config, splits: Sequence[Split]) -> list[Batch]:

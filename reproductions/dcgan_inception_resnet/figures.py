@@ -1,4 +1,4 @@
-"""Figures 5 to 10 of the paper, and the fixed noise over the epochs as a grid and as a GIF."""
+"""Figures 5 to 10 of the paper, the losses of all epochs, and the fixed noise over them as a grid and as a GIF."""
 
 from collections.abc import Sequence
 
@@ -16,6 +16,7 @@ from reproductions.dcgan_inception_resnet.gan import generate
 from reproductions.dcgan_inception_resnet.gan_training import SAMPLES
 from reproductions.splitting import Split
 
+COLUMNS = 10  # epochs in a row of the figure of all losses
 ROWS = 10  # epochs that the grid shows
 GRID = 8  # faces in a row and in a column of Figure 8
 SCALE = 2  # pixels of the GIF for one of the image
@@ -51,6 +52,7 @@ def _draw_training(generated, run):
     for number, epoch in ((6, min(strips)), (7, last)):
         file = run.path("figures", f"figure_{number:02d}_loss_epoch_{epoch:02d}.png")
         _loss_figure(losses[losses["epoch"] == epoch], file, f"Figure {number}: loss, epoch {epoch}")
+    _losses_figure(losses, run.path("figures", "losses_of_all_epochs.png"))
     _over_epochs(strips, run.path("figures", "samples_over_epochs.png"))
     _animate(strips, run.path("figures", "samples_over_epochs.gif"))
 
@@ -75,6 +77,28 @@ def _loss_figure(losses, path, title):
     axes[0, 0].xaxis.get_major_locator().set_params(integer=True)
     axes[0, 0].set_ylabel("sigmoid cross-entropy", fontsize=9)
     axes[0, 0].legend(fontsize=8, frameon=False)
+    return save_figure(figure, path)
+
+
+def _losses_figure(losses, path):
+    """Draw a small panel for each epoch, with both losses by batch: Sec. IV-C plots them after every epoch."""
+    epochs = list(losses.groupby("epoch"))
+    columns = min(COLUMNS, len(epochs))
+    rows = -(-len(epochs) // columns)
+    figure, axes = new_figure(rows, columns, max(1.1, 4.0 / columns), 0.95, "Losses of all epochs, by batch")
+    highest = losses[LOSSES].quantile(0.995).max()
+    for axis, panel in zip(axes.flat, [*epochs, *[None] * (axes.size - len(epochs))], strict=True):
+        if panel is None:
+            axis.set_visible(False)
+            continue
+        epoch, of_epoch = panel
+        for colour, name in zip(CURVE_COLOURS, LOSSES, strict=False):
+            axis.plot(of_epoch["batch"], of_epoch[name], color=colour, linewidth=0.6, label=name.replace("_", "'s ", 1))
+        axis.set_ylim(0, 1.05 * highest)
+        axis.set_title(f"epoch {epoch}", fontsize=6, pad=2)
+        axis.tick_params(labelsize=5, length=2, labelleft=axis in axes[:, 0])
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=7, frameon=False)
     return save_figure(figure, path)
 
 

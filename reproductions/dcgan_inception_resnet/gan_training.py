@@ -1,6 +1,7 @@
 """Stage 1: the DCGAN learns the real faces; losses, samples and checkpoints of each epoch."""
 
 import logging
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -36,7 +37,8 @@ def train_gan(
         samples: the folder for five images of fixed noise after each epoch, epoch-0001.png and so on.
 
     Returns:
-        (generator, losses or None, notes): losses by epoch, batch, generator_loss and discriminator_loss.
+        (generator, losses or None, notes): losses by epoch, batch, generator_loss and discriminator_loss, and the
+        seconds that their epoch took.
 
     Raises:
         UserError: if a loss is no longer a finite number, or a file does not fit.
@@ -115,7 +117,7 @@ def load_generator(file: Path, image_size: int | None = None) -> keras.Model:
 
 
 def losses_by_epoch(losses: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean losses of each epoch, for history.csv.
+    """Return the mean losses of each epoch and its seconds, for history.csv.
 
     Args:
         losses: of `train_gan`.
@@ -126,7 +128,9 @@ def losses_by_epoch(losses: pd.DataFrame) -> pd.DataFrame:
 def _train_epoch(gan, images, config, training, epoch):
     """Train one epoch and store its losses, which a resumed run reads again."""
     batches = images.training_batches(config.gan_batch_size, training.seed, epoch)
+    started = time.monotonic()
     losses = gan.train_epoch(batches, training.seed, epoch)
+    seconds = round(time.monotonic() - started, 2)
     if problem := diverged(losses):
         log.warning("DCGAN: epoch %d: %s", epoch + 1, problem)
     if not np.isfinite(losses[LOSSES].to_numpy()).all():
@@ -135,6 +139,7 @@ def _train_epoch(gan, images, config, training, epoch):
             f"{config.gan_learning_rate:g} (Radford et al. take 0.0002)"
         )
     losses.insert(0, "epoch", epoch + 1)
+    losses["seconds"] = seconds
     write_csv(losses, training.folder / f"losses-{epoch + 1:04d}.csv")
     return losses
 

@@ -196,7 +196,9 @@ def measure_fake_quality(
     detector: Detector,
     seed: int,
 ) -> tuple[dict[str, dict[str, Value]], str]:
-    """Measure how far generated images are from the held-out reals, and for comparison the training reals.
+    """Measure how far generated images are from the held-out reals, and for comparison as many of the training reals.
+
+    FID falls with the number of images, so only equal numbers of images compare.
 
     Args:
         config: the run's config.
@@ -223,7 +225,9 @@ def measure_fake_quality(
     held_out = features(test & real)
     compared = {maker: test & (images["dataset"] == name) for maker, name in groups.items()}
     if (images["split"] == "train").any():
-        compared["real images of the training split"] = real & (images["split"] == "train")
+        training = images[real & (images["split"] == "train")]
+        drawn = training.sample(min(len(training), len(held_out)), random_state=seed)
+        compared["real images of the training split"] = images.index.to_series().isin(drawn.index)
     values = {}
     for name, chosen in compared.items():
         others = features(chosen)

@@ -11,24 +11,26 @@ from common.labels import FAKE, WORDS
 from reproductions.dcgan_inception_resnet.config import BACKBONE, PROPOSED, PROTOCOLS
 from reproductions.dcgan_inception_resnet.data import fake_groups
 from reproductions.dcgan_inception_resnet.detector import OUTPUT
+from reproductions.dcgan_inception_resnet.text_rows import image_rows
 from reproductions.rows import as_table, result_row
 from reproductions.splitting import Split
 from results.formatting import format_decimals, format_interval, text_table
 
-FIGURE_10 = ("tp", "fp", "fn", "tn")
+FIGURE_10 = ("tp", "fp", "fn", "tn", "accuracy")
 SUMMARY_METRICS = ("accuracy", "recall", "specificity", "auc")
 
 
 def all_rows(split: Split, groups: Mapping[str, str], extra: Sequence[dict]) -> pd.DataFrame:
-    """Return the rows of a split: those of its predictions, then those that its networks gave.
+    """Return the rows of a split: those of its predictions and images, then those that its networks gave.
 
     Args:
         split: with its images and predictions.
         groups: {what made the run's own fakes: their data set}.
-        extra: of `size_rows` and `quality_rows`.
+        extra: of `size_rows`, `quality_rows` and `training_rows`.
     """
     all_groups = fake_groups(split.images, groups)
-    return as_table([*result_rows(split.table(), all_groups, split.protocol, split.seed), *extra])
+    measured = result_rows(split.table(), all_groups, split.protocol, split.seed)
+    return as_table([*measured, *image_rows(split.images, next(iter(groups.values()), "")), *extra])
 
 
 def result_rows(predictions: pd.DataFrame, groups: Mapping[str, str], protocol: str, seed: int = 0) -> list[dict]:

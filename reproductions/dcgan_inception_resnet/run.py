@@ -36,7 +36,7 @@ def main(argv=None):
     data = None if config.generate else load_real_images(config, protocols)
 
     import_tensorflow()
-    from reproductions.dcgan_inception_resnet import fakes, figures, gan_training, method, rows
+    from reproductions.dcgan_inception_resnet import fakes, figures, gan_training, method, rows, text_rows
     from reproductions.session import Session
 
     if data is None:
@@ -61,6 +61,7 @@ def main(argv=None):
         if stage1.losses is not None:
             first.histories["dcgan"] = gan_training.losses_by_epoch(stage1.losses)
         dataset = images["dataset"].iloc[0]
+        extra[first.protocol, seed] += text_rows.training_rows(first.histories, stage1.losses, dataset, session.devices)
         if PROPOSED in detectors:
             extra[first.protocol, seed] += rows.size_rows(detectors[PROPOSED].network, dataset)
         if "heldout" in protocols and stage1.groups:

@@ -80,7 +80,7 @@ def build_page(results: str | Path, runs: str | Path) -> str:
     }
     return environment.get_template("page.html.jinja").render(
         papers=[_paper(name, comparison, newest[name]) for name in papers],
-        headlines=page_rows(headlines(comparison, results))[0],
+        headlines=page_rows(headlines(comparison))[0],
         matrices=matrices(cross),
         curves=curves(robustness),
         results=results,

@@ -171,10 +171,13 @@ def test_value_is_the_number_that_is_printed(paper):
 
 
 def test_every_published_number_is_there():
-    """Counted by hand in the papers: tables, figures with numbers, equations, and what the text claims."""
+    """Counted by hand in the papers: tables, figures with numbers, equations, and what the text claims.
+
+    The accuracy of Figure 10 is derived from its four counts, and says so.
+    """
     expected = {
         "cffn_resnet": {"Table 1": 5, "text": 35},
-        "dcgan_inception_resnet": {"Figure 3": 11, "Figure 10": 4, "text": 21},
+        "dcgan_inception_resnet": {"Figure 3": 11, "Figure 10": 4 + 1, "text": 21},
         "facenet_embeddings": {"Table I": 3 * 4, "Table II": 2 * 5, "Table III": 4 * 4 + 2, "text": 15},
         "mesoinception_svm": {
             "Table 1": 9, "Table 2": 9, "Table 3": 9, "Table 4": 18, "Table 5": 10, "Table 6": 6, "Table 7": 6,

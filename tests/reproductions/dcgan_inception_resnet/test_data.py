@@ -30,6 +30,18 @@ def test_reals_are_split_in_the_stated_numbers():
     assert (first == again).all() and (first != other).any()
 
 
+def test_of_more_reals_than_the_papers_a_part_is_drawn_by_the_bytes_alone():
+    """All of CelebA is twice the paper's cut: the GAN would train on twice the images without a word."""
+    table = reals(300)
+    table["sha256"] = [f"{number * 7 % 300:064d}" for number in range(300)]
+    drawn = data.draw_reals(table, 100)
+    assert set(drawn["sha256"]) == {f"{number:064d}" for number in range(100)}
+    assert drawn["path"].astype(str).tolist() == sorted(drawn["path"], key=lambda path: int(path[:-4]))
+    shuffled = data.draw_reals(table.sample(frac=1, random_state=0), 100)
+    assert set(shuffled["path"]) == set(drawn["path"])
+    assert data.draw_reals(table, 300).equals(table)
+
+
 def test_no_person_is_held_out_and_trained_on():
     split = data.split_real_images(reals(400, persons=40), settings(), 0)
     people = {name: set(rows["identity"]) for name, rows in split.groupby("split")}

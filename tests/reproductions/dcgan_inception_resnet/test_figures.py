@@ -87,13 +87,16 @@ def test_all_figures_of_a_run(drawn, run, generated):
     assert set(drawn) == {
         "figure_05_samples.png", "figure_06_loss_epoch_01.png", "figure_07_loss_epoch_12.png",
         "figure_08_generated.png", "figure_09_accuracy.png", "figure_09_loss.png", "figure_10_confusion.png",
-        "samples_over_epochs.png",
+        "samples_over_epochs.png", "losses_of_all_epochs.png",
     }  # fmt: skip
     samples = drawn["figure_05_samples.png"].axes[0].images[0].get_array()
     assert samples.shape == (8, 40, 3) and (samples == 10).all()  # epoch 10, as in the paper
     for file, epoch in (("figure_06_loss_epoch_01.png", 1), ("figure_07_loss_epoch_12.png", 12)):
         lines = drawn[file].axes[0].lines
         assert [list(line.get_ydata()) for line in lines] == [[epoch + 0.1, epoch + 0.2], [1, 1]]
+    panels = [axis for axis in drawn["losses_of_all_epochs.png"].axes if axis.get_visible()]
+    assert [axis.get_title() for axis in panels] == [f"epoch {epoch}" for epoch in range(1, EPOCHS + 1)]
+    assert [list(line.get_ydata()) for line in panels[4].lines] == [[5.1, 5.2], [1, 1]]
     assert drawn["figure_08_generated.png"].axes[0].images[0].get_array().shape == (64, 64, 3)
     assert [axis.get_title() for axis in drawn["figure_09_loss.png"].axes] == ["stand_in"]
     grid = drawn["samples_over_epochs.png"].axes

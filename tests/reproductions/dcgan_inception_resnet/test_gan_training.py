@@ -41,8 +41,10 @@ def test_a_stopped_training_resumes_as_if_it_had_not_been(faces, tmp_path):
     resumed, resumed_losses, _ = train(faces, tmp_path / "stopped")
     for one, other in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
-    pd.testing.assert_frame_equal(losses, resumed_losses, rtol=1e-4)
-    assert list(losses.columns) == ["epoch", "batch", "generator_loss", "discriminator_loss"] and len(losses) == 9
+    columns = ["epoch", "batch", "generator_loss", "discriminator_loss"]
+    pd.testing.assert_frame_equal(losses[columns], resumed_losses[columns], rtol=1e-4)
+    assert list(losses.columns) == [*columns, "seconds"] and len(losses) == 9
+    assert (losses["seconds"] > 0).all() and (losses.groupby("epoch")["seconds"].nunique() == 1).all()
     assert notes == []
     strips = sorted((tmp_path / "whole" / "samples").iterdir())
     assert [file.name for file in strips] == [f"epoch-000{epoch}.png" for epoch in (1, 2, 3)]
@@ -51,6 +53,7 @@ def test_a_stopped_training_resumes_as_if_it_had_not_been(faces, tmp_path):
     np.testing.assert_array_equal(first, next(gan.generate(whole, 5, 1))[0])
     by_epoch = gan_training.losses_by_epoch(losses)
     assert by_epoch["epoch"].tolist() == [1, 2, 3]
+    assert by_epoch["seconds"].tolist() == pytest.approx(losses["seconds"][::3].tolist())
     assert by_epoch["generator_loss"][1] == pytest.approx(losses["generator_loss"][3:6].mean())
 
 

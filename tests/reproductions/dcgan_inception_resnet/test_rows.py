@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from reproductions.dcgan_inception_resnet.rows import result_rows, summary
+from reproductions.dcgan_inception_resnet.text_rows import convergence_batch, image_rows, training_rows
 from reproductions.rows import as_table
 
 # Of each split (fake, score): train is right, val misses a fake, test calls one of two reals fake.
@@ -31,6 +32,7 @@ def predictions():
 def test_rows_measure_the_splits_of_their_protocol(predictions, protocol, cells):
     table = as_table(result_rows(predictions, GROUPS, protocol)).set_index(["table", "metric"])["value"]
     assert tuple(table["Figure 10"][metric] for metric in ("tp", "fp", "fn", "tn")) == cells
+    assert table["Figure 10"]["accuracy"] == pytest.approx((cells[0] + cells[3]) / sum(cells))
 
 
 def test_fakes_of_another_generator_have_rows_of_their_own(predictions):
@@ -51,3 +53,36 @@ def test_real_images_alone_have_a_specificity(predictions):
 def test_no_predictions_give_no_rows(predictions):
     table = as_table(result_rows(predictions.iloc[:0], {}, "heldout"))
     assert table.empty and summary({"heldout": table}) == []
+
+
+def test_numbers_of_images_are_counted_in_the_splits():
+    """Three reals of the GAN alone are images of the run, but not of the detector."""
+    parts = [("celeb", "real", "gan", 3), ("celeb", "real", "train", 4), ("celeb", "real", "val", 1)]
+    parts += [("celeb", "real", "test", 2), ("dcgan", "fake", "train", 4), ("dcgan", "fake", "val", 1)]
+    parts += [("dcgan", "fake", "test", 2), ("pggan", "fake", "test", 9)]
+    images = pd.DataFrame([part[:3] for part in parts for _ in range(part[3])], columns=["dataset", "label", "split"])
+    values = {(row["row"], row["metric"]): row["value"] for row in image_rows(images, "dcgan")}
+    assert values == {("Celeb 100k", "images"): 10, ("detector", "reals"): 5, ("detector", "fakes"): 5}
+    assert image_rows(images[images["split"] == "test"], "dcgan") == [], "nothing was trained"
+
+
+def test_the_time_of_an_epoch_is_given_in_the_papers_units_with_our_device():
+    histories = {
+        "dcgan": pd.DataFrame({"seconds": [90.0, 150.0]}),
+        "inception_resnet_v2": pd.DataFrame({"seconds": [30.0]}),
+    }
+    rows = {(row["row"], row["metric"]): row for row in training_rows(histories, None, "celeb", ["Tesla T4"])}
+    assert rows["DCGAN, K80", "minutes_per_epoch"]["value"] == 2
+    assert rows["detector, P100", "seconds_per_epoch"]["value"] == 30
+    assert "another device: Tesla T4, the paper's is a K80" in rows["DCGAN, K80", "minutes_per_epoch"]["note"]
+    assert "another device" not in rows["detector, T4", "minutes_per_epoch"]["note"] and len(rows) == 6
+    assert training_rows({}, None, "celeb", []) == []
+
+
+def test_the_losses_meet_where_their_moving_means_are_nearest():
+    """The generator's loss falls from 6 to 0, the discriminator's rises from 0 to 2: they meet at 1.5, batch 300."""
+    batch = pd.Series(range(1, 401))
+    losses = pd.DataFrame({"batch": batch, "generator_loss": 6 - batch * 0.015, "discriminator_loss": batch * 0.005})
+    assert convergence_batch(losses) == 300
+    (row,) = training_rows({}, losses.assign(epoch=1), "celeb", [])
+    assert (row["row"], row["metric"], row["value"]) == ("DCGAN, epoch 1", "convergence_batch", 300)
