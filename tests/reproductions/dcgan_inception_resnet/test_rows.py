@@ -1,11 +1,16 @@
 """Rows of predictions: which splits a protocol measures, groups of fakes, real images alone."""
 
+from types import SimpleNamespace
+
+import numpy as np
 import pandas as pd
 import pytest
 
-from reproductions.dcgan_inception_resnet.rows import result_rows, summary
+from reproductions.dcgan_inception_resnet.rows import all_rows, result_rows, size_rows, summary
 from reproductions.dcgan_inception_resnet.text_rows import convergence_batch, image_rows, training_rows
 from reproductions.rows import as_table
+from reproductions.splitting import Split
+from results.tables import read_published
 
 # Of each split (fake, score): train is right, val misses a fake, test calls one of two reals fake.
 SCORES = {
@@ -86,3 +91,21 @@ def test_the_losses_meet_where_their_moving_means_are_nearest():
     assert convergence_batch(losses) == 300
     (row,) = training_rows({}, losses.assign(epoch=1), "celeb", [])
     assert (row["row"], row["metric"], row["value"]) == ("DCGAN, epoch 1", "convergence_batch", 300)
+
+
+def test_after_a_complete_run_no_published_number_but_the_settings_is_not_run(predictions):
+    """The network is a stand-in with the layers of Figure 3."""
+    layer = SimpleNamespace(output_shape=(None, 2, 2, 1536), count_params=lambda: 1, units=2, input=np.zeros((1, 1536)))
+    network = SimpleNamespace(get_layer=lambda name: layer, trainable_weights=[], count_params=lambda: 1)
+    epochs = pd.DataFrame(
+        {"epoch": [1], "batch": [1], "seconds": [9.0], "generator_loss": [1], "discriminator_loss": [1]}
+    )
+    extra = size_rows(network, "celeb")
+    extra += training_rows({"dcgan": epochs, "inception_resnet_v2": epochs}, epochs, "celeb", ["CPU"])
+    split = Split("paper", 0, {"": predictions}, predictions=[predictions])
+    rows = all_rows(split, GROUPS, extra)
+    published = read_published("dcgan_inception_resnet")
+    keys = set(
+        published.loc[published["kind"] != "setting", ["table", "row", "metric"]].itertuples(index=False, name=None)
+    )
+    assert keys <= set(rows[["table", "row", "metric"]].itertuples(index=False, name=None))
