@@ -9,7 +9,7 @@ from common.evaluation.evaluate import Value
 from common.runs.folder import Run
 from reproductions.splitting import Split
 
-ROW_COLUMNS = ("table", "row", "metric", "model", "value", "ci_low", "ci_high", "n", "dataset", "note")
+ROW_COLUMNS = ("table", "row", "metric", "model", "value", "ci_low", "ci_high", "n", "clusters", "dataset", "note")
 
 
 def result_row(key: tuple[str, str, str], model: str, value: Value, dataset: str, *notes: str) -> dict:
@@ -29,6 +29,7 @@ def result_row(key: tuple[str, str, str], model: str, value: Value, dataset: str
         "ci_low": value.low,
         "ci_high": value.high,
         "n": value.n,
+        "clusters": value.clusters or None,
         "dataset": dataset,
         "note": "; ".join(filter(None, (*notes, value.reason))),
     }

@@ -28,7 +28,8 @@ from common.evaluation.evaluate import (
     to_videos,
     video_numbers,
 )
-from common.evaluation.metrics import COUNTS, CURVE_METRICS, PROPORTIONS
+from common.evaluation.metrics import COUNTS, CURVE_METRICS
+from common.evaluation.sampling import sampling_of
 from common.labels import FAKE, REAL, WORDS, to_words
 from results.formatting import text_table
 
@@ -37,6 +38,8 @@ ALIASES = {  # column: its possible names in lower case; the first one that the 
     "score": ("score", "confidence", "probability", "prob", "y_score", "p_fake", "prob_fake", "fake_prob"),
     "video": ("video", "video_name", "video_id", "video_path"),
     "path": ("path", "image", "image_path", "file", "filename", "filepath"),
+    "identity": ("identity", "person", "subject"),
+    "original": ("original", "source_video", "original_video"),
 }
 GROUPS = ("dataset", *GROUPING_COLUMNS)
 DIGITS = 6
@@ -63,10 +66,6 @@ class EvaluateOptions:
     """Which number is the label of fakes, if labels are numbers."""
     score_of: Literal["fake", "real"] = "fake"
     """Which class a high score means. With `real`, 1 - score is evaluated (-score if it is not a probability)."""
-    resamples: int = 1000
-    """Resamples of the bootstrap."""
-    seed: int = 0
-    """Seed of the bootstrap."""
     debug: bool = False
     """Show the traceback of an error."""
 
@@ -74,8 +73,6 @@ class EvaluateOptions:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     options = parse(EvaluateOptions, argv, prog="python -m results.evaluate", description=__doc__)
-    if options.resamples < 0 or options.seed < 0:
-        raise UserError("--resamples and --seed must not be negative")
     predictions, columns, remarks = read_predictions(options)
     fakes = int(is_fake(predictions).sum())
     print(f"{options.file}: {len(predictions)} rows, {fakes} fake, {len(predictions) - fakes} real")
@@ -89,7 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"\n{title + ': ' if title else ''}{len(rows)} {'rows' if level == 'frame' else 'videos'}")
             values = _values(part, level, options)
             print_values(values)
-            print(_interval_method(rows, values, options))
+            unit = sampling_of(rows).unit
+            print(f"clusters: {unit if unit != 'image' else 'row'}s, which the intervals take as drawn independently")
             if values["auc"].value < 0.5:
                 print("the AUC is below 0.5: does a high score mean real? See --score-of and --fake-is")
     return 0
@@ -133,12 +131,12 @@ def read_predictions(options: EvaluateOptions) -> tuple[pd.DataFrame, dict[str, 
 
 
 def print_values(values: Mapping[str, Value]) -> None:
-    """Print metrics as a table: metric, value, 95 % interval, n, and why a value or interval is missing."""
-    rows = [("metric", "value", "95 % interval", "n", "")]
+    """Print metrics as a table: metric, value, 95 % interval, n, clusters, and why a value or interval is missing."""
+    rows = [("metric", "value", "95 % interval", "n", "clusters", "")]
     for name, value in values.items():
         number = f"{value.value:.{DIGITS}f}" if name not in COUNTS else f"{value.value:.0f}"
         interval = "" if np.isnan(value.low) else f"{value.low:.{DIGITS}f} to {value.high:.{DIGITS}f}"
-        rows.append((name, number, interval, str(value.n), value.reason))
+        rows.append((name, number, interval, str(value.n), str(value.clusters), value.reason))
     print("\n".join(text_table(rows)))
 
 
@@ -147,14 +145,7 @@ def _values(predictions, level, options):
     low, high = predictions["score"].min(), predictions["score"].max()
     probability = not (low < 0 or high > 1)
     threshold = 0.5 if options.threshold is None else options.threshold
-    values = evaluate(
-        predictions,
-        level=level,
-        threshold=threshold,
-        probability=probability,
-        resamples=options.resamples,
-        seed=options.seed,
-    )
+    values = evaluate(predictions, level=level, threshold=threshold, probability=probability)
     if probability:
         print(f"score >= {threshold:g} is called fake; taken as a probability")
     elif options.threshold is not None:
@@ -206,14 +197,6 @@ def _levels(predictions, requested):
         return [requested]
     several = has_videos(predictions) and len(np.unique(video_numbers(predictions))) < len(predictions)
     return ["frame", "video"] if several else ["frame"]
-
-
-def _interval_method(rows, values, options):
-    """A line on how the intervals were computed."""
-    independent = len(np.unique(video_numbers(rows))) == len(rows) and set(PROPORTIONS) <= set(values)
-    unit = "video" if has_videos(rows) else "row"
-    wilson = f"Wilson for {', '.join(PROPORTIONS)}; for the others " if independent else ""
-    return f"intervals: {wilson}bootstrap by {unit}, {options.resamples} resamples, seed {options.seed}"
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-PER_SEED_COLUMNS = ("value", "ci_low", "ci_high", "n", "seed", "run", "commit", "note")
-SUMMARY_COLUMNS = ("value", "sd", "ci_low", "ci_high", "n", "seeds", "run", "commit", "note")
+PER_SEED_COLUMNS = ("value", "ci_low", "ci_high", "n", "clusters", "seed", "run", "commit", "note")
+SUMMARY_COLUMNS = ("value", "sd", "ci_low", "ci_high", "n", "clusters", "seeds", "run", "commit", "note")
 
 
 def aggregate_seeds(rows: pd.DataFrame, by: Sequence[str] | None = None) -> pd.DataFrame:
@@ -25,7 +25,7 @@ def aggregate_seeds(rows: pd.DataFrame, by: Sequence[str] | None = None) -> pd.D
             seeds            the seeds, for example `0 1 2`
             ci_low, ci_high  means of the bounds, NaN if a seed has none. This is the sampling error of the test set of
                              one seed, not that of the mean.
-            n                the smallest; if it differs between seeds, the note says so
+            n, clusters      the smallest; if n differs between seeds, the note says so
             run, commit      the distinct values, with blanks between; columns that are in `by` stay as they are
             note             its parts, once each; a part that only some seeds have ends in these seeds, `(seed 1)`
     """
@@ -41,7 +41,8 @@ def aggregate_seeds(rows: pd.DataFrame, by: Sequence[str] | None = None) -> pd.D
     table = table.join(summary.drop(columns=[column for column in summary if column in by]))
     table = table[[column for column in rows if column != "seed"] + ["sd", "seeds"]]
     floats = {column: "float64" for column in ("value", "ci_low", "ci_high", "sd")}
-    return table.astype(floats | {"n": "Int64", "seeds": str})
+    integers = {column: "Int64" for column in ("n", "clusters") if column in table}
+    return table.astype(floats | integers | {"seeds": str})
 
 
 def count_seeds(seeds: str) -> int:
@@ -53,6 +54,7 @@ def _summary(rows):
     """The aggregated cells of the rows of one experiment, dictionaries in the order of their seeds."""
     measured = [row for row in rows if pd.notna(row["value"])] or rows
     sizes = [row["n"] for row in measured if pd.notna(row["n"])]
+    clusters = [row["clusters"] for row in measured if pd.notna(row.get("clusters"))]
     values = np.array([row["value"] for row in measured], np.float64)
     remarks = []
     if len(measured) < len(rows):
@@ -65,6 +67,7 @@ def _summary(rows):
         "ci_low": np.array([row["ci_low"] for row in measured], np.float64).mean(),
         "ci_high": np.array([row["ci_high"] for row in measured], np.float64).mean(),
         "n": min(sizes, default=pd.NA),
+        "clusters": min(clusters, default=pd.NA),
         "seeds": _joined(row["seed"] for row in measured),
         "run": _joined(dict.fromkeys(row["run"] for row in rows)),
         "commit": _joined(dict.fromkeys(row.get("commit", "") for row in rows)),

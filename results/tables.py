@@ -17,12 +17,12 @@ from common.files import file_lock, write_csv
 PUBLISHED_COLUMNS = ("table", "row", "metric", "value", "printed", "n", "note", "kind")
 KINDS = ("metric", "count", "size", "setting")  # of published numbers
 RESULT_COLUMNS = (
-    *("paper", "table", "row", "metric", "value", "ci_low", "ci_high", "n"),
+    *("paper", "table", "row", "metric", "value", "ci_low", "ci_high", "n", "clusters"),
     *("dataset", "protocol", "preset", "seed", "run", "commit", "note"),
 )
 RESULT_KEY = ("table", "row", "metric", "dataset", "protocol", "preset", "seed")
 FLOAT_COLUMNS = ("value", "ci_low", "ci_high")
-INTEGER_COLUMNS = ("n", "seed")
+INTEGER_COLUMNS = ("n", "clusters", "seed")
 NUMERIC_KEYS = ("strength",)  # strings that are sorted as numbers
 AUDIT_FILES = ("_relations", "_notes")  # endings of the other files in the folder of the published tables
 LOCK_SECONDS = 120.0  # writing a table takes less than a second
@@ -134,6 +134,8 @@ def _read(path, columns):
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
     except (ValueError, pd.errors.ParserError) as error:
         raise UserError(f"{path} is not a readable CSV file: {str(error).strip()}") from error
+    if "clusters" in columns and tuple(table) == tuple(column for column in columns if column != "clusters"):
+        table.insert(columns.index("clusters"), "clusters", "")  # of an earlier version
     if tuple(table) != tuple(columns):
         raise UserError(f"{path}: expected the columns {','.join(columns)}; found: {','.join(table)}")
     return table

@@ -4,9 +4,8 @@ Predictions are a DataFrame with the columns of a run's predictions.csv (path, v
 split, label, score, model, protocol, seed). Required are label (`fake` / `real`), score (increases with P(fake)) and
 path or video. A video is its full source path within its data set: `001.mp4` under four manipulations is four videos.
 
-Intervals are 95 %. Proportions of independent images get Wilson's interval. The frames of a video resemble each other:
-if any video has several images, every interval comes from a bootstrap that draws whole videos. Metrics that are not
-proportions always get the bootstrap, by video, or by image if there are no videos.
+Intervals are 95 %, and count what was drawn: persons where they are named, else originals with their fakes, else
+videos, else single images (`common.evaluation.sampling`).
 """
 
 from dataclasses import dataclass
@@ -16,11 +15,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from common.errors import UserError
-from common.evaluation.intervals import bootstrap, percentile, wilson
+from common.evaluation.cluster_intervals import ClusterIntervals
 from common.evaluation.metrics import COUNTS, METRICS, PROPORTIONS, Ranking, as_metrics
+from common.evaluation.sampling import sampling_of
 from common.labels import FAKE, WORDS
 
-MAX_UNDEFINED_SHARE = 0.05  # of the resamples; if more have no value, there is no interval
 GROUPING_COLUMNS = ("model", "protocol", "seed", "split")  # with several values in one table, images are counted twice
 
 
@@ -34,6 +33,7 @@ class Value:
         high: its upper end.
         n: the number of images, or videos, that the value is computed from: its denominator if it is a proportion.
         reason: why it is undefined or has no interval, or empty.
+        clusters: the number of persons, videos or images that were drawn independently among them; 0 if unknown.
     """
 
     value: float
@@ -41,6 +41,7 @@ class Value:
     high: float
     n: int
     reason: str = ""
+    clusters: int = 0
 
 
 def evaluate(
@@ -49,8 +50,6 @@ def evaluate(
     level: str = "frame",
     threshold: float = 0.5,
     probability: bool = True,
-    resamples: int = 1000,
-    seed: int = 0,
 ) -> dict[str, Value]:
     """Compute all metrics of one model on one set of images.
 
@@ -59,8 +58,6 @@ def evaluate(
         level: `frame` measures single images, `video` the mean score of each video.
         threshold: an image with score >= threshold is called fake.
         probability: whether the score is P(fake); if not, there is no Brier score.
-        resamples: of the bootstrap.
-        seed: of the bootstrap.
 
     Returns:
         {name: Value} for all of metrics.METRICS. If a metric has nothing to measure (no images, one class only, nothing
@@ -75,28 +72,28 @@ def evaluate(
         raise UserError(f"expected the level frame or video, got {level!r}")
     if level == "video":
         predictions = to_videos(predictions)
-    ranking = Ranking(is_fake(predictions), _scores(predictions), threshold)
-    clusters = pd.factorize(video_numbers(predictions)[ranking.order])[0]  # in ranking order: neighbours in memory
-    cluster_count = len(np.unique(clusters))
+    fake, scores = is_fake(predictions), _scores(predictions)
+    ranking = Ranking(fake, scores, threshold)
     point = as_metrics(ranking.measure(np.ones(len(predictions), dtype=np.int64)))
-    samples = as_metrics(bootstrap(ranking.measure, clusters, resamples if cluster_count > 1 else 0, seed))
-    counts = {name: int(point[name]) for name in COUNTS}
+    values = {name: float(value) for name, value in point.items()}
+    counts = {name: int(values[name]) for name in COUNTS}
+    sampling, order = sampling_of(predictions), ranking.order
     noun = "image" if level == "frame" else "video"
+    unit = noun if sampling.unit == "image" else sampling.unit
+    intervals = ClusterIntervals(fake[order], scores[order], threshold, sampling.clusters[order], unit, values)
 
     def value(name):
         numerator, others = PROPORTIONS.get(name, (COUNTS, ()))
         n = sum(counts[count] for count in (*numerator, *others))
+        clusters = intervals.clusters(name)
         if name == "brier" and not probability:
-            return Value(np.nan, np.nan, np.nan, n, "the score is no probability")
-        if np.isnan(point[name]):
-            return Value(np.nan, np.nan, np.nan, n, _why_undefined(name, noun, **counts))
+            return Value(np.nan, np.nan, np.nan, n, "the score is no probability", clusters)
+        if np.isnan(values[name]):
+            return Value(np.nan, np.nan, np.nan, n, _why_undefined(name, noun, **counts), clusters)
         if name in COUNTS:
-            return Value(float(point[name]), np.nan, np.nan, n)
-        if name in PROPORTIONS and cluster_count == len(predictions):
-            return Value(float(point[name]), *wilson(sum(counts[count] for count in numerator), n), n)
-        reason = _why_no_interval(samples[name], cluster_count)
-        interval = (np.nan, np.nan) if reason else percentile(samples[name])
-        return Value(float(point[name]), *interval, n, reason)
+            return Value(values[name], np.nan, np.nan, n, "", clusters)
+        interval, reason = intervals.interval(name)
+        return Value(values[name], *interval, n, reason, clusters)
 
     return {name: value(name) for name in METRICS}
 
@@ -207,13 +204,3 @@ def _why_undefined(name, noun, tp, fp, tn, fn):
     if not tn + fp and name != "recall":
         return f"no real {noun}s"
     return f"no {noun} is called {'real' if tp + fp else 'fake'}"
-
-
-def _why_no_interval(samples, cluster_count):
-    """Why there is no bootstrap interval, or an empty string. An interval of width 0 would look like certainty."""
-    if cluster_count < 2 or not len(samples):
-        return "no interval: a single video or image" if cluster_count < 2 else "no interval: no resamples"
-    undefined = int(np.isnan(samples).sum())
-    if undefined > MAX_UNDEFINED_SHARE * len(samples):
-        return f"no interval: undefined in {undefined} of {len(samples)} resamples"
-    return "no interval: all resamples are equal" if np.nanmax(samples) == np.nanmin(samples) else ""

@@ -1,74 +1,136 @@
-"""95 % intervals: Wilson's for a proportion of independent images, the percentile bootstrap by video for the rest."""
+"""95 % intervals of metrics.
 
-from collections.abc import Callable
+wilson            a proportion of independent images
+logit_interval    any metric with a variance: Student's t on the logit scale
+combine_halves    the mean of two metrics, such as balanced accuracy, from the intervals of both
+perfect_ranking   a detector that ranks every fake above every real
+"""
+
+from functools import lru_cache
+from math import hypot, sqrt
 
 import numpy as np
-from numpy.typing import NDArray
+
+from common.evaluation.influence import Variance
 
 CONFIDENCE = 0.95
+Interval = tuple[float, float]
+NO_INTERVAL = (np.nan, np.nan)
 
 
-def wilson(successes: float, n: float) -> tuple[float, float]:
+def wilson(successes: float, n: float) -> Interval:
     """Compute Wilson's score interval of a proportion of independent images.
 
     Source: Wilson 1927, doi:10.1080/01621459.1927.10502953.
 
     Args:
-        successes: a whole number from 0 to n.
+        successes: from 0 to n.
         n: the number of images.
 
     Returns:
         The lower and upper end, in [0, 1]; NaN, NaN if n is 0.
     """
     if not n:
-        return np.nan, np.nan
-    from scipy.stats import binomtest  # here: half of the start-up time of results.compare
+        return NO_INTERVAL
+    z2 = _normal_quantile() ** 2
+    centre = (successes + z2 / 2) / (n + z2)
+    reach = sqrt(z2 * (successes * (n - successes) / n + z2 / 4)) / (n + z2)
+    return (
+        0.0 if successes == 0 else max(centre - reach, 0.0),
+        1.0 if successes == n else min(centre + reach, 1.0),
+    )
 
-    interval = binomtest(int(successes), int(n)).proportion_ci(CONFIDENCE, method="wilson")
-    return float(interval.low), float(interval.high)
 
-
-def bootstrap(
-    measure: Callable[[NDArray[np.int64]], NDArray[np.float64]],
-    clusters: NDArray[np.int64],
-    resamples: int,
-    seed: int,
-) -> NDArray[np.float64]:
-    """Resample whole clusters with replacement, and measure each resample.
-
-    Memory is a few arrays of length n, independent of `resamples`.
+def logit_interval(value: float, variance: Variance, low: float = 0.0, high: float = 1.0) -> Interval:
+    """Compute an interval by Student's t on the logit scale, which keeps it within the metric's range.
 
     Args:
-        measure: weights, int64 (n,), to measurements, float64 (k,).
-        clusters: int64 (n,), equal for images that are drawn together (the frames of one video), numbered 0, 1, 2, ...
-            in the order of their first image.
-        resamples: the number of resamples.
-        seed: of the random numbers.
-
-    Returns:
-        float64 (resamples, k).
+        value: the metric, strictly between low and high.
+        variance: of the metric.
+        low: the least possible value of the metric.
+        high: the greatest.
     """
-    random = np.random.default_rng(seed)
-    n = int(clusters.max(initial=0)) + 1
-    samples = np.empty((resamples, len(measure(np.ones(len(clusters), dtype=np.int64)))))
-    for sample in samples:
-        times = np.bincount(random.integers(n, size=n), minlength=n)
-        sample[:] = measure(times.take(clusters))
-    return samples
+    from scipy.stats import t  # here: half of the start-up time of results.compare
+
+    share = (value - low) / (high - low)
+    centre = np.log(share / (1 - share))
+    error = sqrt(variance.value) / (high - low) / (share * (1 - share))
+    reach = t.ppf((1 + CONFIDENCE) / 2, max(variance.freedom, 1.0)) * error
+    ends = low + (high - low) / (1 + np.exp(-(centre + np.array([-reach, reach]))))
+    return float(ends[0]), float(ends[1])
 
 
-def percentile(samples: NDArray[np.float64]) -> tuple[float, float]:
-    """Compute the central 95 % of resampled values.
+def combine_halves(first: float, of_first: Interval, second: float, of_second: Interval) -> Interval:
+    """Compute the interval of the mean of two independent metrics from theirs.
+
+    Source: the method of variance estimates recovery, Zou and Donner 2008, doi:10.1002/sim.3095.
 
     Args:
-        samples: float64 (resamples,); NaN is ignored.
+        first: a metric.
+        of_first: its interval.
+        second: the other metric.
+        of_second: its interval.
+    """
+    middle = (first + second) / 2
+    below = hypot(first - of_first[0], second - of_second[0])
+    above = hypot(of_first[1] - first, of_second[1] - second)
+    return middle - below / 2, middle + above / 2
+
+
+@lru_cache(maxsize=4096)
+def perfect_ranking(fakes: int, reals: int) -> float:
+    """Compute the least distance between two normal distributions that still separates samples of them by chance.
+
+    All `fakes` drawn from N(d, 1) are above all `reals` drawn from N(0, 1) with a probability of 5 % at the d that is
+    returned, and less at a smaller one: the one-sided 95 % bound. The AUC at d is Phi(d / sqrt 2), the equal error rate
+    Phi(-d / 2).
+
+    Args:
+        fakes: the number of fakes (persons or videos, where their images resemble each other), at least 1.
+        reals: likewise.
+    """
+    from scipy.optimize import brentq
+    from scipy.stats import norm
+
+    x = _grid()
+
+    def excess(distance):
+        lowest_fake = norm.logpdf(x - distance) + (fakes - 1) * norm.logsf(x - distance)
+        return fakes * np.exp(lowest_fake + reals * norm.logcdf(x)).sum() * (x[1] - x[0]) - (1 - CONFIDENCE)
+
+    return float(brentq(excess, -3.0, 12.0))
+
+
+def perfect_ranking_bounds(fakes: int, reals: int, share: float) -> dict[str, Interval]:
+    """Compute the intervals of a perfect ranking's metrics.
+
+    Args:
+        fakes: as of `perfect_ranking`.
+        reals: likewise.
+        share: of fakes among the images, on which average precision depends.
 
     Returns:
-        The lower and upper end; NaN, NaN if no value remains.
+        {metric: interval} of auc, average_precision and eer; one end is the value itself.
     """
-    samples = samples[~np.isnan(samples)]
-    if not len(samples):
-        return np.nan, np.nan
-    tail = 100 * (1 - CONFIDENCE) / 2
-    low, high = np.percentile(samples, [tail, 100 - tail])
-    return float(low), float(high)
+    from scipy.stats import norm
+
+    distance, x = perfect_ranking(fakes, reals), _grid()
+    above = share * norm.sf(x - distance)
+    precision = above / (above + (1 - share) * norm.sf(x))
+    area = float((precision * norm.pdf(x - distance)).sum() * (x[1] - x[0]))
+    return {
+        "auc": (float(norm.cdf(distance / sqrt(2))), 1.0),
+        "average_precision": (min(area, 1.0), 1.0),
+        "eer": (0.0, float(norm.cdf(-distance / 2))),
+    }
+
+
+def _grid():
+    return np.linspace(-9.0, 17.0, 5201)
+
+
+@lru_cache(maxsize=1)
+def _normal_quantile():
+    from statistics import NormalDist
+
+    return NormalDist().inv_cdf((1 + CONFIDENCE) / 2)

@@ -1,8 +1,8 @@
-"""The suite's metrics, computed so that a thousand weightings of a million images take seconds.
+"""The suite's metrics.
 
 `from_counts` takes the four counts of one confusion matrix or of many. `Ranking` sorts the scores once, and computes
-ROC AUC, average precision, equal error rate and Brier score under any weights in O(n). The value and the resamples of
-a bootstrap use the same code; its tests compare it with scikit-learn. The positive class is fake.
+ROC AUC, average precision, equal error rate and Brier score under any weights in O(n). Its tests compare it with
+scikit-learn. The positive class is fake.
 """
 
 from bisect import bisect_left

@@ -102,7 +102,7 @@ def measured(images: pd.DataFrame, level: str, seed: int) -> dict[str, Value]:
         level: frame or video.
         seed: of the bootstrap.
     """
-    values = evaluate(images, level=level, seed=seed)
+    values = evaluate(images, level=level)
     kept = values["specificity"]
     alarms = Value(1 - kept.value, 1 - kept.high, 1 - kept.low, kept.n, kept.reason)
     return values | {"false_alarm_rate": alarms, "majority_accuracy": majority_accuracy(values)}

@@ -55,7 +55,7 @@ def result_rows(predictions: pd.DataFrame, groups: Mapping[str, str], protocol: 
         parts = {name: images[~fake | (images["dataset"] == dataset)] for name, dataset in groups.items()}
         parts = {name: part for name, part in parts.items() if (part["label"] == WORDS[FAKE]).any()}
         for name, part in (parts or {"real images": images}).items():
-            values, tested = evaluate(part, seed=seed), "+".join(dict.fromkeys(part["dataset"].sort_values()))
+            values, tested = evaluate(part), "+".join(dict.fromkeys(part["dataset"].sort_values()))
             keys = [("extra", f"{model}, {name}", metric) for metric in values]
             if model == PROPOSED and name == next(iter(groups), None):
                 keys += [("Figure 10", "Inception-ResNet-v2", metric) for metric in FIGURE_10]

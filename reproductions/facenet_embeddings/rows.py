@@ -114,7 +114,7 @@ def measure(predictions: pd.DataFrame, level: str, model: str, seed: int) -> dic
         model: its name; a margin has no Brier score.
         seed: of the bootstrap.
     """
-    values = evaluate(predictions, level=level, probability=model not in MARGINS, seed=seed)
+    values = evaluate(predictions, level=level, probability=model not in MARGINS)
     return values | ({"majority_accuracy": majority_accuracy(values)} if len(predictions) else {})
 
 
@@ -126,7 +126,7 @@ def measure_votes(predictions: pd.DataFrame, model: str, seed: int) -> dict[str,
         predictions, model, seed: as for `measure`.
     """
     votes = predictions.assign(score=(predictions["score"] >= 0.5).astype(float))
-    values = evaluate(votes, level="video", probability=model not in MARGINS, seed=seed)
+    values = evaluate(votes, level="video", probability=model not in MARGINS)
     return {metric: values[metric] for metric in VOTED}
 
 

@@ -125,7 +125,7 @@ def result_rows(
             chosen = predictions["dataset"].isin(names) & (predictions["split"] == split)
             chosen = predictions[chosen & (predictions["model"] == model)]
             probability = model not in (PROPOSED, HINGE)
-            known[key] = evaluate(chosen, level=level, probability=probability, seed=seed) if len(chosen) else None
+            known[key] = evaluate(chosen, level=level, probability=probability) if len(chosen) else None
         return known[key]
 
     rows = []

@@ -185,7 +185,7 @@ def _few_unseen(count):
 
 def _measured(images, model, seed):
     """Return the metrics of the images, and the share of the real ones that is called fake."""
-    values = evaluate(images, probability=model not in SIAMESE, seed=seed)
+    values = evaluate(images, probability=model not in SIAMESE)
     kept = values["specificity"]
     alarms = Value(1 - kept.value, 1 - kept.high, 1 - kept.low, kept.n, kept.reason)
     return values | {"false_alarm_rate": alarms}

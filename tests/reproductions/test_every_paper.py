@@ -358,7 +358,6 @@ def rows_of_everything(paper, config):
     return rows.result_rows(predictions_of(models, ("celebdf",)), dict.fromkeys(models, "celebdf"))
 
 
-@pytest.mark.slow
 def test_every_published_metric_can_get_a_number_of_ours(paper):
     published = pd.read_csv(ROOT / "results" / "published" / f"{paper}.csv", dtype=str)
     metrics = published[published["metric"].isin(METRICS)][["table", "row", "metric"]]

@@ -94,7 +94,7 @@ def fit_and_score(images, size, seed):
 
 def result_rows(predictions, dataset, seed):
     """Return Table 1's accuracy, and every metric as an extra row, of the test split."""
-    values = evaluate(predictions[predictions["split"] == "test"], seed=seed)
+    values = evaluate(predictions[predictions["split"] == "test"])
     keys = [("Table 1", "ours", "accuracy"), *(("extra", MODEL, metric) for metric in values)]
     return as_table([result_row(key, MODEL, values[key[2]], dataset) for key in keys])
 

@@ -38,7 +38,7 @@ def run(capsys, table, path, *flags):
 
 def test_a_foreign_file_gives_scikit_learns_figures(capsys, tmp_path):
     table = scored()
-    text, lines = run(capsys, table, tmp_path / "scores.csv", "--resamples", "50")
+    text, lines = run(capsys, table, tmp_path / "scores.csv")
     fake, score = table["true_label"] == "FAKE", table["confidence"]
     false_positive, true_positive, _ = sklearn_metrics.roc_curve(fake, score)
     expected = {
@@ -57,50 +57,50 @@ def test_a_foreign_file_gives_scikit_learns_figures(capsys, tmp_path):
 
 def test_both_directions_of_labels_and_scores(capsys, tmp_path):
     table = scored()
-    _, plain = run(capsys, table, tmp_path / "a.csv", "--resamples", "5")
+    _, plain = run(capsys, table, tmp_path / "a.csv")
     fake = table["true_label"] == "FAKE"
     table["true_label"] = (~fake).astype(int)
     table["confidence"] = 1 - table["confidence"]
-    text, turned = run(capsys, table, tmp_path / "b.csv", "--resamples", "5", "--fake-is", "0", "--score-of", "real")
+    text, turned = run(capsys, table, tmp_path / "b.csv", "--fake-is", "0", "--score-of", "real")
     assert {name: turned[name][0] for name in ("auc", "recall", "tp", "brier")} == {
         name: plain[name][0] for name in ("auc", "recall", "tp", "brier")
     }
     assert "label 0 is fake, 1 is real" in text and "score is 1 - confidence" in text
-    text, _ = run(capsys, table, tmp_path / "b.csv", "--resamples", "5", "--fake-is", "0")
+    text, _ = run(capsys, table, tmp_path / "b.csv", "--fake-is", "0")
     assert "the AUC is below 0.5" in text
 
 
 def test_logits_have_no_calls_without_a_threshold(capsys, tmp_path):
     table = scored().assign(confidence=lambda rows: np.log(rows["confidence"] / (1 - rows["confidence"])))
-    text, lines = run(capsys, table, tmp_path / "a.csv", "--resamples", "5")
+    text, lines = run(capsys, table, tmp_path / "a.csv")
     assert "are not probabilities" in text and "accuracy" not in lines and "brier" not in lines
-    _, called = run(capsys, table, tmp_path / "a.csv", "--resamples", "5", "--threshold", "0")
+    _, called = run(capsys, table, tmp_path / "a.csv", "--threshold", "0")
     assert called["auc"] == lines["auc"]
-    assert called["accuracy"][0] == run(capsys, scored(), tmp_path / "b.csv", "--resamples", "5")[1]["accuracy"][0]
+    assert called["accuracy"][0] == run(capsys, scored(), tmp_path / "b.csv")[1]["accuracy"][0]
     assert called["brier"][0] == "nan"
 
 
 def test_each_model_and_split_has_its_own_table(capsys, tmp_path):
     table = scored().rename(columns={"video_name": "path"})
     table = pd.concat([table.assign(model="a", split="test"), table.assign(model="b", split="test", confidence=0.5)])
-    text, _ = run(capsys, table, tmp_path / "a.csv", "--resamples", "5")
+    text, _ = run(capsys, table, tmp_path / "a.csv")
     assert "model a, split test: 300 rows" in text and "model b, split test: 300 rows" in text
 
 
 def test_video_level_shows_beside_frames(capsys, tmp_path):
     table = scored().assign(video_name=lambda rows: rows["true_label"] + "/" + rows["video_name"].str[:6])
-    text, _ = run(capsys, table, tmp_path / "a.csv", "--resamples", "20")
+    text, _ = run(capsys, table, tmp_path / "a.csv")
     assert "\n300 rows\n" in text and "\n6 videos\n" in text
-    assert text.count("bootstrap by video") == 2
-    text, _ = run(capsys, table, tmp_path / "a.csv", "--resamples", "20", "--level", "video")
+    assert text.count("clusters: videos") == 2
+    text, _ = run(capsys, table, tmp_path / "a.csv", "--level", "video")
     assert "\n300 rows\n" not in text
 
 
 def test_no_rows_and_one_class_say_why(capsys, tmp_path):
     text, lines = run(capsys, scored()[:0], tmp_path / "a.csv")
-    assert lines["auc"] == ["nan", "0", "no", "images"]
+    assert lines["auc"] == ["nan", "0", "0", "no", "images"]
     one = scored().assign(true_label="fake")
-    text, lines = run(capsys, one, tmp_path / "a.csv", "--resamples", "5")
+    text, lines = run(capsys, one, tmp_path / "a.csv")
     assert lines["auc"][0] == "nan" and "no real images" in text
 
 

@@ -8,6 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from common.errors import UserError
 from common.evaluation.evaluate import evaluate, to_videos
+from common.evaluation.intervals import perfect_ranking_bounds
 from common.evaluation.metrics import COUNTS, METRICS, PROPORTIONS
 
 
@@ -53,30 +54,30 @@ def test_frames_of_few_videos_give_wider_intervals_than_as_many_single_images():
         assert by_video[name].high - by_video[name].low > 3 * (by_image[name].high - by_image[name].low), name
 
 
-@pytest.mark.slow
-def test_bootstrap_equals_a_loop_over_repeated_rows():
-    """The same draws in a loop: the rows of each drawn video are copied, and scikit-learn computes the AUC."""
-    frames = draw(40, 4)
-    random, aucs = np.random.default_rng(7), []
-    videos = frames.sort_values("score", ascending=False, kind="stable")["video"].unique()  # order of first appearance
-    for _ in range(60):
-        drawn = [frames[frames["video"] == videos[index]] for index in random.integers(40, size=40)]
-        table = pd.concat(drawn)
-        aucs.append(roc_auc_score(table["label"] == "fake", table["score"]))
-    value = evaluate(frames, resamples=60, seed=7)["auc"]
-    assert (value.low, value.high) == pytest.approx(tuple(np.percentile(aucs, [2.5, 97.5])), abs=1e-12)
+def test_persons_are_drawn_and_not_their_videos():
+    """Ten persons with twenty videos each: an interval that is as wide as that of few drawings, and says so."""
+    frames = draw(200, 2)
+    numbers = frames["video"].str.extract(r"(\d+)")[0].astype(int) % 10
+    persons = frames.assign(identity="id" + numbers.astype(str) + np.where(frames["label"] == "fake", ";id99", ""))
+    assert evaluate(frames)["auc"].clusters == 200 and evaluate(persons)["auc"].clusters == 10
+    assert evaluate(persons, level="video")["accuracy"].clusters == 10
+    assert evaluate(persons)["recall"].clusters <= 10
 
 
-@pytest.mark.slow
-def test_auc_intervals_cover_the_truth():
-    """Two normals one apart, each of variance 1.09, have the AUC Phi(1 / sqrt(2.18));
-    95 % intervals contain it in about 95 % of the draws."""
-    truth = norm.cdf(1 / np.sqrt(2.18))
-    hits = 0
-    for seed in range(200):
-        value = evaluate(draw(60, 3, seed), resamples=200)["auc"]
-        hits += value.low <= truth <= value.high
-    assert 175 <= hits <= 199
+def test_a_fake_is_drawn_with_its_original():
+    frames = draw(40, 2).assign(original="")
+    fake = frames["label"] == "fake"
+    reals = frames.loc[~fake, "video"].unique()
+    frames.loc[fake, "original"] = reals[0]
+    values = evaluate(frames)
+    assert values["auc"].clusters == len(reals)
+    assert np.isnan(values["auc"].low) and values["auc"].reason == "no interval: the fake images are of a single video"
+
+
+def test_two_names_of_one_number_have_one_interval():
+    values = evaluate(draw(60, 3))
+    assert values["accuracy"] == values["weighted_recall"]
+    assert values["balanced_accuracy"] == values["macro_recall"]
 
 
 def test_video_level_is_the_mean_score_of_each_video():
@@ -130,7 +131,7 @@ def test_a_video_with_both_labels_is_refused():
 )
 def test_nothing_to_measure_gives_nan_and_a_reason(labels, name, reason):
     frame = pd.DataFrame({"path": [str(index) for index in range(len(labels))], "label": labels, "score": 0.1})
-    value = evaluate(frame, resamples=20)[name]
+    value = evaluate(frame)[name]
     assert np.isnan([value.value, value.low, value.high]).all()
     assert value.reason == reason
 
@@ -140,16 +141,33 @@ def test_metrics_of_one_class_are_defined_without_the_other():
     assert values["recall"].value == values["accuracy"].value == 0.5 and not values["recall"].reason
 
 
-def test_a_weak_bootstrap_gives_a_reason_instead_of_an_interval():
+def test_one_video_has_no_interval_and_a_perfect_score_a_bound_on_one_side():
     one = pd.DataFrame({"path": list("ab"), "video": "v", "label": "fake", "score": [0.1, 0.9]})
     value = evaluate(one)["recall"]
-    assert value.value == 0.5 and np.isnan(value.low) and value.reason == "no interval: a single video or image"
-    perfect = pd.DataFrame({"path": list("abcd"), "label": ["fake", "real"] * 2, "score": [0.9, 0.1] * 2})
-    auc = evaluate(perfect, resamples=100)["auc"]
-    assert auc.value == 1 and np.isnan(auc.low) and auc.reason.startswith("no interval: undefined in ")
-    auc = evaluate(pd.concat([perfect] * 20, ignore_index=True), resamples=100)["auc"]
-    assert auc.value == 1 and np.isnan(auc.low) and np.isnan(auc.high)
-    assert auc.reason == "no interval: all resamples are equal"
+    assert value.value == 0.5 and np.isnan(value.low) and value.reason == "no interval: a single video"
+    perfect = pd.DataFrame(
+        {"path": [str(n) for n in range(24)], "label": ["fake", "real"] * 12, "score": [0.9, 0.1] * 12}
+    )
+    values = evaluate(perfect.assign(video=perfect["path"]))
+    for name in set(METRICS) - {*COUNTS, "eer", "brier"}:
+        assert values[name].value == values[name].high == 1 and 0.4 < values[name].low < 0.95, name
+    assert values["eer"].low == values["eer"].value == 0 < values["eer"].high < 0.3
+    assert values["auc"].low == perfect_ranking_bounds(12, 12, 0.5)["auc"][0]
+    assert values["accuracy"].low == pytest.approx(0.862, abs=0.001)  # Wilson of 24 of 24
+    frames = pd.concat([perfect.assign(video=perfect["path"], path=perfect["path"] + f"_{n}") for n in range(9)])
+    many = evaluate(frames.reset_index(drop=True))
+    assert many["auc"].low == values["auc"].low and many["accuracy"].low == values["accuracy"].low
+    worst = evaluate(perfect.assign(score=1 - perfect["score"]))["auc"]
+    assert worst.value == worst.low == 0 and worst.high == pytest.approx(1 - values["auc"].low)
+
+
+def test_one_video_of_a_class_leaves_the_metrics_of_both_without_an_interval():
+    frames = draw(12, 3)
+    fakes = frames[frames["label"] == "fake"]
+    one_real = frames[frames["video"] == frames[frames["label"] == "real"]["video"].iloc[0]]
+    values = evaluate(pd.concat([fakes, one_real], ignore_index=True))
+    assert values["auc"].reason == "no interval: the real images are of a single video"
+    assert not values["recall"].reason and values["specificity"].reason == "no interval: a single video"
 
 
 def test_brier_only_of_probabilities():
@@ -195,5 +213,5 @@ def test_level_is_checked():
 def test_the_callers_table_is_not_changed():
     frames = draw(6, 2)
     before = frames.copy()
-    evaluate(frames, level="video", resamples=5)
+    evaluate(frames, level="video")
     pd.testing.assert_frame_equal(frames, before)

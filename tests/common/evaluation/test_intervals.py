@@ -1,11 +1,19 @@
-"""Wilson's interval against its equation; the bootstrap against what is known of its draws."""
+"""Intervals against their equations, and how often they hold the truth."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import norm, t
 
-from common.evaluation.intervals import bootstrap, percentile, wilson
+from common.evaluation.influence import Variance
+from common.evaluation.intervals import (
+    combine_halves,
+    logit_interval,
+    perfect_ranking,
+    perfect_ranking_bounds,
+    wilson,
+)
 
 
 @given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -22,29 +30,49 @@ def test_wilson_of_nothing_is_nan():
     assert np.isnan(wilson(0, 0)).all()
 
 
-def test_bootstrap_draws_whole_clusters():
-    clusters = np.array([0, 0, 0, 1, 2, 2])
-    drawn = bootstrap(lambda weights: weights.astype(float), clusters, 300, seed=1)
-    assert (drawn[:, 0] == drawn[:, 1]).all() and (drawn[:, 1] == drawn[:, 2]).all()
-    assert (drawn[:, 4] == drawn[:, 5]).all()
-    assert (drawn[:, [0, 3, 4]].sum(axis=1) == 3).all()
-    assert len(np.unique(drawn, axis=0)) == 10  # all ways to draw 3 of 3 with replacement
+@given(st.floats(0.01, 0.99), st.floats(1e-6, 0.01), st.floats(1, 200), st.sampled_from([0.0, -1.0]))
+def test_the_logit_interval_is_symmetric_on_its_scale(value, variance, freedom, least):
+    low, high = logit_interval(value, Variance(variance, freedom), least)
+    assert least <= low < value < high <= 1
+
+    def logit(x):
+        return np.log((x - least) / (1 - x))
+
+    if high < 1 - 1e-9 and low > least + 1e-9:
+        slope = (1 - least) / ((value - least) * (1 - value))
+        reach = t.ppf(0.975, freedom) * np.sqrt(variance) * slope
+        assert logit(high) - logit(value) == pytest.approx(reach, rel=1e-5)
+        assert logit(value) - logit(low) == pytest.approx(reach, rel=1e-5)
 
 
-def test_bootstrap_of_a_mean_has_its_standard_error():
-    values = np.random.default_rng(0).normal(size=400)
-    means = bootstrap(lambda weights: np.array([weights @ values / weights.sum()]), np.arange(400), 2000, seed=0)
-    assert means.std() == pytest.approx(values.std() / 20, rel=0.08)
+def test_the_mean_of_two_metrics_has_the_shorter_of_their_intervals_combined():
+    """Two intervals of half width h give the mean a half width of h / sqrt 2."""
+    low, high = combine_halves(0.6, (0.5, 0.7), 0.8, (0.7, 0.9))
+    assert (low, high) == pytest.approx((0.7 - 0.1 / np.sqrt(2), 0.7 + 0.1 / np.sqrt(2)))
 
 
-def test_a_seed_determines_the_bootstrap():
-    def total(weights):
-        return np.array([weights[0]], dtype=float)
+@pytest.mark.parametrize(("fakes", "reals"), [(6, 6), (2, 30), (40, 5)])
+def test_samples_at_the_bound_of_a_perfect_ranking_are_separated_in_5_of_100(fakes, reals):
+    random, distance = np.random.default_rng(0), perfect_ranking(fakes, reals)
+    lowest = random.normal(distance, 1, (40_000, fakes)).min(axis=1)
+    separated = lowest > random.normal(0, 1, (40_000, reals)).max(axis=1)
+    assert separated.mean() == pytest.approx(0.05, abs=0.005)
+    assert perfect_ranking_bounds(fakes, reals, 0.5)["auc"][0] == pytest.approx(norm.cdf(distance / np.sqrt(2)))
 
-    first, again, other = (bootstrap(total, np.arange(9), 50, seed) for seed in (3, 3, 4))
-    assert np.array_equal(first, again) and not np.array_equal(first, other)
+
+def test_six_and_six_videos_ranked_without_a_fault_leave_an_auc_of_eight_tenths_possible():
+    """22 % of such samples are ranked without a fault at an AUC of 0.90, 6 % at 0.80."""
+    bounds = perfect_ranking_bounds(6, 6, 0.5)
+    assert bounds["auc"] == (pytest.approx(0.79, abs=0.01), 1.0)
+    assert bounds["eer"][0] == 0 and bounds["eer"][1] == pytest.approx(norm.cdf(-perfect_ranking(6, 6) / 2))
+    assert 0.5 < bounds["average_precision"][0] < 0.9
 
 
-def test_percentile_ignores_nan():
-    assert percentile(np.append(np.arange(101.0), np.nan)) == pytest.approx((2.5, 97.5))
-    assert np.isnan(percentile(np.array([np.nan]))).all()
+def test_average_precision_at_the_bound_is_that_of_a_large_sample():
+    random, distance = np.random.default_rng(1), perfect_ranking(10, 20)
+    scores = np.concatenate([random.normal(distance, 1, 100_000), random.normal(0, 1, 300_000)])
+    fake = np.arange(len(scores)) < 100_000
+    fake = fake[np.argsort(-scores)]
+    precision = np.cumsum(fake) / np.arange(1, len(fake) + 1)
+    low = perfect_ranking_bounds(10, 20, 0.25)["average_precision"][0]
+    assert low == pytest.approx(precision[fake].mean(), abs=0.003)

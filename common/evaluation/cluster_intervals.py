@@ -1,0 +1,118 @@
+"""The 95 % interval of each metric of one detector on one set of images, or the reason why there is none."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.evaluation.influence import cluster_variance, denominator, influences
+from common.evaluation.intervals import (
+    NO_INTERVAL,
+    Interval,
+    combine_halves,
+    logit_interval,
+    perfect_ranking_bounds,
+    wilson,
+)
+from common.evaluation.metrics import CURVE_METRICS, PROPORTIONS, from_counts
+
+BALANCED = ("balanced_accuracy", "macro_recall")  # the mean of recall and specificity
+LEAST = {"kappa": -1.0}  # the least possible value of a metric, if it is not 0
+SAME_AS = {"weighted_recall": "accuracy"}  # two names of one number
+
+
+class ClusterIntervals:
+    """Intervals of the metrics of one set of images.
+
+    Proportions of images that are drawn one by one get Wilson's interval. All others get Student's t on the logit
+    scale, from influences summed within clusters. Where every image of a class is right, so that the variance is 0,
+    they get what the same number of independent clusters would give.
+
+    Args:
+        fake: bool (n,).
+        scores: float64 (n,), sorted from the highest to the lowest.
+        threshold: an image with score >= threshold is called fake.
+        clusters: int64 (n,), numbered from 0, equal for images that are drawn together.
+        unit: what a cluster is, in the singular, for reasons.
+        values: {metric: value} of these images.
+    """
+
+    def __init__(
+        self,
+        fake: NDArray[np.bool_],
+        scores: NDArray[np.float64],
+        threshold: float,
+        clusters: NDArray[np.int64],
+        unit: str,
+        values: dict[str, float],
+    ) -> None:
+        self._fake, self._called, self._clusters = fake, scores >= threshold, clusters
+        self._unit, self._values = unit, values
+        self._alone = len(fake) == (clusters.max(initial=-1) + 1)
+        self._influences = influences(fake, scores, threshold) if 0 < fake.sum() < len(fake) else {}
+        self._by_class = {"fake": self._count(fake), "real": self._count(~fake)}
+        self._counts = {name: self._count(self._images(name)) for name in (*PROPORTIONS, "")}
+
+    def clusters(self, name: str) -> int:
+        """Return the number of clusters that a metric is computed from."""
+        return self._counts.get(name, self._counts[""])
+
+    def interval(self, name: str) -> tuple[Interval, str]:
+        """Return the interval of a metric that has a value, and an empty string; or NaN, NaN and the reason."""
+        name = SAME_AS.get(name, name)
+        if self.clusters(name) < 2:
+            return NO_INTERVAL, f"no interval: a single {self._unit}"
+        if name in PROPORTIONS:
+            return self._proportion(name), ""
+        single = [word for word, count in self._by_class.items() if count < 2]
+        if single:
+            return NO_INTERVAL, f"no interval: the {single[0]} images are of a single {self._unit}"
+        if name in BALANCED:
+            halves = [(self._values[half], self._proportion(half)) for half in ("recall", "specificity")]
+            return combine_halves(*halves[0], *halves[1]), ""
+        if name in CURVE_METRICS and self._values["auc"] in (0.0, 1.0):
+            return self._perfect(name), ""
+        groups = [self._fake, ~self._fake]
+        variance = cluster_variance(self._influences[name], self._clusters, groups)
+        value, least = self._values[name], LEAST.get(name, 0.0)
+        if variance.value > 0 and least < value < 1:
+            return logit_interval(value, variance, least), ""
+        if self._values["recall"] == self._values["specificity"] == 1 and name != "brier":
+            return self._all_right(name), ""
+        return NO_INTERVAL, "no interval: all images have the same error"
+
+    def _count(self, images):
+        return int(np.count_nonzero(np.bincount(self._clusters[images])))
+
+    def _images(self, name):
+        if name in PROPORTIONS:
+            return denominator(name, self._fake, self._called)
+        return np.ones(len(self._fake), dtype=bool)
+
+    def _proportion(self, name):
+        images = self._images(name)
+        value, count = self._values[name], int(images.sum())
+        units = self.clusters(name)
+        if self._alone or value in (0.0, 1.0) or units < 2:
+            n = count if self._alone else units
+            return wilson(value * n, n)
+        if min(self._by_class.values()) >= 2:
+            variance = cluster_variance(self._influences[name], self._clusters, [self._fake, ~self._fake])
+        else:
+            influence = ((self._called == self._fake) - value) * images / count
+            variance = cluster_variance(influence, self._clusters, [images])
+        return logit_interval(value, variance) if variance.value > 0 else wilson(value * units, units)
+
+    def _perfect(self, name):
+        fakes, reals = self._by_class["fake"], self._by_class["real"]
+        if self._values["auc"] == 1:
+            return perfect_ranking_bounds(fakes, reals, self._fake.mean())[name]
+        if name == "average_precision":  # of the worst ranking; it depends on the shares alone
+            return NO_INTERVAL
+        low, high = perfect_ranking_bounds(fakes, reals, self._fake.mean())[name]
+        return 1 - high, 1 - low
+
+    def _all_right(self, name):
+        """The metric at the lower ends of recall and specificity."""
+        fakes, reals = int(self._fake.sum()), int((~self._fake).sum())
+        recall, specificity = self._proportion("recall")[0], self._proportion("specificity")[0]
+        worst = from_counts(fakes * recall, reals * (1 - specificity), reals * specificity, fakes * (1 - recall))
+        return float(worst[name]), 1.0
