@@ -8,6 +8,7 @@ Writes comparison.csv and comparison.md, always of all papers, beside the result
 mean, standard deviation (sd) and mean interval. Verdicts: `reproduced` (the difference is within what n, the seeds and
 the printed digits allow), `higher`, `lower`, `not comparable: <why>` (synthetic or partial data, another preset or
 protocol than the paper's, other initial weights), `not run`, and `not published` for a number that only we have.
+Settings, which the authors chose and did not measure, are `as published` and outside every count.
 """
 
 from collections.abc import Sequence
@@ -154,7 +155,7 @@ def _compare_paper(paper, folder, run):
     only_ours = ours.merge(published[NUMBER], on=NUMBER, how="left", indicator=True).query("_merge == 'left_only'")
     table = joined if only_ours.empty else pd.concat([joined, only_ours], ignore_index=True)
     table["ours"] = table["ours"].eq(True)
-    for column in ("dataset", "protocol", "preset", "run", "note", "seeds", "published_note"):
+    for column in ("dataset", "protocol", "preset", "run", "note", "seeds", "published_note", "kind"):
         table[column] = table[column].fillna("")
     table["seed"] = pd.to_numeric(table["seeds"].where(table["seeds"].map(count_seeds) == 1)).astype("Int64")
     table["paper"], table["delta"] = paper, table["value"] - table["published"]

@@ -14,6 +14,7 @@ COLUMNS = (
     *("row", "metric", "published", "ours", "95 % interval", "difference", "n", "seeds"),
     *("data set", "protocol", "preset", "verdict"),
 )
+UNMEASURED = ("not run", "as published")  # verdicts of numbers without a value of ours; the second is in no count
 LEFT_ALIGNED = ("row", "metric", "data set", "protocol", "preset", "verdict")
 
 
@@ -21,7 +22,7 @@ def text(comparison: pd.DataFrame) -> Iterator[str]:
     """Yield lines of aligned text, about 120 columns wide, for what `results.compare.compare` returned."""
     for paper, rows in comparison.groupby("paper", sort=False):
         yield f"{paper}: published against reproduced"
-        measured = rows[rows["verdict"] != "not run"]
+        measured = rows[rows["value"].notna() | ~rows["verdict"].isin(UNMEASURED)]
         if len(measured):
             yield from _blocks(measured)
         yield from ("", *_closing_lines(rows), "")
@@ -35,7 +36,7 @@ def markdown(comparison: pd.DataFrame) -> Iterator[str]:
         for table, ours in rows.groupby("table", sort=False):
             lines = [COLUMNS, *(_markdown_cells(row) for row in ours.itertuples())]
             yield from ("", f"### {table}", "", *markdown_table(lines, LEFT_ALIGNED))
-            notes = _notes(ours[ours["verdict"] != "not run"])
+            notes = _notes(ours[~ours["verdict"].isin(UNMEASURED)])
             yield from ("", *(f"- {note}" for note in notes)) if notes else ()
 
 
@@ -85,7 +86,7 @@ def _notes(block):
 
 
 def _verdict_counts(rows):
-    counts = rows["verdict"].str.partition(":")[0].value_counts()
+    counts = rows.loc[rows["verdict"] != "as published", "verdict"].str.partition(":")[0].value_counts()
     return "; ".join(f"{count} {verdict}" for verdict, count in counts.items())
 
 

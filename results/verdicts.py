@@ -10,7 +10,7 @@ whichever is wider. The two are not added up: a seed also draws the splits, so t
 """
 
 import re
-from math import hypot, isnan
+from math import hypot, isclose, isnan
 from typing import Any
 
 import pandas as pd
@@ -45,13 +45,17 @@ def verdict(row: Any) -> str:
             below, above  how far the exact value may be from what is printed, downwards and upwards
             protocols     the protocols that the paper's number may be measured by, empty if unknown
             ours          whether we have measured the number
+            kind          `metric`, `count`, `size` or `setting`; empty if the number is not in the paper
             value, sd, ci_low, ci_high, n, metric, dataset, protocol, preset, note: as `aggregate_seeds` returns them
 
     Returns:
-        `reproduced`, `higher`, `lower`, `not comparable: <why>`, `not run`, or `not published`.
+        `reproduced`, `higher`, `lower`, `not comparable: <why>`, `as published`, `not run`, or `not published`.
     """
     if pd.isna(row.published):
         return "not published"
+    if row.kind == "setting":  # chosen, not measured
+        same = not row.ours or isclose(row.value, row.published)
+        return "as published" if same else f"not comparable: set to {row.value:g}"
     if not row.ours:
         return "not run"
     if reasons := [reason for reason, applies in _obstacles(row).items() if applies]:

@@ -43,7 +43,7 @@ function makeFilters(group) {
     const wanted = chosen.dataset.show;
     for (const row of rows) {
       const kind = row.dataset.verdict;
-      row.hidden = !(wanted === "all" || (wanted === "measured" ? kind !== "not run" : kind === wanted));
+      row.hidden = !(wanted === "all" || (wanted === "measured" ? !["not run", "as published"].includes(kind) : kind === wanted));
     }
   };
   for (const button of buttons) button.addEventListener("click", () => show(button));

@@ -57,7 +57,7 @@ def page_rows(comparison: pd.DataFrame) -> tuple[list[SimpleNamespace], list[str
 
 
 def count_verdicts(rows: Sequence[SimpleNamespace]) -> dict[str, int]:
-    """{verdict: number of rows} for all VERDICTS, in their order."""
+    """{verdict: number of rows} for all VERDICTS, in their order; settings, `as published`, are in no count."""
     kinds = [row.kind for row in rows]
     return {kind: kinds.count(kind) for kind in VERDICTS}
 

@@ -86,7 +86,7 @@ def test_the_difference_has_the_sampling_error_of_both(tmp_path):
 
 
 def test_another_protocol_than_the_papers_is_no_reproduction(tmp_path):
-    """Table 4 is on MesoNet's own test set, Table 6 on an unknown one; a support is over images, an epoch over none."""
+    """Table 4 is on MesoNet's own test set, Table 6 on an unknown one; a support is over images; epochs are a setting."""
     table_4 = {"table": "Table 4", "row": "accuracy", "metric": "accuracy", "value": 0.9}
     expected = "not comparable: protocol frame, the paper's is official"
     assert verdict_of(tmp_path, **table_4) == expected
@@ -102,7 +102,8 @@ def test_another_protocol_than_the_papers_is_no_reproduction(tmp_path):
     )
     table = compare(["facenet_embeddings"], tmp_path)
     found = table[table["value"].notna()].set_index(["metric", "protocol"])["verdict"]
-    assert (found.drop(("accuracy", "identity")) == "reproduced").all() and len(found) == 6
+    assert len(found) == 6 and (found["epochs"] == "as published").all()
+    assert (found["accuracy"].drop("identity") == "reproduced").all()
     assert found["accuracy", "identity"] == "not comparable: protocol identity, the paper's is frame or video"
 
 
@@ -177,7 +178,7 @@ def test_synthetic_data_never_reproduce():
         one = SimpleNamespace(
             published=0.8, published_n=pd.NA, below=0.05, above=0.05, protocols=(), value=value, sd=np.nan, ci_low=0.0,
             ci_high=1.0, n=100, metric="auc", ours=True, dataset="synthetic_faces", protocol="frame", note="",
-            preset="paper",
+            preset="paper", kind="metric",
         )  # fmt: skip
         assert verdict(one) == "not comparable: synthetic data"
 
@@ -185,24 +186,42 @@ def test_synthetic_data_never_reproduce():
 def test_every_published_number_is_there_once_when_nothing_has_run(tmp_path):
     table = compare([], tmp_path)
     assert tuple(table) == COLUMNS and set(table["paper"]) == set(known_papers())
-    assert (table["verdict"] == "not run").all()
+    assert set(table["verdict"]) == {"not run", "as published"}
+    settings = [len(read_published(paper).query("kind == 'setting'")) for paper in known_papers()]
+    assert (table["verdict"] == "as published").sum() == sum(settings) > 50
     assert len(table) == sum(len(read_published(paper)) for paper in known_papers())
 
 
 def test_each_data_set_has_its_row_over_its_seeds_and_extra_has_none(tmp_path):
     upsert([row(), row(seed=1), row(dataset="synthetic"), row(table="extra", row="ours")], tmp_path / f"{PAPER}.csv")
     table = compare([PAPER], tmp_path)
-    ran = table[table["verdict"] != "not run"]
+    ran = table[table["value"].notna()]
     assert len(ran) == 2 and (ran["published"] == 0.822).all()
     assert ran["delta"].tolist() == pytest.approx([-0.022] * 2)
     assert ran["seeds"].tolist() == ["0 1", "0"] and ran["seed"].fillna(-1).tolist() == [-1, 0]
     assert len(table) == len(read_published(PAPER)) - 1 + 2 and "ours" not in set(table["row"])
 
 
+def test_a_setting_is_as_published_unless_ours_is_another(tmp_path):
+    """mesoinception_svm prints a split of 70:20:10."""
+    about = {"table": "text", "metric": "share", "ci_low": None, "ci_high": None}
+    shares = [row(**about, row="split: training", value=0.7), row(**about, row="split: validation", value=0.25)]
+    upsert(shares, tmp_path / f"{PAPER}.csv")
+    table = compare([PAPER], tmp_path)
+    verdicts = table[table["metric"] == "share"].set_index("row")["verdict"].to_dict()
+    assert verdicts == {
+        "split: training": "as published",
+        "split: validation": "not comparable: set to 0.25",
+        "split: test": "as published",
+    }
+    counts = "\n".join(rendering.text(table)).splitlines()[-3:]
+    assert not any("as published" in line for line in counts if ";" in line)
+
+
 def test_a_run_shows_its_own_numbers_alone(tmp_path, capsys):
     upsert([row(), row(seed=1, value=0.9, run="paper-2")], tmp_path / f"{PAPER}.csv")
     shown = write_and_print_comparison([PAPER], tmp_path, run="paper-2")
-    assert shown.loc[shown["verdict"] != "not run", "value"].tolist() == [0.9]
+    assert shown["value"].dropna().tolist() == [0.9]
     written = pd.read_csv(tmp_path / "comparison.csv")
     assert written["value"].dropna().tolist() == pytest.approx([0.85])
 

@@ -1,13 +1,9 @@
 """Every published number that is no setting gets a row from a complete run, for which made-up predictions stand."""
 
-from functools import partial
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from common.evaluation.evaluate import evaluate
-from reproductions.siamese_triplet import rows as rows_module
 from reproductions.siamese_triplet.config import SECOND_CASE, SIAMESE, TRANSFER
 from reproductions.siamese_triplet.rows import all_rows
 from reproductions.splitting import Split
@@ -32,7 +28,7 @@ def images(parts):
 
 @pytest.fixture(scope="module")
 def rows():
-    """Of both cases with all four data sets; predictions and histories of all models of each. Few resamples."""
+    """Of both cases with all four data sets; predictions and histories of all models of each."""
     random = np.random.default_rng(0)
     training = [("ffhq", "real", "train"), ("stylegan", "fake", "train")]
     split = Split("paper", 0, {case: images(training + tested) for case, tested in CASES.items()})
@@ -42,9 +38,7 @@ def rows():
             split.predictions.append(tested.assign(model=model + suffix, score=random.uniform(size=len(tested))))
             epochs = pd.DataFrame({"epoch": [1, 2], "val_loss": [2, 1], "val_accuracy": [0.5, 0.6], "seconds": [9, 9]})
             split.histories[model + suffix] = epochs
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rows_module, "evaluate", partial(evaluate, resamples=10))
-        return all_rows(split, ROLES, TRAINED, ["CPU"])
+    return all_rows(split, ROLES, TRAINED, ["CPU"])
 
 
 def test_after_a_complete_run_no_published_number_but_the_settings_is_not_run(rows):
