@@ -292,10 +292,3 @@ def test_all_papers_are_run_and_an_interrupted_command_resumes(tmp_path, cache):
 
     assert again().returncode == 0
     assert names_of_runs(tmp_path) == {"zeroth": ["-1", "-2"], "second": ["-1", "-2", "-3"]}, "all of them again"
-
-
-def test_a_run_of_one_paper_cannot_be_resumed_by_all(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "reproductions", "--resume", "runs/x/y"], cwd=ROOT, capture_output=True, text=True
-    )
-    assert done.returncode == 2 and "give it to its run.py" in done.stderr

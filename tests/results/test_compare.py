@@ -86,7 +86,7 @@ def test_the_difference_has_the_sampling_error_of_both(tmp_path):
 
 
 def test_another_protocol_than_the_papers_is_no_reproduction(tmp_path):
-    """Table 4 is on MesoNet's own test set, Table 6 on an unknown one; a support is over images; epochs are a setting."""
+    """Table 4 is on MesoNet's own test set, Table 6 on an unknown one; epochs are a setting."""
     table_4 = {"table": "Table 4", "row": "accuracy", "metric": "accuracy", "value": 0.9}
     expected = "not comparable: protocol frame, the paper's is official"
     assert verdict_of(tmp_path, **table_4) == expected
