@@ -7,8 +7,8 @@
 Writes comparison.csv and comparison.md, always of all papers, beside the results. Several seeds are one row: their
 mean, standard deviation (sd) and mean interval. Verdicts: `reproduced` (the difference is within what n, the seeds and
 the printed digits allow), `higher`, `lower`, `not comparable: <why>` (synthetic or partial data, another preset or
-protocol than the paper's, other initial weights), `not run`, and `not published` for a number that only we have.
-Settings, which the authors chose and did not measure, are `as published` and outside every count.
+protocol than the paper's, other initial weights, another device), `not run`, and `not published` for a number that only
+we have. Settings, which the authors chose and did not measure, are `as published` and outside every count.
 """
 
 from collections.abc import Sequence

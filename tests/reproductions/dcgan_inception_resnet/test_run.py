@@ -13,6 +13,8 @@ from common.errors import UserError
 from reproductions.dcgan_inception_resnet import figures
 from reproductions.dcgan_inception_resnet import rows as rows_module
 from reproductions.dcgan_inception_resnet.run import main
+from results.compare import compare
+from results.tables import read_published
 
 pytestmark = pytest.mark.slow
 
@@ -242,3 +244,12 @@ def test_matched_fakes_from_a_given_generator(run_folder, command, tmp_path, rea
     rows = read_rows(tmp_path)
     assert set(rows["protocol"]) == {"heldout"} and rows["note"].str.contains("--match-jpeg").all()
     assert not rows["note"].str.contains("not compressed|--match-jpeg True").any()
+
+
+def test_after_a_complete_run_no_published_number_but_the_settings_is_not_run(smoke):
+    comparison = compare(["dcgan_inception_resnet"], smoke[0] / "results")
+    kinds = read_published("dcgan_inception_resnet").set_index(["table", "row", "metric"])["kind"]
+    absent = comparison[comparison["verdict"] == "not run"]
+    assert {kinds[key] for key in absent[["table", "row", "metric"]].itertuples(index=False, name=None)} == {"setting"}
+    times = comparison[comparison["metric"].str.contains("_per_epoch") & (comparison["table"] == "text")]
+    assert len(times) == 6 and times["verdict"].str.contains("another device").all()
