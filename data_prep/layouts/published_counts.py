@@ -84,7 +84,7 @@ def _stylegan(usable, items):
 
 
 def _celeba(usable, items):
-    cut = any("100k" in item.path.split("/") for item in usable)
+    cut = len(usable) == CELEBA_CUT or any("100k" in item.path.split("/") for item in usable)  # or its inner folder
     return {"celeba": CELEBA_CUT if cut else CELEBA}, lambda item: item.source, []
 
 

@@ -66,6 +66,12 @@ def test_celeba_and_its_cut(tree, folder, count):
     assert count in line
 
 
+def test_the_inner_folder_of_celebas_cut_is_complete():
+    items = [Item(f"{number:06d}.jpg", "real", "celeba") for number in range(100_000)]
+    assert compare_with_published("celeba", items) == []
+    assert "of 202599" in compare_with_published("celeba", items[1:])[0]
+
+
 def test_kaggles_140k_faces(kaggle_140k, tree):
     lines = compare_with_published("stylegan", find("stylegan", kaggle_140k))
     assert "train ffhq: 1 of 50000 images (49999 missing)" in lines
