@@ -8,8 +8,8 @@ Phase II takes FaceNet's 512 numbers of a face, trains a small network on them b
     python reproductions/facenet_embeddings/run.py --data celebdf=DIR  the paper: a GPU hour a protocol, estimated
 
 NAMEs of --data: celebdf (Celeb-DF), celebdf_v2. Expected with the paper's data and FaceNet's weights: accuracy 0.875 of
-24 videos (Table II), under the protocol `frame`, which puts frames of one video on both sides; beside it `video` and
-`identity`, which do not.
+24 videos (Table II), 12 + 12 that the protocol `frame` holds out whole; it puts frames of all others on both sides.
+Beside it `video` and `identity`, which do not.
 """
 
 from common.cli import RESUME_HINT, run_main
