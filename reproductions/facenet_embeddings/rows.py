@@ -87,9 +87,7 @@ def result_rows(
         chosen, dataset = test[test["model"] == model], datasets[model]
         frames, whole = single_frames(chosen), videos_of_table_2(chosen, chosen["protocol"].iloc[0])
         values = {"frame level": measure(frames, "frame", model, seed)}
-        videos = (
-            chosen if whole is None and HELD_OUT not in chosen else whole
-        )  # with --folds: the test frames of a video
+        videos = chosen if whole is None and HELD_OUT not in chosen else whole  # folds: fragments
         if videos is not None and has_videos(videos):
             values["video level"] = measure(videos, "video", model, seed)
             votes = measure_votes(videos, model, seed)
