@@ -221,8 +221,11 @@ def test_numbers_are_those_of_the_predictions(smoke, predictions, read_rows, run
     test = predictions[predictions["split"] == "test"]
     assert set(test["model"]) == CLASSIFIERS | {"trial3", "lstm"}
     splits = pd.read_csv(run_folder / "splits.csv")
-    held_out = set(splits.loc[splits["held_out"].astype(str) == "True", "path"])
-    assert len(held_out) == 2 * 3  # a video of each class, three frames each
+    splits = splits[splits["protocol"] == "frame"].assign(video=splits["path"].str.rpartition("/")[0])
+    whole = splits[splits["held_out"].astype(str) == "True"]
+    assert whole.groupby("label")["video"].nunique().to_dict() == {"fake": 1, "real": 1}
+    held_out = set(splits.loc[splits["video"].isin(whole["video"]), "path"])
+    assert set(whole["path"]) == held_out and set(whole["split"]) == {"test"}
     for (protocol, model), tested in test.groupby(["protocol", "model"]):
         whole = tested["path"].isin(held_out) if protocol == "frame" else tested["path"].notna()
         frames = tested[~whole] if protocol == "frame" else tested
