@@ -5,6 +5,7 @@ from math import nan
 
 import pandas as pd
 
+from common.conditions import OTHER_DEVICE
 from common.evaluation.evaluate import Value
 from common.runs.folder import Run
 from reproductions.splitting import Split
@@ -46,14 +47,26 @@ def majority_accuracy(values: Mapping[str, Value]) -> Value:
 
 
 def number_row(key: tuple[str, str, str], number: float, dataset: str, *notes: str, model: str = "data") -> dict:
-    """Return a row of a number that is over no images: a count, a size or a setting.
+    """Return a row of a number that is over no images: a count, a size, an epoch, a time or a setting.
 
     Args:
         key, dataset, notes: as for `result_row`.
         number: the value.
         model: whose notes the row gets; no model is called `data`.
     """
-    return result_row(key, model, Value(float(number), nan, nan, None), dataset, *notes)  # type: ignore[arg-type]
+    return result_row(key, model, Value(float(number), nan, nan, 0), dataset, *notes) | {"n": None}
+
+
+def device_note(devices: Sequence[str], published: str) -> str:
+    """Return the note that a time was measured on another device than the paper's, or an empty text.
+
+    Args:
+        devices: the names of ours.
+        published: a part of the name of the paper's, e.g. `K80`.
+    """
+    if any(published.lower() in device.lower() for device in devices):
+        return ""
+    return f"{OTHER_DEVICE}: {', '.join(devices)}, the paper's is a {published}"
 
 
 def as_table(rows: list[dict]) -> pd.DataFrame:

@@ -41,7 +41,7 @@ def all_rows(split: Split, data: RunData, config: Config, units: Mapping[str, in
         config: the run's config.
         units: of `sizes.count_units`, of the proposed network; empty if there is none.
     """
-    tables = [result_rows(split.table(), data.trained, split.seed)]
+    tables = [result_rows(split.table(), data.trained)]
     if split.histories:
         (dataset,) = (dataset for dataset in data.datasets if dataset.name in data.trained)
         tables += [sizes.split_rows(split.images, dataset.name), sizes.data_rows(dataset)]
@@ -50,13 +50,12 @@ def all_rows(split: Split, data: RunData, config: Config, units: Mapping[str, in
     return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
 
 
-def result_rows(predictions: pd.DataFrame, trained: Sequence[str], seed: int = 0) -> pd.DataFrame:
+def result_rows(predictions: pd.DataFrame, trained: Sequence[str]) -> pd.DataFrame:
     """Return all rows that the predictions of one protocol and one seed give.
 
     Args:
         predictions: with the columns of predictions.csv; its split train has some of the training images.
         trained: the name of the data set that is trained on, or nothing.
-        seed: of the bootstrap.
 
     Returns:
         A table with reproductions.rows.ROW_COLUMNS.
@@ -68,14 +67,14 @@ def result_rows(predictions: pd.DataFrame, trained: Sequence[str], seed: int = 0
             continue
         unseen = f"unseen: trained on {'+'.join(trained)}" if trained and dataset not in trained else ""
         several = test[test["video"] != ""].duplicated("video").any()
-        values = {level: measured(test, level, seed) for level in (("frame", "video") if several else ("frame",))}
+        values = {level: measured(test, level) for level in (("frame", "video") if several else ("frame",))}
         rows += [
             result_row(("extra", f"{model}, {level} level", metric), model, value, dataset, unseen)
             for level, metrics in values.items()
             for metric, value in metrics.items()
         ]
         if dataset in trained:
-            learnt = measured(train, "frame", seed)["accuracy"] if len(train) else None
+            learnt = measured(train, "frame")["accuracy"] if len(train) else None
             rows += _published_rows(model, dataset, values["frame"], learnt)
     return as_table(rows)
 
@@ -94,13 +93,12 @@ def _published_rows(model, dataset, values, learnt):
     return rows
 
 
-def measured(images: pd.DataFrame, level: str, seed: int) -> dict[str, Value]:
+def measured(images: pd.DataFrame, level: str) -> dict[str, Value]:
     """Return every metric, the share of the real ones that is called fake, and what calling all alike would score.
 
     Args:
         images: predictions of one model on one data set.
         level: frame or video.
-        seed: of the bootstrap.
     """
     values = evaluate(images, level=level)
     kept = values["specificity"]

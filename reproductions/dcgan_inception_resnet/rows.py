@@ -29,11 +29,11 @@ def all_rows(split: Split, groups: Mapping[str, str], extra: Sequence[dict]) -> 
         extra: of `size_rows`, `quality_rows` and `training_rows`.
     """
     all_groups = fake_groups(split.images, groups)
-    measured = result_rows(split.table(), all_groups, split.protocol, split.seed)
+    measured = result_rows(split.table(), all_groups, split.protocol)
     return as_table([*measured, *image_rows(split.images, next(iter(groups.values()), "")), *extra])
 
 
-def result_rows(predictions: pd.DataFrame, groups: Mapping[str, str], protocol: str, seed: int = 0) -> list[dict]:
+def result_rows(predictions: pd.DataFrame, groups: Mapping[str, str], protocol: str) -> list[dict]:
     """Return all rows that the predictions of one protocol and one seed give.
 
     `paper` measures what the detector was trained on, training and validation split together, `heldout` the test split.
@@ -43,7 +43,6 @@ def result_rows(predictions: pd.DataFrame, groups: Mapping[str, str], protocol: 
         predictions: the columns of predictions.csv.
         groups: {what made the fakes: their data set}, the detector's own generator first.
         protocol: `paper` or `heldout`.
-        seed: of the bootstrap.
 
     Returns:
         Rows of `result_row`.

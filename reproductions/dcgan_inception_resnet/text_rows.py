@@ -9,8 +9,7 @@ from common.evaluation.evaluate import Value
 from common.labels import FAKE, REAL, WORDS
 from reproductions.dcgan_inception_resnet.config import PROPOSED
 from reproductions.dcgan_inception_resnet.dcgan import LOSSES
-from reproductions.rows import result_row
-from reproductions.training_rows import device_note, number_row
+from reproductions.rows import device_note, number_row, result_row
 
 # The paper's row -> (its GPU, the metric in which it prints an epoch's time, that unit in seconds): Secs. IV-A, IV-B.
 TIMES = {
@@ -63,11 +62,11 @@ def training_rows(
         for gpu, metric, unit in TIMES[title]:
             key = ("text", f"{title}, {gpu}", metric)
             note = f"mean of {len(histories[model])} epochs"
-            rows.append(number_row(key, model, seconds / unit, dataset, note, device_note(devices, gpu)))
+            rows.append(number_row(key, seconds / unit, dataset, note, device_note(devices, gpu), model=model))
     if losses is not None:
         first = losses[losses["epoch"] == losses["epoch"].min()]
         key = ("text", "DCGAN, epoch 1", "convergence_batch")
-        rows.append(number_row(key, "dcgan", convergence_batch(first), dataset, MEETING))
+        rows.append(number_row(key, convergence_batch(first), dataset, MEETING, model="dcgan"))
     return rows
 
 

@@ -51,7 +51,7 @@ def all_rows(split: Split, config: Config, data: RunData) -> pd.DataFrame:
     """
     predictions = mark_held_out(split)
     datasets = {model: training_set(model, data.roles) for model in predictions["model"].unique()}
-    tables = [result_rows(predictions, datasets, split.seed, published=config.embedder != XCEPTION_EMBEDDER)]
+    tables = [result_rows(predictions, datasets, published=config.embedder != XCEPTION_EMBEDDER)]
     tables += [setting_rows(split, config, data.roles), size_rows(data)]
     return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
 
@@ -64,9 +64,7 @@ def mark_held_out(split: Split) -> pd.DataFrame:
     return predictions.merge(images[["dataset", "path", HELD_OUT]], how="left", on=["dataset", "path"])
 
 
-def result_rows(
-    predictions: pd.DataFrame, datasets: Mapping[str, str], seed: int = 0, published: bool = True
-) -> pd.DataFrame:
+def result_rows(predictions: pd.DataFrame, datasets: Mapping[str, str], published: bool = True) -> pd.DataFrame:
     """Return the rows that the predictions of one protocol and one seed give.
 
     Table II and the accuracies that belong to it are over whole videos: without them, as with folds under `frame`, they
@@ -75,7 +73,6 @@ def result_rows(
     Args:
         predictions: the columns of predictions.csv, and held_out if videos were held out for Table II.
         datasets: {model: the data sets that it was trained on, as the rows name them}.
-        seed: of the bootstrap.
         published: whether phase II stands on the paper's embeddings; if not, its rows are all in the table `extra`.
 
     Returns:
@@ -86,11 +83,11 @@ def result_rows(
     for model in dict.fromkeys(test["model"]):
         chosen, dataset = test[test["model"] == model], datasets[model]
         frames, whole = single_frames(chosen), videos_of_table_2(chosen, chosen["protocol"].iloc[0])
-        values = {"frame level": measure(frames, "frame", model, seed)}
+        values = {"frame level": measure(frames, "frame", model)}
         videos = chosen if whole is None and HELD_OUT not in chosen else whole  # folds: fragments
         if videos is not None and has_videos(videos):
-            values["video level"] = measure(videos, "video", model, seed)
-            votes = measure_votes(videos, model, seed)
+            values["video level"] = measure(videos, "video", model)
+            votes = measure_votes(videos, model)
             values["video votes"] = votes | {"auc": values["video level"]["auc"]}  # as Table II has them
         for level, metrics in values.items():
             for metric, value in metrics.items():
@@ -106,25 +103,24 @@ def result_rows(
     return as_table(rows)
 
 
-def measure(predictions: pd.DataFrame, level: str, model: str, seed: int) -> dict[str, Value]:
+def measure(predictions: pd.DataFrame, level: str, model: str) -> dict[str, Value]:
     """Return every metric of a model, and what calling all alike would score.
 
     Args:
         predictions: of one model.
         level: frame, or video for the mean score of each.
         model: its name; a margin has no Brier score.
-        seed: of the bootstrap.
     """
     values = evaluate(predictions, level=level, probability=model not in MARGINS)
     return values | ({"majority_accuracy": majority_accuracy(values)} if len(predictions) else {})
 
 
-def measure_votes(predictions: pd.DataFrame, model: str, seed: int) -> dict[str, Value]:
+def measure_votes(predictions: pd.DataFrame, model: str) -> dict[str, Value]:
     """Return accuracy, precision, recall and F1 of videos as the notebook has them: the majority of the frames' hard
     predictions, `< 0.5` of them is real, so a tie is fake.
 
     Args:
-        predictions, model, seed: as for `measure`.
+        predictions, model: as for `measure`.
     """
     votes = predictions.assign(score=(predictions["score"] >= 0.5).astype(float))
     values = evaluate(votes, level="video", probability=model not in MARGINS)

@@ -65,7 +65,7 @@ def all_rows(split: Split, data: RunData) -> pd.DataFrame:
     manifests = pd.concat([dataset.images for dataset in data.datasets])
     tables = [
         size_rows(manifests, split.images, data.trained),
-        result_rows(split.table(), data.roles, data.trained, split.seed),
+        result_rows(split.table(), data.roles, data.trained),
     ]
     return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
 
@@ -100,16 +100,13 @@ def size_rows(manifests: pd.DataFrame, images: pd.DataFrame, trained: Sequence[s
     return as_table(rows)
 
 
-def result_rows(
-    predictions: pd.DataFrame, roles: dict[str, str], trained: Sequence[str], seed: int = 0
-) -> pd.DataFrame:
+def result_rows(predictions: pd.DataFrame, roles: dict[str, str], trained: Sequence[str]) -> pd.DataFrame:
     """Return all rows that the predictions of one protocol and one seed give.
 
     Args:
         predictions: with the columns of predictions.csv.
         roles: {NAME of --data: name of the data set}.
         trained: the names of the data sets that were trained on.
-        seed: of the bootstrap.
 
     Returns:
         A table with reproductions.rows.ROW_COLUMNS.

@@ -45,21 +45,18 @@ def all_rows(
     tables = [
         size_rows(found, dataset),
         as_table(training_rows(split.histories, dataset, devices)),
-        result_rows(split.table(), roles, trained, split.seed),
+        result_rows(split.table(), roles, trained),
     ]
     return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
 
 
-def result_rows(
-    predictions: pd.DataFrame, roles: dict[str, str], trained: Sequence[str], seed: int = 0
-) -> pd.DataFrame:
+def result_rows(predictions: pd.DataFrame, roles: dict[str, str], trained: Sequence[str]) -> pd.DataFrame:
     """Return all rows that the predictions of one protocol and one seed give.
 
     Args:
         predictions: with the columns of predictions.csv.
         roles: {NAME of --data: name of the data set}.
         trained: the names of the data sets that were trained on.
-        seed: of the bootstrap.
 
     Returns:
         A table with reproductions.rows.ROW_COLUMNS.
@@ -73,11 +70,11 @@ def result_rows(
         first = model.removesuffix(SECOND_CASE) == model
         ours = test["model"] == model
         if first and (ours & seen).any():
-            rows += _case_one(model, test[ours & seen], "+".join(trained), seed)
+            rows += _case_one(model, test[ours & seen], "+".join(trained))
         if (ours & unseen).any() and (not first or model + SECOND_CASE not in set(predictions["model"])):
             reals = {"+".join(trained): seen & ~fake, roles.get(SECOND_REAL): second & ~fake}
             reals = {name: test[ours & chosen] for name, chosen in reals.items() if (ours & chosen).any()}
-            rows += _case_two(model, test[ours & unseen & fake], reals, roles[UNSEEN], first, seed)
+            rows += _case_two(model, test[ours & unseen & fake], reals, roles[UNSEEN], first)
     return as_table(rows + claim_rows(rows))
 
 
@@ -136,8 +133,8 @@ def summary(rows: pd.DataFrame) -> list[str]:
     return text_table(lines, left=2)
 
 
-def _case_one(model, test, dataset, seed):
-    values = _measured(test, model, seed)
+def _case_one(model, test, dataset):
+    values = _measured(test, model)
     rows = [
         result_row(("extra", f"{model}, Case I", metric), model, value, dataset) for metric, value in values.items()
     ]
@@ -157,18 +154,18 @@ def _case_one(model, test, dataset, seed):
     return rows + [result_row(key, model, values[key[2]], dataset) for key in keys]
 
 
-def _case_two(model, fakes, reals, dataset, borrowed, seed):
+def _case_two(model, fakes, reals, dataset, borrowed):
     """Return rows of the paper's form, fakes alone, and of ours, with held-out real images of each source."""
     name = model.removesuffix(SECOND_CASE)
     notes = "scored by the model of Case I" if borrowed else "", _few_unseen(len(fakes))
-    found = _measured(fakes, name, seed)["recall"]
+    found = _measured(fakes, name)["recall"]
     rows = []
     if name in NAMES:
         keys = [("Table 3", f"{NAMES[name]}, Case II", "accuracy")]
         keys += [("text", "conclusion: Proposed Model, Case II", "accuracy")] if name == "siamese" else []
         rows += [result_row(key, model, found, dataset, FAKES_ONLY, *notes) for key in keys]
     for source, images in reals.items():
-        values = _measured(pd.concat([fakes, images]), name, seed)
+        values = _measured(pd.concat([fakes, images]), name)
         for metric, value in values.items():
             key, reals_note = ("extra", f"{name}, Case II", metric), f"with held-out real images of {source}"
             rows.append(result_row(key, model, value, f"{dataset} against {source}", reals_note, *notes))
@@ -183,7 +180,7 @@ def _few_unseen(count):
     return "" if enough else f"{PARTIAL_DATA}: {count} of the paper's {UNSEEN_IMAGES} images of the unseen generator"
 
 
-def _measured(images, model, seed):
+def _measured(images, model):
     """Return the metrics of the images, and the share of the real ones that is called fake."""
     values = evaluate(images, probability=model not in SIAMESE)
     kept = values["specificity"]

@@ -7,9 +7,8 @@ import pandas as pd
 
 from common.evaluation.evaluate import Value
 from common.training.fit import best_epoch
-from reproductions.rows import result_row
+from reproductions.rows import device_note, number_row, result_row
 from reproductions.siamese_triplet.config import NAMES, TRANSFER
-from reproductions.training_rows import device_note, number_row
 
 DEVICE = "GTX 1080 Ti"  # Sec. 4.1.1
 SETTLED = 0.02  # of the validation accuracy: how near to its highest it stays once a training has converged
@@ -28,7 +27,7 @@ def training_rows(histories: Mapping[str, pd.DataFrame], dataset: str, devices: 
     rows = []
 
     def add(row: str, metric: str, model: str, number: float, *notes: str) -> None:
-        rows.append(number_row(("text", row, metric), model, number, dataset, *notes))
+        rows.append(number_row(("text", row, metric), number, dataset, *notes, model=model))
 
     vggs = [model for model in ("vgg16", "vgg19") if model in kept]
     if vggs:
