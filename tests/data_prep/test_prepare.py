@@ -91,6 +91,7 @@ def test_prep_json_tells_the_flags_and_no_path_of_this_machine(raw, tmp_path):
     found = json.loads(text)
     assert found.pop("package_version")
     assert found.pop("manifest_sha256") == sha256(tmp_path / "out" / NAME)
+    assert found.pop("raw_bytes") == sum(path.stat().st_size for path in raw.rglob("*.*"))
     flags = {
         "faces": "none",
         "rescale": None,
