@@ -100,6 +100,8 @@ def test_prep_json_tells_the_flags_and_no_path_of_this_machine(raw, tmp_path):
         "min_confidence": None,
         "pick": "best",
         "jpeg": None,
+        "videos_per_class": None,
+        "fakes_per_real": None,
         "source": None,
     }
     assert found == {
