@@ -44,6 +44,7 @@ class WarmPython:
 
 def serve():
     """Answer each line of stdin, a request, with the exit code of its command."""
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # as common.tensorflow_import sets it
     import cv2  # noqa: F401
     import keras  # noqa: F401
     import matplotlib.pyplot  # noqa: F401

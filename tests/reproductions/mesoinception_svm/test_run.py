@@ -45,7 +45,7 @@ def test_the_run_folder_is_complete(smoke, assert_drawn):
 
 def test_rows_have_published_keys_and_say_what_they_are(smoke):
     rows = table(smoke[0] / "results" / "mesoinception_svm.csv")
-    columns = "paper,table,row,metric,value,ci_low,ci_high,n,dataset,protocol,preset,seed,run,commit,note"
+    columns = "paper,table,row,metric,value,ci_low,ci_high,n,clusters,dataset,protocol,preset,seed,run,commit,note"
     assert ",".join(rows.columns) == columns
     keys = set(map(tuple, pd.read_csv(PUBLISHED)[["table", "row", "metric"]].astype(str).values))
     ours = rows[rows["table"] != "extra"]
