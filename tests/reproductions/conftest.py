@@ -73,12 +73,12 @@ def run_folder(smoke):
 
 @pytest.fixture(scope="session")
 def read_rows():
-    """A function that reads the rows of the one paper that was run in a folder; values are numbers."""
+    """A function that reads the rows of the one paper that was run in a folder; value and n are numbers."""
 
     def read(folder):
         (paper,) = {path.parent.name for path in folder.glob("runs/*/*")}
         rows = pd.read_csv(folder / "results" / f"{paper}.csv", keep_default_na=False)
-        return rows.assign(value=pd.to_numeric(rows["value"]))
+        return rows.assign(value=pd.to_numeric(rows["value"]), n=pd.to_numeric(rows["n"]))
 
     return read
 

@@ -308,7 +308,7 @@ def test_a_given_base_network_is_not_trained_and_scores_alike(
     forest = both[both["model"] == "random_forest"]
     np.testing.assert_allclose(forest["score_x"], forest["score_y"], atol=1e-6)
     rows = read_rows(tmp_path)
-    scored = rows[rows["n"].astype(str) != ""]  # all but sizes of data
+    scored = rows[rows["n"].notna()]  # all but sizes of data
     assert scored["note"].str.contains("not trained by this run").all() and "Table I" not in set(scored["table"])
 
 
@@ -318,7 +318,7 @@ def test_a_given_xception_alone_is_scored_under_every_protocol(run_folder, comma
     command(tmp_path, *SMOKE, *words, "--protocol", "frame", "video")
     rows = read_rows(tmp_path)
     assert set(rows["protocol"]) == {"frame", "video"} and "trial3, frame level" in set(rows["row"])
-    scored = rows[rows["n"].astype(str) != ""]  # all but sizes of data
+    scored = rows[rows["n"].notna()]  # all but sizes of data
     assert scored["note"].str.contains("whose training images are not known").all()
 
 
