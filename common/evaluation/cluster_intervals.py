@@ -69,7 +69,7 @@ class ClusterIntervals:
             halves = [(self._values[half], self._proportion(half)) for half in ("recall", "specificity")]
             return combine_halves(*halves[0], *halves[1]), ""
         if name in CURVE_METRICS and self._values["auc"] in (0.0, 1.0):
-            return self._perfect(name), ""
+            return self._of_perfect_ranking(name)
         groups = [self._fake, ~self._fake]
         variance = cluster_variance(self._influences[name], self._clusters, groups)
         value, least = self._values[name], LEAST.get(name, 0.0)
@@ -101,14 +101,14 @@ class ClusterIntervals:
             variance = cluster_variance(influence, self._clusters, [images])
         return logit_interval(value, variance) if variance.value > 0 else wilson(value * units, units)
 
-    def _perfect(self, name):
-        fakes, reals = self._by_class["fake"], self._by_class["real"]
+    def _of_perfect_ranking(self, name):
+        """The interval and the reason, of a detector that ranks every fake above every real, or every one below."""
+        low, high = perfect_ranking_bounds(self._by_class["fake"], self._by_class["real"], self._fake.mean())[name]
         if self._values["auc"] == 1:
-            return perfect_ranking_bounds(fakes, reals, self._fake.mean())[name]
-        if name == "average_precision":  # of the worst ranking; it depends on the shares alone
-            return NO_INTERVAL
-        low, high = perfect_ranking_bounds(fakes, reals, self._fake.mean())[name]
-        return 1 - high, 1 - low
+            return (low, high), ""
+        if name == "average_precision":
+            return NO_INTERVAL, "no interval: every fake is ranked below every real image"
+        return (1 - high, 1 - low), ""
 
     def _all_right(self, name):
         """The metric at the lower ends of recall and specificity."""

@@ -1,9 +1,5 @@
-"""95 % intervals of metrics.
-
-wilson            a proportion of independent images
-logit_interval    any metric with a variance: Student's t on the logit scale
-combine_halves    the mean of two metrics, such as balanced accuracy, from the intervals of both
-perfect_ranking   a detector that ranks every fake above every real
+"""95 % intervals: of a proportion of independent images, of a metric whose variance is known, of the mean of two
+metrics, and of a detector that ranks every fake above every real. cluster_intervals.py says which metric gets which.
 """
 
 from functools import lru_cache

@@ -12,26 +12,28 @@ device mines the whole batch and returns the values of its own examples; gradien
 came from.
 """
 
+from abc import ABC, abstractmethod
+
 import keras
 from keras import ops
 
 from common.losses.batch import SortedBatch
 
 
-class MinedLoss(keras.losses.Loss):
+class MinedLoss(keras.losses.Loss, ABC):
     """Base class of the mined losses; a subclass defines `terms`.
 
     Time is at most O(B^2 log B) and memory O(B^2), with B the global batch size. A batch in which nothing can be mined
     has the value 0 and the gradient 0.
     """
 
+    @abstractmethod
     def terms(self, batch: SortedBatch) -> tuple[keras.KerasTensor, keras.KerasTensor]:
         """Return the sum of each anchor's terms, float (B,), and their number, int32 (B,).
 
         Args:
             batch: the embeddings sorted by class.
         """
-        raise NotImplementedError
 
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
         """Return one value per example.

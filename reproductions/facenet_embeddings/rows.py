@@ -47,7 +47,7 @@ def all_rows(split: Split, config: Config, data: RunData) -> pd.DataFrame:
         data: the data sets.
 
     Returns:
-        Columns table, row, metric, model, value, ci_low, ci_high, n, dataset, note.
+        Columns table, row, metric, model, value, ci_low, ci_high, n, clusters, dataset, note.
     """
     predictions = mark_held_out(split)
     datasets = {model: training_set(model, data.roles) for model in predictions["model"].unique()}
@@ -76,7 +76,7 @@ def result_rows(predictions: pd.DataFrame, datasets: Mapping[str, str], publishe
         published: whether phase II stands on the paper's embeddings; if not, its rows are all in the table `extra`.
 
     Returns:
-        Columns table, row, metric, model, value, ci_low, ci_high, n, dataset, note.
+        Columns table, row, metric, model, value, ci_low, ci_high, n, clusters, dataset, note.
     """
     test = predictions[predictions["split"] == "test"]
     rows = []

@@ -52,7 +52,7 @@ def trial_images(trial: str, split: Split, fold: str, config: Config, roles: Map
 
 
 def draw_validation(images: pd.DataFrame, protocol: str, seed: int, share: float | None) -> pd.DataFrame:
-    """Return images whose frames outside the test split are divided anew, by the units of the protocol.
+    """Split the images that are not test images again, into training and validation, by the units of the protocol.
 
     Args:
         images: with the columns of a manifest, dataset and split.

@@ -15,9 +15,10 @@ PAPER_PROTOCOL = "paper"  # the numbers of Table 1, image by image
 
 
 def choose_images(images: pd.DataFrame, roles: Mapping[str, str]) -> pd.DataFrame:
-    """Return the images that a run uses: of the unseen generator fakes alone, as many as Table 1 has; of CelebA reals.
+    """Return the images that a run uses.
 
-    CelebA's are as many as the fakes that they are tested against, so that a test set has both classes alike.
+    The unseen generator contributes only fakes, at most as many as in Table 1. CelebA contributes only real images, as
+    many as the fakes that they are tested against, so that the test set is balanced.
 
     Args:
         images: all images, with the columns dataset, label and sha256.

@@ -17,7 +17,7 @@ from reproductions.mesoinception_svm.faceswap.faces import FaceFinder, cut_face,
 log = logging.getLogger("deepfake")
 
 FEWEST = 10  # faces of a person
-VALIDATION_EVERY = 10  # one of so many faces is held out
+VALIDATION_SHARE = 0.1  # of a person's faces
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Person:
     def split_faces(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the faces for training and, one in ten, for validation."""
         order = np.random.default_rng([seed, ord(self.key)]).permutation(len(self.faces))
-        held_out = max(1, len(order) // VALIDATION_EVERY)
+        held_out = max(1, int(VALIDATION_SHARE * len(order)))
         return self.faces[order[held_out:]], self.faces[order[:held_out]]
 
 

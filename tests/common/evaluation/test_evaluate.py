@@ -55,7 +55,7 @@ def test_frames_of_few_videos_give_wider_intervals_than_as_many_single_images():
 
 
 def test_persons_are_drawn_and_not_their_videos():
-    """Ten persons with twenty videos each: an interval that is as wide as that of few drawings, and says so."""
+    """Ten persons with twenty videos each: the interval counts the persons."""
     frames = draw(200, 2)
     numbers = frames["video"].str.extract(r"(\d+)")[0].astype(int) % 10
     persons = frames.assign(identity="id" + numbers.astype(str) + np.where(frames["label"] == "fake", ";id99", ""))
@@ -157,8 +157,11 @@ def test_one_video_has_no_interval_and_a_perfect_score_a_bound_on_one_side():
     frames = pd.concat([perfect.assign(video=perfect["path"], path=perfect["path"] + f"_{n}") for n in range(9)])
     many = evaluate(frames.reset_index(drop=True))
     assert many["auc"].low == values["auc"].low and many["accuracy"].low == values["accuracy"].low
-    worst = evaluate(perfect.assign(score=1 - perfect["score"]))["auc"]
-    assert worst.value == worst.low == 0 and worst.high == pytest.approx(1 - values["auc"].low)
+    worst = evaluate(perfect.assign(score=1 - perfect["score"]))
+    assert worst["auc"].value == worst["auc"].low == 0 and worst["auc"].high == pytest.approx(1 - values["auc"].low)
+    assert worst["eer"].value == worst["eer"].high == 1
+    for name in set(METRICS) - set(COUNTS):
+        assert bool(worst[name].reason) == np.isnan(worst[name].low), f"{name} has an interval, or the reason why not"
 
 
 def test_one_video_of_a_class_leaves_the_metrics_of_both_without_an_interval():
