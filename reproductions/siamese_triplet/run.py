@@ -4,7 +4,7 @@ Kanwal, Tehsin, Saif, Computing and Informatics 41, 2022. A small network learns
 faces lie apart, by a triplet loss; five ImageNet networks are its rivals. Case I tests on the generator that was
 trained on (FFHQ and StyleGAN), Case II on one that was not (PGGAN).
 
-    python reproductions/siamese_triplet/run.py                  embedded data, 5 to 7 minutes on 2 CPU cores
+    python reproductions/siamese_triplet/run.py                  embedded data, 25 to 30 minutes on 2 CPU cores
     python reproductions/siamese_triplet/run.py --data ffhq=DIR stylegan=DIR pggan=DIR   20 GPU hours, estimated
 
 Expected with the paper's data: Case I accuracy 0.948, Case II 0.5475 of the fakes found (Table 3).
