@@ -1,4 +1,4 @@
-"""The tables of the READMEs, written from the results.
+"""The tables of the READMEs, written from the rows that the repository ships.
 
     python -m results.readme            # write every table of README.md, results/README.md, reproductions/*/README.md
     python -m results.readme --check    # write nothing; exit with code 1 if a table is stale
@@ -9,8 +9,8 @@ A table is written between two comments, each at the start of a line:
          metrics=accuracy balanced_accuracy auc -->
     <!-- /results -->
 
-The first comment names the paper, then which rows of results/<paper>.csv to take: `rows`, `table` (default: extra),
-`dataset`, `protocol`, `preset`, each one name, or several separated by `|`, with `*` for anything
+The first comment names the paper, then which rows of results/reference/<paper>.csv to take: `rows`, `table` (default:
+extra), `dataset`, `protocol`, `preset`, each one name, or several separated by `|`, with `*` for anything
 (`rows=*, frame level`); and `metrics`, the columns, separated by blanks. If the data set, protocol or preset differs
 between rows, it becomes a column; otherwise it is named below the table. A comment
 
@@ -37,7 +37,7 @@ from results.compare import compare
 from results.formatting import format_number, markdown_table
 from results.queries import CONDITIONS, read_query, select_rows
 from results.seeds import aggregate_seeds, count_seeds
-from results.tables import read_results
+from results.tables import read_results, reference_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = "python -m results.readme"
@@ -51,11 +51,11 @@ SPREAD = "Ours of several seeds: mean ± standard deviation; of one: 95 % interv
 
 @dataclass(frozen=True)
 class ReadmeOptions:
-    """Write the tables of the READMEs from the results."""
+    """Write the tables of the READMEs from the rows that the repository ships."""
 
     check: bool = False
     """Write nothing; exit with code 1 if a table is stale."""
-    results: Path = ROOT / "results"
+    results: Path = reference_folder()
     """Folder of <paper>.csv."""
     debug: bool = False
     """Show the traceback of an error."""
@@ -127,7 +127,8 @@ def _measured_table(query, folder):
     path = Path(folder) / f"{query.paper}.csv"
     rows = read_results(path)
     if rows.empty:
-        raise UserError(f"no results in {path}; make them: python reproductions/{query.paper}/run.py")
+        command = f"python reproductions/{query.paper}/run.py --results {folder}"
+        raise UserError(f"no results in {path}; make them: {command}")
     selected = select_rows(rows, query)
     rows, n = aggregate_seeds(selected), selected["n"]
     columns = [name for name in CONDITIONS if rows[name].nunique() > 1]

@@ -1,6 +1,7 @@
-"""The tables of numbers: results/published/<paper>.csv (published numbers) and results/<paper>.csv (measured numbers).
+"""The tables of numbers: results/published/<paper>.csv (published), results/<paper>.csv (measured by a user's runs),
+results/reference/<paper>.csv (measured, shipped with the repository).
 
-Both identify a number by (table, row, metric), for example `Table 4`, `class 0`, `precision`. Where a paper prints a
+All identify a number by (table, row, metric), for example `Table 4`, `class 0`, `precision`. Where a paper prints a
 percentage, the tables have a fraction. Table `extra` of the results holds numbers that are not in the paper.
 """
 
@@ -31,6 +32,11 @@ LOCK_SECONDS = 120.0  # writing a table takes less than a second
 def published_folder() -> Path:
     """The folder of the published tables, whatever the working directory."""
     return Path(__file__).parent / "published"
+
+
+def reference_folder() -> Path:
+    """The folder of the rows that the repository ships, apart from those that a user's runs write."""
+    return Path(__file__).parent / "reference"
 
 
 def known_papers() -> list[str]:
@@ -69,7 +75,8 @@ def read_results(path: str | Path, columns: Sequence[str] = RESULT_COLUMNS) -> p
     """Read a table of measured numbers.
 
     Args:
-        path: the CSV file. If it does not exist, the table has no rows.
+        path: the CSV file, results/<paper>.csv or results/reference/<paper>.csv. If it does not exist, the table has no
+            rows.
         columns: the columns that it must have.
 
     Returns:

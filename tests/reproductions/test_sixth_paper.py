@@ -189,6 +189,7 @@ def test_it_is_found_beside_the_others(suite):
 def test_its_readme_is_written_from_its_results(suite):
     root, run = suite
     card = root / "reproductions" / PAPER / "README.md"
+    shutil.copy(root / "results" / f"{PAPER}.csv", root / "results" / "reference")
     assert f"stale: reproductions/{PAPER}/README.md" in run("-m", "results.readme", "--check", expect=1).stdout
     run("-m", "results.readme")
     rows = pd.read_csv(root / "results" / f"{PAPER}.csv")

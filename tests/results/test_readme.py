@@ -9,7 +9,7 @@ from common.errors import UserError
 from results.queries import read_query, select_rows
 from results.readme import BLOCK, ROOT, main, refresh
 from results.seeds import aggregate_seeds
-from results.tables import known_papers, read_results, upsert
+from results.tables import known_papers, read_results, reference_folder, upsert
 
 PAPER = "cffn_resnet"
 FRAMES = f"<!-- results: {PAPER}; dataset=synthetic-swap; rows=cffn, frame level; metrics=accuracy auc -->"
@@ -100,7 +100,7 @@ def test_patterns_choose_by_name(root):
         ),
         (f"{PAPER}; metrics=auc kappa", "no metric 'kappa'; there is: accuracy | auc"),
         (f"{PAPER}; metrics=auc; table=Table 1", "no table 'Table 1'; there is: extra"),
-        ("siamese_triplet; metrics=auc", "make them: python reproductions/siamese_triplet/run.py"),
+        ("siamese_triplet; metrics=auc", "make them: python reproductions/siamese_triplet/run.py --results "),
         (f"published\n{PAPER}; metrics=accuracy; table=Table 1; protocol=video", "it was not run"),
     ],
 )
@@ -173,7 +173,7 @@ def test_the_tables_of_this_repository_are_up_to_date():
 
 def test_each_paper_has_three_seeds_in_the_repository_and_a_table_of_them_in_its_readme():
     for paper in known_papers():
-        rows = read_results(ROOT / "results" / f"{paper}.csv").query("preset == 'quick' and table == 'extra'")
+        rows = read_results(reference_folder() / f"{paper}.csv").query("preset == 'quick' and table == 'extra'")
         assert set(rows["seed"]) == {0, 1, 2} and rows["dataset"].str.contains("synthetic").all(), paper
         blocks = BLOCK.findall((ROOT / "reproductions" / paper / "README.md").read_text(encoding="utf-8"))
         assert any("preset=quick" in words for words, _ in blocks), paper
