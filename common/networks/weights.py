@@ -70,6 +70,25 @@ IMAGENET_FILES = {
     ),
 }
 
+# Sandberg's 20180402-114759, trained on VGGFace2 with fixed scaling of pixels, as the package keras-facenet converted
+# it and states its hash (keras_facenet/metadata.py).
+FACENET_FILE = WeightFile(
+    "https://github.com/faustomorales/keras-facenet/releases/download/v0.3.1/20180402-114759-weights.h5",
+    "8b71e7045497e841c00ee568f031d1a4d30908fceadf6884aef2dec4d545202b",
+)
+
+# MesoNet's weights for deepfakes, by its authors. The hashes are those of the files as published; they state none.
+MESONET_FILES = {
+    "meso4": WeightFile(
+        "https://github.com/DariusAf/MesoNet/raw/master/weights/Meso4_DF.h5",
+        "036ed30d04ffd9c7506f825b97c86aa64915f5818931da96817b169aad790af5",
+    ),
+    "mesoinception4": WeightFile(
+        "https://github.com/DariusAf/MesoNet/raw/master/weights/MesoInception_DF.h5",
+        "234586d40058e76ef8b6f27ca4b63c06e31c2a5a69c0d8ba6f30b1468ab7bafa",
+    ),
+}
+
 
 def find_weights(network: str, choice: str) -> Path | None:
     """Find the file of a network's ImageNet weights and check its MD5.
@@ -112,13 +131,14 @@ def find_weights(network: str, choice: str) -> Path | None:
     return file
 
 
-def download(published: WeightFile, subject: str, remedy: str) -> Path:
-    """Download a file once into Keras's folder and check its hash.
+def download(published: WeightFile, subject: str, remedy: str, folder: Path | None = None) -> Path:
+    """Download a file once and check its hash.
 
     Args:
         published: the file.
         subject: what it is, for the message, e.g. `ImageNet weights of vgg16`.
         remedy: what to do with a file that was fetched by other means, or instead, for the message.
+        folder: where the file is kept; None: Keras's folder.
 
     Returns:
         The path of the file.
@@ -131,8 +151,9 @@ def download(published: WeightFile, subject: str, remedy: str) -> Path:
     try:
         with _socket_timeout(TIMEOUT_SECONDS), redirect_stdout(sys.stderr):  # get_file prints its progress
             file = keras.utils.get_file(
-                published.name, published.url, cache_subdir="models",
-                file_hash=published.digest, hash_algorithm=published.algorithm,
+                published.name, published.url, cache_dir=folder and folder.parent,
+                cache_subdir=folder.name if folder else "models", file_hash=published.digest,
+                hash_algorithm=published.algorithm,
             )  # fmt: skip
     except Exception as error:  # get_file raises no narrower one
         reason = " ".join(str(error).split()).rpartition(" -- ")[2]  # without the URL, which follows

@@ -18,9 +18,9 @@ from common.data.image_reader import explain_damaged_images
 from common.data.pipeline import Images, Preprocessing
 from common.errors import UserError
 from common.files import atomic_path, cache_folder, sha256
-from common.networks.weights import WeightsUnavailable
+from common.networks.weights import FACENET_FILE, WeightsUnavailable
 from reproductions.facenet_embeddings.config import FACENET, STAND_IN, XCEPTION, XCEPTION_EMBEDDER, Config
-from reproductions.facenet_embeddings.facenet_weights import FACENET_FILE, find_facenet_weights, load_facenet_weights
+from reproductions.facenet_embeddings.facenet_weights import find_facenet_weights, load_facenet_weights
 from reproductions.facenet_embeddings.inception_resnet_v1 import inception_resnet_v1
 from reproductions.facenet_embeddings.spectrum import spectrum
 

@@ -10,16 +10,9 @@ import numpy as np
 
 from common.errors import UserError
 from common.files import sha256
-from common.networks.weights import WeightFile, download
+from common.networks.weights import FACENET_FILE, download
 
 log = logging.getLogger("deepfake")
-
-# Sandberg's 20180402-114759, trained on VGGFace2 with fixed scaling of pixels, as the package keras-facenet converted
-# it and states its hash (keras_facenet/metadata.py).
-FACENET_FILE = WeightFile(
-    "https://github.com/faustomorales/keras-facenet/releases/download/v0.3.1/20180402-114759-weights.h5",
-    "8b71e7045497e841c00ee568f031d1a4d30908fceadf6884aef2dec4d545202b",
-)
 
 
 def find_facenet_weights(choice: str) -> Path | None:

@@ -4,7 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from common.evaluation.figures import new_figure, save_figure
-from reproductions.mesoinception_svm.model import FEATURES, feature_network
+from common.networks.mesonet import FEATURES
+from reproductions.mesoinception_svm.model import feature_network
 
 LAMBDA, P = 10.0, 6  # Sec. 4.4
 STEP = 0.02  # how far a pixel moves in one step, root mean square

@@ -10,6 +10,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 
 from common.data.pipeline import Images, Preprocessing
 from common.detectors.store import Description, Detector
+from common.networks import mesonet
 from common.training.fit import TrainingPlan, predict
 from common.training.initial_weights import initial_weights_note, load_initial_weights
 from common.training.supervised import NOT_TRAINED, Training
@@ -30,10 +31,10 @@ from reproductions.mesoinception_svm.config import (
 )
 
 BUILDERS = {
-    BASE: model.mesoinception4,
-    FIRST: model.mesoinception4,
-    NEXT_BEST: model.mesoinception4,
-    "meso4": model.meso4,
+    BASE: mesonet.mesoinception4,
+    FIRST: mesonet.mesoinception4,
+    NEXT_BEST: mesonet.mesoinception4,
+    "meso4": mesonet.meso4,
     HINGE: model.meso4_hinge,
 }
 
@@ -65,7 +66,7 @@ def train_network(
         network.name = name
         notes = []
         if weights:
-            load_initial_weights(network, weights, f"--weights {name}", model.load_legacy_weights)
+            load_initial_weights(network, weights, f"--weights {name}", mesonet.load_legacy_weights)
             notes.append(initial_weights_note(weights))
         if epochs:
             training.compile(
@@ -105,7 +106,7 @@ def fit_proposed(base: Detector, config: Config, images: pd.DataFrame, seed: int
     vectors = predict(features, table.evaluation_batches(config.batch_size), len(table))
     svm, fitted = model.fit_svm(vectors, table.labels, config.svm_max, seed, config.fake_share)
     description = replace(
-        base.description, model=PROPOSED, network=BASE, features=model.FEATURES, head="margin", proposed=True
+        base.description, model=PROPOSED, network=BASE, features=mesonet.FEATURES, head="margin", proposed=True
     )
     return Detector(description, features, svm), fitted
 

@@ -43,11 +43,11 @@ def trainings():
     one protocol and one seed."""
     import keras
 
+    from common.networks import mesonet as meso
     from reproductions.cffn_resnet.config import Config as CffnConfig
     from reproductions.cffn_resnet.model import build_networks
     from reproductions.dcgan_inception_resnet import gan
     from reproductions.facenet_embeddings.config import XCEPTION
-    from reproductions.mesoinception_svm import model as meso
     from reproductions.siamese_triplet import config as siamese_config
     from reproductions.siamese_triplet import model as siamese
 

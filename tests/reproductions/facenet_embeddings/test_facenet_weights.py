@@ -12,9 +12,9 @@ import pytest
 
 from common.errors import UserError
 from common.networks import weights as weight_files
-from common.networks.weights import WeightsUnavailable
+from common.networks.weights import FACENET_FILE, WeightsUnavailable
 from reproductions.facenet_embeddings import facenet_weights
-from reproductions.facenet_embeddings.facenet_weights import FACENET_FILE, find_facenet_weights, load_facenet_weights
+from reproductions.facenet_embeddings.facenet_weights import find_facenet_weights, load_facenet_weights
 from reproductions.facenet_embeddings.inception_resnet_v1 import inception_resnet_v1
 
 

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from common.data.pipeline import Images
 from common.losses import SemiHard
+from common.networks.weights import FACENET_FILE
 from common.runs.options import RunOptions
 from common.training.distribution import set_up
 from common.training.supervised import Training
@@ -22,7 +23,6 @@ from data_prep.layouts.item import Item
 from data_prep.preparation.selection import Selection
 from reproductions.facenet_embeddings import augmentation, model, phase1, phase2
 from reproductions.facenet_embeddings.config import LSTM, PAPER_FAKES, PAPER_FRAMES, PRESETS, TRIALS, XCEPTION
-from reproductions.facenet_embeddings.facenet_weights import FACENET_FILE
 from reproductions.facenet_embeddings.nadam import ScheduledNadam
 from results.tables import read_published
 

@@ -1,4 +1,3 @@
-import h5py
 import keras
 import numpy as np
 import pytest
@@ -8,9 +7,9 @@ from sklearn.svm import SVC
 from common.data.datasets import read_data
 from common.data.pipeline import Images
 from common.errors import UserError
+from common.networks import mesonet
 from common.runs.options import read_weights
 from common.training.distribution import set_up
-from common.training.initial_weights import load_initial_weights
 from common.training.supervised import Training
 from reproductions.mesoinception_svm import method, model
 from reproductions.mesoinception_svm.activation import maximise_activation
@@ -18,110 +17,22 @@ from reproductions.mesoinception_svm.augmentation import choose_augmentation
 from reproductions.mesoinception_svm.config import NETWORKS, PRESETS
 
 
-def trainable(network):
-    return sum(int(np.prod(weights.shape)) for weights in network.trainable_weights)
-
-
-@pytest.mark.parametrize(
-    ("build", "total", "learnt"),
-    [(model.meso4, 28073, 27977), (model.mesoinception4, 28725, 28615), (model.meso4_hinge, 28073, 27977)],
-)
-def test_parameter_counts_are_mesonets(build, total, learnt):
-    network = build()
-    assert network.count_params() == total
-    assert trainable(network) == learnt
-
-
-def test_every_stage_of_mesoinception4_has_its_shape():
-    network = model.mesoinception4()
-    pools = [layer.output.shape[1:] for layer in network.layers if isinstance(layer, keras.layers.MaxPooling2D)]
-    assert pools == [(128, 128, 11), (64, 64, 12), (32, 32, 16), (8, 8, 16)]
-    assert network.get_layer(model.FEATURES).output.shape == (None, 16)
-    assert network.output_shape == (None, 1)
-
-
-def test_a_module_is_four_branches_by_hand():
-    """One module on a 5x5 picture against plain loops: 1x1, and 1x1 then 3x3 of dilation 1, 2, 3, all with ReLU."""
-    image = keras.Input((5, 5, 3))
-    network = keras.Model(image, model.inception_module(image, 1, 2, 2, 1))
-    pixels = np.random.default_rng(0).uniform(size=(1, 5, 5, 3)).astype(np.float32)
-    convolutions = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
-
-    def convolve(x, layer):
-        kernel, bias = layer.get_weights()
-        rate, reach = layer.dilation_rate[0], layer.dilation_rate[0] * (kernel.shape[0] // 2)
-        padded = np.pad(x, ((reach, reach), (reach, reach), (0, 0)))
-        out = np.zeros((5, 5, kernel.shape[-1]))
-        for row in range(5):
-            for column in range(5):
-                for i in range(kernel.shape[0]):
-                    for j in range(kernel.shape[1]):
-                        out[row, column] += padded[row + i * rate, column + j * rate] @ kernel[i, j]
-        return np.maximum(out + bias, 0)
-
-    ones = [layer for layer in convolutions if layer.kernel_size == (1, 1)]
-    threes = {layer.dilation_rate[0]: layer for layer in convolutions if layer.kernel_size == (3, 3)}
-    plain = next(layer for layer in ones if not any(layer.output is three.input for three in threes.values()))
-    expected = [convolve(pixels[0], plain)]
-    for rate in (1, 2, 3):
-        before = next(layer for layer in ones if layer.output is threes[rate].input)
-        expected.append(convolve(convolve(pixels[0], before), threes[rate]))
-    np.testing.assert_allclose(network.predict(pixels, verbose=0)[0], np.concatenate(expected, axis=-1), atol=1e-5)
-
-
-def write_like_mesonet(network, path):
-    """A weight file of the form of 2018's Keras: groups by layer name, names in attributes, no topology."""
-    with h5py.File(path, "w") as file:
-        layers = [layer for layer in network.layers if layer.weights]
-        file.attrs["layer_names"] = [layer.name.encode() for layer in layers]
-        file.attrs["backend"], file.attrs["keras_version"] = b"tensorflow", b"2.1.5"
-        for layer in layers:
-            group = file.create_group(layer.name)
-            names = [f"{layer.name}/{weight.name}:0".encode() for weight in layer.weights]
-            group.attrs["weight_names"] = names
-            for name, value in zip(names, layer.get_weights(), strict=True):
-                group.create_dataset(name.decode(), data=value)
-
-
-@pytest.mark.parametrize("name", ["mesoinception4", "meso4"])
-def test_legacy_weights_point_at_real_and_our_scores_at_fake(tmp_path, name):
-    keras.utils.set_random_seed(0)
-    theirs, ours = method.BUILDERS[name](), method.BUILDERS[name]()
-    write_like_mesonet(theirs, tmp_path / "legacy.h5")
-    pixels = np.random.default_rng(1).uniform(size=(3, 256, 256, 3)).astype(np.float32)
-    p_real = theirs.predict(pixels, verbose=0)
-    load_initial_weights(ours, tmp_path / "legacy.h5", "--weights m", model.load_legacy_weights)
-    np.testing.assert_allclose(ours.predict(pixels, verbose=0), 1 - p_real, atol=1e-6)
-
-
-@pytest.mark.parametrize("name", ["own.weights.h5", "own.keras"])
-def test_our_own_weight_files_are_taken_as_they_are(tmp_path, name):
-    ours, again = model.meso4(64), model.meso4(64)
-    (ours.save_weights if name.endswith(".h5") else ours.save)(tmp_path / name)
-    pixels = np.random.default_rng(1).uniform(size=(3, 64, 64, 3)).astype(np.float32)
-    load_initial_weights(again, tmp_path / name, "--weights m", model.load_legacy_weights)
-    np.testing.assert_allclose(again.predict(pixels, verbose=0), ours.predict(pixels, verbose=0), atol=1e-6)
+def test_the_hinge_variant_has_as_many_parameters_as_meso4():
+    network = model.meso4_hinge()
+    assert network.count_params() == 28073
+    assert sum(int(np.prod(weights.shape)) for weights in network.trainable_weights) == 27977
 
 
 def test_scores_and_features_are_float32_under_mixed_precision():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        network = model.mesoinception4(64)
+        network = mesonet.mesoinception4(64)
         assert network.layers[1].compute_dtype == "bfloat16"
         pixels = np.random.default_rng(1).uniform(size=(2, 64, 64, 3)).astype(np.float32)
         assert network.predict(pixels, verbose=0).dtype == np.float32
         assert model.feature_network(network).predict(pixels, verbose=0).dtype == np.float32
     finally:
         keras.config.set_dtype_policy("float32")
-
-
-def test_weights_of_another_network_are_refused_in_one_line(tmp_path):
-    write_like_mesonet(model.meso4(), tmp_path / "meso4.h5")
-    (tmp_path / "text.h5").write_text("not a weight file")
-    for name in ("meso4.h5", "text.h5"):
-        with pytest.raises(UserError, match="does not fit") as error:
-            load_initial_weights(model.mesoinception4(), tmp_path / name, "--weights m", model.load_legacy_weights)
-        assert "\n" not in str(error.value)
 
 
 def test_weight_arguments_are_checked(tmp_path):
@@ -209,7 +120,7 @@ def test_the_papers_kinds_of_augmentation_are_equally_frequent():
 
 @pytest.mark.slow
 def test_gradient_ascent_raises_the_energy_it_states():
-    network = model.mesoinception4(64)
+    network = mesonet.mesoinception4(64)
     images, energies = maximise_activation(network, steps=12)
     assert energies[-1].mean() > energies[0].mean()
     features = model.feature_network(network).predict(images, verbose=0)
