@@ -3,7 +3,9 @@
 import itertools
 import math
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -11,19 +13,13 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
-from common.data.decoding import MAX_PIXELS, Unreadable, open_bytes
+from common.data.containers import check_container, is_cut_short
+from common.data.decoding import MAX_PIXELS, Unreadable
 
-TRUNCATED_BELOW = 0.9  # headers are off by a few frames; a clip that ends before this share of them is truncated
+TRUNCATED_BELOW = 0.9  # a file that was cut, and has a lower share of the frames of its header, is truncated
 
 Frame = tuple[int, np.ndarray]
 Result = TypeVar("Result")
-
-# FFmpeg looks at the content alone, and would follow a play list named .mp4 to other files: known containers only.
-_SIGNATURES = {
-    0: (b"\x1aE\xdf\xa3", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3", b"G"),  # Matroska and WebM, MPEG's own
-    4: (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"),  # MP4, QuickTime
-    8: (b"AVI ",),
-}
 
 
 @dataclass(frozen=True)
@@ -72,7 +68,7 @@ def read_clip(path: str | Path, sampling: Sampling, use: Callable[[Iterator[Fram
         sampling: which frames.
         use: called with an iterator over (index, frame): the index in the clip from 0, and uint8 RGB (height, width,
             3). The reader keeps no frame when the next one is read. Evenly spaced frames take the length from the
-            header. If the clip is a few frames shorter, `use` is called again with the frames for the true length.
+            header. If the decoder then finds another length, `use` is called again with the frames for that one.
 
     Returns:
         What the last call of `use` returned.
@@ -83,11 +79,11 @@ def read_clip(path: str | Path, sampling: Sampling, use: Callable[[Iterator[Fram
     promised = _promised_frames(path)
     length = promised or (_count_frames(path) if sampling.count else 0)
     try:
-        return use(_frames(path, sampling.indices(length), promised, sampling.count))
-    except _Shorter as first:
+        return use(_frames(path, sampling.indices(length), promised, length if sampling.count else None))
+    except _OtherLength as first:
         try:
-            return use(_frames(path, sampling.indices(first.length), first.length, sampling.count))
-        except _Shorter as second:
+            return use(_frames(path, sampling.indices(first.length), promised, first.length))
+        except _OtherLength as second:
             reason = f"broken video: it ends after {first.length} frames, then after {second.length}"
             raise Unreadable(reason) from None
 
@@ -108,45 +104,47 @@ def read_frames(path: str | Path, count: int) -> list[Frame]:
     return read_clip(path, Sampling(count=count), list)
 
 
-class _Shorter(Exception):
-    """A clip ends a little earlier than its header says, so its evenly spaced frames are others."""
+class _OtherLength(Exception):
+    """A clip has another number of frames than its header states, so its evenly spaced frames are others."""
 
     def __init__(self, length):
         super().__init__(length)
         self.length = length
 
 
-def _frames(path, indices, promised, evenly_spaced):
-    clip, seen = _open(path), 0
-    try:
+def _frames(path, indices, promised, length):
+    """Yield the frames; with a length, read to the end and raise _OtherLength if the clip has another one."""
+    with _open(path) as clip:
+        seen = 0
         for index in indices:
             while seen <= index and clip.grab():
                 seen += 1
             decoded, frame = clip.retrieve() if seen > index else (False, None)
             if not decoded:
-                return _check_end(min(seen, index), promised, evenly_spaced)
+                seen = min(seen, index)
+                break
             yield index, cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-    finally:
-        clip.release()
-
-
-def _check_end(seen, promised, evenly_spaced):
+        else:
+            while length is not None and clip.grab():
+                seen += 1
+            if length is None or seen == length:
+                return
     if seen == 0:
         raise Unreadable("no frame can be decoded")
-    if seen < TRUNCATED_BELOW * promised:
+    if seen < TRUNCATED_BELOW * promised and is_cut_short(path):
         raise Unreadable(f"truncated video: it ends after {seen} of {promised} frames")
-    if evenly_spaced:
-        raise _Shorter(seen)
+    if length is not None:
+        raise _OtherLength(seen)
 
 
 def _promised_frames(path):
-    """The number of frames that the header states, or 0; Unreadable without a frame rate or if frames are too large."""
-    clip = _open(path)
-    try:
+    """The number of frames that the header states, or 0; Unreadable without a frame rate or if frames are too large.
+
+    It is exact in few containers: fragments, variable rates, edit lists and stopped recorders make it too low or high.
+    """
+    with _open(path) as clip:
         rate, frames = clip.get(cv2.CAP_PROP_FPS), int(clip.get(cv2.CAP_PROP_FRAME_COUNT))
         pixels = clip.get(cv2.CAP_PROP_FRAME_WIDTH) * clip.get(cv2.CAP_PROP_FRAME_HEIGHT)
-    finally:
-        clip.release()
     if not math.isfinite(rate) or rate <= 0:
         raise Unreadable("no frame rate")
     if pixels > MAX_PIXELS:
@@ -156,33 +154,45 @@ def _promised_frames(path):
 
 def _count_frames(path):
     """The number of frames of a stream whose header does not state it: all are skipped over."""
-    clip, frames = _open(path), 0
-    try:
+    frames = 0
+    with _open(path) as clip:
         while clip.grab():
             frames += 1
-    finally:
-        clip.release()
     if not frames:
         raise Unreadable("no frame can be decoded")
     return frames
 
 
+@contextmanager
 def _open(path):
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # FFmpeg would write messages of its own to stderr
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # no warning for each file that is no video
-    _check_container(Path(path))
+    check_container(path)
     threads = [cv2.CAP_PROP_N_THREADS, max(1, cv2.getNumThreads())]  # FFmpeg takes all cores otherwise
-    clip = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, threads)
-    if not clip.isOpened():
-        clip.release()
-        raise Unreadable("not a video, or a broken one: it cannot be opened")
-    return clip
+    with _name_for_opencv(path) as name:
+        clip = cv2.VideoCapture(name, cv2.CAP_FFMPEG, threads)
+        try:
+            if not clip.isOpened():
+                raise Unreadable("not a video, or a broken one: it cannot be opened")
+            yield clip
+        finally:
+            clip.release()
 
 
-def _check_container(path):
-    with open_bytes(path) as file:
-        start = file.read(12)
-    if not start:
-        raise Unreadable("empty file")
-    if not any(start[at:].startswith(signatures) for at, signatures in _SIGNATURES.items()):
-        raise Unreadable("not a video: its content is none of MP4, QuickTime, AVI, Matroska, WebM, MPEG")
+@contextmanager
+def _name_for_opencv(path):
+    """Yield a name under which OpenCV finds the file.
+
+    FFmpeg takes a relative `12:30.mp4` for a protocol and `pipe:0.mp4` for the standard input, and OpenCV ends the
+    process at a name that is not UTF-8.
+    """
+    name = os.path.abspath(path)
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        with tempfile.TemporaryDirectory() as folder:
+            link = os.path.join(folder, "clip")
+            os.symlink(name, link)
+            yield link
+    else:
+        yield name

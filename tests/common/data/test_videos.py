@@ -48,9 +48,9 @@ class FakeClip:
 
 @pytest.fixture
 def fake(monkeypatch, tmp_path):
-    def replace(*numbers, **more):
-        monkeypatch.setattr(cv2, "VideoCapture", FakeClip(*numbers, **more))
-        (tmp_path / "a.mp4").write_bytes(b"....ftypisom")
+    def replace(*numbers, cut=False):
+        monkeypatch.setattr(cv2, "VideoCapture", FakeClip(*numbers))
+        (tmp_path / "a.mp4").write_bytes((100 if cut else 12).to_bytes(4, "big") + b"ftypisom")
         return tmp_path / "a.mp4"
 
     return replace
@@ -89,7 +89,6 @@ def test_frames_are_counted_if_the_header_does_not_state_them(fake):
 @pytest.mark.parametrize(
     ("clip", "reason"),
     [
-        ((100, 50), "truncated video: it ends after 50 of 100 frames"),
         ((100, 0), "no frame can be decoded"),
         ((0, 0), "no frame can be decoded"),
         ((100, 100, 0.0), "no frame rate"),
@@ -99,6 +98,45 @@ def test_frames_are_counted_if_the_header_does_not_state_them(fake):
 def test_a_clip_that_contradicts_its_header_is_refused(fake, clip, reason):
     with pytest.raises(Unreadable, match=f"^{reason}$"):
         read_frames(fake(*clip), 4)
+
+
+def test_a_file_that_was_cut_is_truncated_if_many_frames_are_missing(fake):
+    with pytest.raises(Unreadable, match="^truncated video: it ends after 50 of 100 frames$"):
+        read_frames(fake(100, 50, cut=True), 4)
+    assert [index for index, _ in read_frames(fake(100, 98, cut=True), 2)] == [24, 73]
+
+
+def write_number(data, name, offset, number):
+    """Set a field of 4 bytes in the first chunk `name` of an AVI."""
+    start = data.index(name) + 8 + offset
+    data[start : start + 4] = number.to_bytes(4, "little")
+
+
+@pytest.mark.parametrize("promised", [4, 36, 44, 400])
+def test_the_decoder_and_not_the_header_says_how_long_a_clip_is(tmp_path, promised):
+    """A sound AVI of 40 frames whose headers state another number."""
+    data = bytearray(write_video(tmp_path / "a.avi", 40).read_bytes())
+    write_number(data, b"avih", 16, promised)
+    write_number(data, b"strh", 32, promised)
+    (tmp_path / "other.avi").write_bytes(data)
+    clip = cv2.VideoCapture(str(tmp_path / "other.avi"))
+    assert clip.get(cv2.CAP_PROP_FRAME_COUNT) == promised
+    frames = read_frames(tmp_path / "other.avi", 4)
+    assert [index for index, _ in frames] == [5, 15, 25, 35]
+    assert [abs(int(frame[24, 32, 2]) - index) <= 12 for index, frame in frames] == [True] * 4
+
+
+@pytest.mark.parametrize(
+    "name", ["12:30.avi", "pipe:0.avi", "caf\udce9.avi", "-i.avi", "a b%d.avi", "x" * 251 + ".avi"]
+)
+def test_a_clip_of_any_name_is_read(tmp_path, monkeypatch, name):
+    clip = write_video(tmp_path / "a.avi", 4)
+    monkeypatch.chdir(tmp_path)
+    try:
+        clip.rename(name)
+    except OSError:  # of file systems that refuse the name
+        pytest.skip("this file system has no such names")
+    assert [index for index, _ in read_frames(name, 2)] == [1, 3]
 
 
 def test_files_that_are_no_videos_are_refused(tmp_path):
@@ -178,10 +216,10 @@ def test_a_clip_that_ends_a_little_early_is_read_again_for_its_true_length(fake)
 
 def test_the_first_frames_do_not_need_the_rest_of_a_clip(fake):
     """Only half of the promised frames are there."""
-    assert [index for index, _ in read_clip(fake(100, 50), Sampling(first=4), list)] == [0, 1, 2, 3]
+    assert [index for index, _ in read_clip(fake(100, 50, cut=True), Sampling(first=4), list)] == [0, 1, 2, 3]
     for sampling in (Sampling(first=60), Sampling(every=7), Sampling(count=7)):
         with pytest.raises(Unreadable, match="truncated video: it ends after 50 of 100 frames"):
-            read_clip(fake(100, 50), sampling, list)
+            read_clip(fake(100, 50, cut=True), sampling, list)
 
 
 def test_every_reads_more_frames_than_the_header_states(fake):
