@@ -19,6 +19,7 @@ from common.errors import UserError
 
 log = logging.getLogger("deepfake")
 CACHE_VARIABLE = "DEEPFAKE_REPRODUCTIONS_CACHE"  # names a folder to use instead of the user's cache
+MAX_NAME_BYTES = 255  # of a file name, on all common file systems
 SILENT_SECONDS = 1.0  # a shorter wait for a lock is not reported
 
 
@@ -94,6 +95,20 @@ def file_lock(path: str | Path, subject: str, timeout: float = 0) -> Iterator[Fi
 def cache_folder() -> Path:
     """Return the user's cache folder, or the one that DEEPFAKE_REPRODUCTIONS_CACHE names."""
     return Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_path("deepfake-reproductions"))
+
+
+def short_name(stem: str, ending: str) -> str:
+    """Return a file name that file systems accept: `stem` and `ending`, the stem cut and hashed if they are too long.
+
+    Args:
+        stem: any name.
+        ending: what the name must end with.
+    """
+    if len(os.fsencode(stem + ending)) <= MAX_NAME_BYTES:
+        return stem + ending
+    encoded = os.fsencode(stem)
+    ending = f"-{hashlib.sha256(encoded).hexdigest()[:8]}{ending}"
+    return encoded[: MAX_NAME_BYTES - len(ending)].decode(errors="ignore") + ending
 
 
 def write_bytes(data: bytes, path: str | Path) -> None:

@@ -53,3 +53,12 @@ def rbf_gamma(classifier: SVC) -> float:
 def neighbour_points(classifier: KNeighborsClassifier) -> tuple[np.ndarray, np.ndarray]:
     """Return what a nearest-neighbour classifier was fitted on: float (n, d), and indices of `classes_`, int (n,)."""
     return classifier._fit_X, classifier._y
+
+
+def producing_operation(tensor: keras.KerasTensor) -> Any:
+    """Return the layer, nested model or bare operation that a symbolic tensor is the output of; None for an input.
+
+    Keras has no public way from a tensor to its layer.
+    """
+    operation = tensor._keras_history.operation
+    return None if isinstance(operation, keras.layers.InputLayer) else operation

@@ -1,39 +1,61 @@
-"""Score pictures and videos with a trained detector: path,score,verdict as CSV on stdout.
+"""Score pictures and videos with a trained detector: path,score,verdict and more as CSV on stdout.
 
-Faces are found as they were in the run's own data, so the detector sees what it was trained on.
+    python -m common.predict RUN PATH ...                              # a detector of a run
+    python -m common.predict --weights meso4=published PATH ...        # MesoNet's published weights, without any run
+
+Faces are found as they were in the detector's own data. A video's score is the mean of its frames. What is far from the
+detector's training images has the verdict `unknown`; a picture without a face has `no face`.
 """
 
-import csv
-import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 import tyro
 
 from common.cli import parse, run_main
-from common.data.decoding import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Unreadable
-from common.detectors.scoring import FRAMES, Faces, Scorer
+from common.data.decoding import Unreadable
+from common.data.media import Media, find_media, unsupported_format
+from common.detectors.prediction_rows import PredictionRows
+from common.detectors.scoring import FRAMES, Scorer
 from common.errors import UserError
-from common.labels import WORDS
+from common.faces.cropping import FaceCropper
+from common.files import atomic_path
+from common.tensorflow_import import import_tensorflow
 
-NO_FACE, UNREADABLE = "no face", "unreadable"
+if TYPE_CHECKING:
+    from common.detectors.description import Description
+    from common.detectors.explanations import Explanations
+    from common.detectors.store import Detector
+
+PUBLISHED_COMMAND = "python -m common.predict --weights mesoinception4=published"
 
 
 @dataclass(frozen=True)
 class PredictOptions:
     """Flags of `python -m common.predict`."""
 
-    run: tyro.conf.Positional[Path]
-    """A run folder: RUNS/<paper>/<run>."""
     paths: tyro.conf.Positional[tuple[Path, ...]]
-    """Images, videos, and folders of them."""
+    """A run folder, RUNS/<paper>/<run>, unless --weights is given; then images, videos, and folders of them."""
+    weights: str | None = None
+    """Instead of a run: meso4=FILE or mesoinception4=FILE, MesoNet's weights (.h5); `published` as FILE downloads the
+    file from its authors' repository once."""
     model: str | None = None
     """A model of the run; default: the one that the paper proposes."""
+    faces: Literal["none", "haar", "mtcnn"] | None = None
+    """How faces are found; none scores whole pictures. Default: as in the training data. If these were face crops,
+    MTCNN finds faces in pictures that are larger than a crop."""
+    pick: Literal["best", "largest", "all"] | None = None
+    """Which face of a picture is scored: the most confident, the largest, or each in a row of its own; the faces of a
+    video share a row. Default: as in the training data, one."""
     frames: int = FRAMES
     """Frames of a video to look at, evenly spaced; its score is the mean of theirs."""
+    per_frame: Path | None = None
+    """A CSV to write with the score of each face in each frame."""
     explain: Path | None = None
     """A folder for pictures of what speaks for each verdict (Grad-CAM); for a video, its most suspicious frame."""
     debug: bool = False
@@ -49,122 +71,112 @@ def main(argv: Sequence[str] | None = None) -> None:
     Raises:
         UserError: if a path or the model does not exist, no file can be read, or nothing can be explained.
     """
+    for stream in (sys.stdout, sys.stderr):  # a file name of other bytes than UTF-8 must not end the CSV half-way
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     options = parse(PredictOptions, argv, prog="python -m common.predict", description=__doc__)
-    files = find_files(options.paths)
-    if options.frames < 1:
-        raise UserError(f"--frames: expected at least 1, got {options.frames}")
-    if options.explain is not None:
-        _check_explain_folder(options.explain, options.paths)
-    scorer = Scorer(options.run, options.model)
-    print(f"model {scorer.description.name} of {options.run}", file=sys.stderr)
-    explanations = None if options.explain is None else Explanations(scorer, options.run, options.explain, files)
-    unreadable = _score_files(scorer, files, options.frames, explanations)
-    if unreadable == len(files):
-        raise UserError(f"none of {unreadable} files could be read; the reasons are above")
+    paths = _check(options)
+    media = find_media(paths)
+    load_detector, source = _detector_source(options)
+    detector = load_detector()
+    scorer = Scorer(detector, FaceCropper(detector.description.faces, options.faces, options.pick))
+    _report(detector, scorer, source, media)
+    with ExitStack() as stack:
+        frames = None
+        if options.per_frame:
+            written = stack.enter_context(atomic_path(options.per_frame))
+            frames = stack.enter_context(open(written, "w", encoding="utf-8", errors="backslashreplace", newline=""))
+        rows = PredictionRows(scorer, sys.stdout, frames)
+        explanations = None
+        if options.explain is not None:
+            from common.detectors.explanations import Explanations
+
+            explanations = Explanations(scorer, load_detector(), options.explain, media.files)
+        unreadable = _score_files(scorer, media.files, options.frames, rows, explanations)
+        if unreadable == len(media.files):
+            raise UserError(f"none of {unreadable} files could be read; the reasons are above")
     if explanations and not explanations.written:
         raise UserError("--explain: no face was found, so there is nothing to explain")
 
 
-def _score_files(scorer, files, frames, explanations):
-    """Print a line for each file; return how many cannot be read."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(("path", "score", "verdict"))
+def _check(options: PredictOptions) -> tuple[Path, ...]:
+    """Return the paths to score."""
+    paths = options.paths if options.weights else options.paths[1:]
+    if not options.paths or not paths:
+        expected = "PATH ..." if options.weights else "RUN PATH ... or --weights NAME=FILE PATH ..."
+        raise UserError(f"expected {expected}; got {' '.join(map(str, options.paths)) or 'nothing'}")
+    if options.weights and options.model:
+        raise UserError("--model is about the models of a run: expected it or --weights, got both")
+    if options.frames < 1:
+        raise UserError(f"--frames: expected at least 1, got {options.frames}")
+    if options.per_frame is not None and options.per_frame.is_dir():
+        raise UserError(f"--per-frame: expected a file, got the folder {options.per_frame}")
+    if options.explain is not None:
+        _check_explain_folder(options.explain, paths)
+    return paths
+
+
+def _detector_source(options: PredictOptions) -> tuple[Callable[[], "Detector"], str]:
+    """Return a function that loads the detector, and what it comes from, in words."""
+    if options.weights is None:
+        import_tensorflow()
+        from common.detectors import store
+
+        return partial(store.load, options.paths[0], options.model), str(options.paths[0])
+    import_tensorflow()
+    from common.detectors.published import load_published, read_weights
+
+    name, file = read_weights(options.weights)
+    return partial(load_published, name, file), str(file or "MesoNet's published weights")
+
+
+def _report(detector: "Detector", scorer: Scorer, source: str, media: Media) -> None:
+    """Print on stderr what scores, how faces are found, and what a reader of the scores must know."""
+    description: Description = detector.description
+    print(f"model {description.name} of {source}", file=sys.stderr)
+    print(scorer.cropper.describe(), file=sys.stderr)
+    if media.hidden:
+        print(f"left out: {media.hidden} hidden images or videos", file=sys.stderr)
+    if description.drawn_data:
+        print(
+            f"warning: {description.name} was trained on drawn faces ({', '.join(description.drawn_data)}): its scores "
+            f"on photographs mean nothing; MesoNet's published weights: {PUBLISHED_COMMAND} PATH ...",
+            file=sys.stderr,
+        )
+    if detector.summary is None:
+        print("no summary of the training images is stored: `unknown` cannot be a verdict", file=sys.stderr)
+
+
+def _score_files(
+    scorer: Scorer, files: Sequence[Path], frames: int, rows: PredictionRows, explanations: "Explanations | None"
+) -> int:
+    """Add a row for each file; return how many cannot be read."""
     unreadable = 0
     for file in files:
         try:
+            if reason := unsupported_format(file):
+                raise Unreadable(reason)
             faces = scorer.faces(file, frames)
         except Unreadable as error:
             print(f"{file}: {error}", file=sys.stderr)
-            writer.writerow((file, "", UNREADABLE))
+            rows.add_unreadable(file, str(error))
             unreadable += 1
             continue
-        if faces is None:
-            writer.writerow((file, "", NO_FACE))
+        if not len(faces):
+            rows.add_faceless(file, faces)
             continue
         scores = scorer.scores(faces.pixels)
-        writer.writerow((file, f"{scores.mean():.6f}", scorer.verdict(scores.mean())))
-        sys.stdout.flush()
-        if explanations:
-            print(f"{file}: explained in {explanations.write(file, faces, scores)}", file=sys.stderr)
+        one_each = faces.frames[0] is None and len(faces) > 1  # several faces of a picture
+        for number in range(len(faces)) if one_each else (None,):
+            places = list(range(len(faces))) if number is None else [number]
+            rows.add(file, faces.select(places), scores.select(places))
+            if explanations:
+                picture = explanations.write(file, faces.select(places), scores.select(places), number)
+                print(f"{file}: explained in {picture}", file=sys.stderr)
     return unreadable
 
 
-class Explanations:
-    """Writes one PNG for each file into a folder; sub-folders are those that the files have relative to each other.
-
-    Args:
-        scorer: gives the verdicts.
-        run: the folder of its run.
-        folder: for the PNGs.
-        files: all files that are scored.
-
-    Attributes:
-        written: the number of PNGs so far.
-    """
-
-    def __init__(self, scorer: Scorer, run: Path, folder: Path, files: Sequence[Path]) -> None:
-        from common.detectors import store
-        from common.detectors.explain import Explainer
-
-        self.written = 0
-        self._scorer, self._folder = scorer, folder
-        self._explainer = Explainer(store.load(run, scorer.description.name))
-        self._root = Path(os.path.commonpath([file.resolve().parent for file in files]))
-
-    def write(self, file: Path, faces: Faces, scores: np.ndarray) -> Path:
-        """Explain the verdict on a file's face; for a video, on its most suspicious one.
-
-        Args:
-            file: the picture or video.
-            faces: of the file.
-            scores: (n,), of the faces.
-
-        Returns:
-            The PNG.
-        """
-        from common.detectors.explain import draw
-
-        highest = int(scores.argmax())
-        verdict, frame = self._scorer.verdict(scores[highest]), faces.frames[highest]
-        explanation = self._explainer.explain(
-            self._scorer.scale_pixels(faces.pixels[[highest]])[0], WORDS.index(verdict)
-        )
-        title = f"{file.name}: {verdict}, score {scores[highest]:.3f} by {self._scorer.description.name}"
-        if frame is not None:
-            title = f"{file.name}, frame {frame}: {verdict}, score {scores[highest]:.3f}\n"
-            title += f"the highest of {len(scores)} frames, whose mean is {scores.mean():.3f}, "
-            title += f"by {self._scorer.description.name}"
-        path = self._folder / file.resolve().relative_to(self._root)
-        path = path.with_name(f"{path.name}.png")  # the suffix stays: a folder can have both a.jpg and a.mp4
-        draw(path, faces.pixels[highest], explanation, title, self._explainer.caption(explanation))
-        self.written += 1
-        return path
-
-
-def find_files(paths: Iterable[Path]) -> list[Path]:
-    """Return the images and videos that `paths` name.
-
-    Args:
-        paths: files, taken as they are, and folders, searched with their sub-folders.
-
-    Returns:
-        The files, sorted within each folder.
-
-    Raises:
-        UserError: if a path does not exist, or there is no image or video.
-    """
-    files: list[Path] = []
-    for path in paths:
-        if not path.exists():
-            raise UserError(f"no such file or folder: {path}")
-        candidates = sorted(path.rglob("*")) if path.is_dir() else [path]
-        files += [file for file in candidates if file == path or file.suffix.lower() in IMAGE_SUFFIXES + VIDEO_SUFFIXES]
-    if not files:
-        raise UserError(f"no image or video in {', '.join(map(str, paths)) or 'an empty list of paths'}")
-    return files
-
-
-def _check_explain_folder(folder, paths):
+def _check_explain_folder(folder: Path, paths: Sequence[Path]) -> None:
     """UserError if --explain is a file, or a folder whose pictures the next call would score."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--explain: expected a folder, got the file {folder}")

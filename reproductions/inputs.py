@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from common.conditions import NO_IMAGENET_WEIGHTS, OTHER_DATA, PARTIAL_DATA
@@ -14,6 +15,7 @@ from common.labels import FAKE, WORDS
 from common.networks import weights
 from common.runs.options import RunOptions
 from data_prep.embedded import embedded_images
+from data_prep.layouts.framing import find_framing
 from reproductions.splitting import Split
 
 log = logging.getLogger("deepfake")
@@ -50,13 +52,18 @@ class RunData:
         return sum(len(data.images) for data in self.datasets if data.name in self.trained)
 
     def face_cropping(self) -> dict:
-        """Return the flags by which data_prep found the faces, for predict; of data sets that differ, the first's."""
+        """Return how faces were cropped, for predict; of data sets that differ, as in the first.
+
+        Returns:
+            The flags of data_prep. Of data that were face crops to begin with, also `framing` (the fields of
+            common.faces.cropping.Framing) and `crop_size`, their median [height, width].
+        """
         keys = ("faces", "rescale", "size", "margin", "min_confidence", "pick")
         used = [data for data in self.datasets if data.name in self.trained] or self.datasets
         chains = [{key: data.preparation.get("flags", {}).get(key) for key in keys} for data in used]
         if any(chain != chains[0] for chain in chains):
             log.info("the data sets were prepared with different face flags; predict uses those of %s", used[0].name)
-        return chains[0]
+        return chains[0] | _face_crops(used[0])
 
     def log_missing(self, layouts: Mapping[str, str]) -> None:
         """Log which of a paper's data sets were not given."""
@@ -83,6 +90,17 @@ class Batch:
                 f"--fake-share {self.fake_share:g}: expected both classes in each batch of {self.size}, got "
                 f"{round(self.fake_share * self.size)} fakes; choose a share that leaves at least one image to each"
             )
+
+
+def _face_crops(data: DataSet) -> dict[str, Any]:
+    """Return how faces lie in the images of a data set, and the size of these; nothing if they are not known."""
+    sizes = data.preparation.get("source_size") or {}
+    known: dict[str, Any] = {}
+    if sizes and data.preparation.get("flags", {}).get("faces") == "none":
+        known["crop_size"] = [round(np.median([size[side] for size in sizes.values()])) for side in ("height", "width")]
+        if framing := find_framing(data.preparation, data.images):
+            known["framing"] = asdict(framing)
+    return known
 
 
 def load_data(

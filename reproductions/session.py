@@ -8,11 +8,14 @@ from typing import Any
 
 import pandas as pd
 
+from common.conditions import is_synthetic
 from common.data.pipeline import Images, Preprocessing
 from common.detectors import store
+from common.detectors.novelty import SAMPLE, Describer, TrainingSummary
 from common.detectors.store import Detector
 from common.evaluation.predictions import prediction_table
 from common.files import sha256
+from common.predict import PUBLISHED_COMMAND
 from common.runs import folder
 from common.runs.options import RunOptions, changed_flags, preset_name
 from common.training import distribution
@@ -127,6 +130,7 @@ class Session:
     def save(self, split: Split, detector: Detector, part: str = "") -> None:
         """Write a detector into the run's models/, with protocol, seed and training data in its description."""
         names = detector.description.trained_on or self.data.trained
+        summary = self._summarize(split, detector, part) if self.config.epochs else None
         description = replace(
             detector.description,
             faces=self.faces,
@@ -134,8 +138,23 @@ class Session:
             seed=split.seed,
             part=part,
             trained_on={name: self._fingerprints[name] for name in names} if self.config.epochs else {},
-        ).placed(split.suffix, detector.classifier is not None)
-        store.save(replace(detector, description=description), self.run.folder / "models")
+        ).placed(split.suffix, detector.classifier is not None, summary is not None)
+        store.save(replace(detector, description=description, summary=summary), self.run.folder / "models")
+
+    def _summarize(self, split: Split, detector: Detector, part: str) -> TrainingSummary | None:
+        """Return where the training images of a detector are, for predict: of a sample of them, and of validation."""
+        images = split.parts.get(part, split.images)
+        preprocessing = Preprocessing(**detector.description.preprocessing)
+        describe = Describer(detector.network, detector.classifier is not None)
+        sides = []
+        for side in ("train", "val"):
+            table = images[images["split"] == side].drop_duplicates("file")
+            table = table.sample(min(SAMPLE, len(table)), random_state=split.seed)
+            if table.empty:
+                return None
+            batches = Images(table, preprocessing).evaluation_batches(min(self.config.batch_size, len(table)))
+            sides.append(describe(batches, len(table)))
+        return TrainingSummary.fit(*sides)
 
     def score(self, detector: Detector, images: pd.DataFrame, batch_size: int | None = None):
         """Return the scores of the images of a table, float64 (n,), in [0, 1]."""
@@ -172,7 +191,10 @@ class Session:
         self.run.finish()
         compare.write_and_print_comparison([self.paper], self.config.results, self.run.name)
         print(f"rows: {self.config.results / self.paper}.csv; figures: {self.run.folder / 'figures'}")
-        print(f"score a picture or a video: python -m common.predict {self.run.folder} FILE")
+        if self.config.epochs and any(map(is_synthetic, self.data.trained)):
+            print(f"trained on drawn faces; for photographs, MesoNet's published weights: {PUBLISHED_COMMAND} FILE")
+        else:
+            print(f"score a picture or a video: python -m common.predict {self.run.folder} FILE")
 
     def _upsert(self, split: Split, table: pd.DataFrame, remarks: Sequence[str]) -> None:
         """Put a split's rows into RESULTS/<paper>.csv, each with its own notes and those of the run."""

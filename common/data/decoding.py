@@ -17,6 +17,11 @@ from PIL.WebPImagePlugin import WebPImageFile
 FORMATS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".bmp": "bmp", ".webp": "webp"}
 IMAGE_SUFFIXES = tuple(FORMATS)
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
+UNSUPPORTED_SUFFIXES = (  # of images and videos that are named and skipped: no reader of ours has their pixels right
+    *(".gif", ".tif", ".tiff", ".avif", ".heic", ".heif", ".jfif", ".jpe", ".jp2", ".jxl", ".ppm", ".pgm", ".tga"),
+    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".psd"),
+    *(".wmv", ".flv", ".3gp", ".3g2", ".ogv", ".mts", ".m2ts", ".ts", ".vob", ".mxf"),
+)
 MAX_PIXELS = 1 << 26  # 67 million: 200 MB as RGB; images of the largest face data sets have 1 million
 
 # Pillow's readers are called directly: Image.open would try every format it knows, and has limits of its own.

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from common.conditions import is_synthetic
 from common.files import read_json
 
 
@@ -19,7 +20,8 @@ class Description:
         head: `probability` if the output is P(fake); `margin` if it is a signed distance m, whose score is
             1 / (1 + exp(-m)).
         features: the layer whose output feeds the classifier; empty: the network's output does.
-        faces: the flags by which data_prep found faces in the training images.
+        faces: how faces were cropped in the training images: the flags of data_prep, and of data that were face crops
+            to begin with, `framing` and `crop_size` (common.faces.cropping).
         threshold: the score from which an image is called fake.
         proposed: whether it is the paper's own proposal, predict's default.
         width: the factor on the network's filters; None if it has none.
@@ -30,6 +32,7 @@ class Description:
         name: the file's name without its suffix, unique in a run.
         network: the .keras file, which several descriptions can share.
         classifier: the .skops file; empty without a classifier.
+        summary: the .npz file on where the training images are; empty if there is none.
     """
 
     model: str
@@ -47,19 +50,27 @@ class Description:
     name: str = ""
     network: str = ""
     classifier: str = ""
+    summary: str = ""
 
-    def placed(self, suffix: str, has_classifier: bool) -> "Description":
+    @property
+    def drawn_data(self) -> list[str]:
+        """The drawn data sets among those that it was trained on."""
+        return [name for name in self.trained_on if is_synthetic(name)]
+
+    def placed(self, suffix: str, has_classifier: bool, has_summary: bool = False) -> "Description":
         """Return the description with file names: those of the model, or of `network` if another one's is shared.
 
         Args:
             suffix: what sets the run's models of one protocol and seed apart; empty for the first.
             has_classifier: whether a classifier is stored beside the network.
+            has_summary: whether a summary of the training images is.
         """
         return replace(
             self,
             name=self.model + suffix,
             network=f"{self.network or self.model}{suffix}.keras",
             classifier=f"{self.model}{suffix}.skops" if has_classifier else "",
+            summary=f"{self.model}{suffix}.npz" if has_summary else "",
         )
 
 

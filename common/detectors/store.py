@@ -17,6 +17,7 @@ from scipy.special import expit
 import common.layers  # noqa: F401  registers what our networks are saved with
 from common.data.image_reader import explain_damaged_images
 from common.detectors.description import Description, descriptions
+from common.detectors.novelty import TrainingSummary
 from common.errors import UserError
 from common.files import atomic_path, write_json
 from common.labels import FAKE
@@ -31,11 +32,15 @@ SKOPS_TRUSTED = [
 
 @dataclass(frozen=True)
 class Detector:
-    """A detector in memory: `network` maps images to outputs or features, `classifier` maps features to margins."""
+    """A detector in memory: `network` maps images to outputs or features, `classifier` maps features to margins.
+
+    `summary` says where the training images are; None if they are not known.
+    """
 
     description: Description
     network: keras.Model
     classifier: Any = None
+    summary: TrainingSummary | None = None
 
     @explain_damaged_images()
     def score(self, batches: Any, count: int) -> np.ndarray:
@@ -80,7 +85,7 @@ def in_float32(network: keras.Model) -> keras.Model:
 
 
 def save(detector: Detector, folder: Path) -> None:
-    """Write a detector into a run's models/: .json, .keras, and .skops if it has a classifier.
+    """Write a detector into a run's models/: .json, .keras, .skops if it has a classifier, .npz if it has a summary.
 
     A detector that takes its features from another one's layer shares that one's .keras file: save that one too.
     """
@@ -90,6 +95,8 @@ def save(detector: Detector, folder: Path) -> None:
     if detector.classifier is not None:
         with atomic_path(folder / description.classifier) as temporary:
             skops.io.dump(detector.classifier, temporary)
+    if detector.summary is not None:
+        detector.summary.save(folder / description.summary)
     write_json(asdict(description), folder / f"{description.name}.json")
 
 
@@ -115,11 +122,12 @@ def load(run: str | Path, name: str | None = None) -> Detector:
         network = keras.models.load_model(folder / description.network, compile=False)
     except (ValueError, OSError, KeyError) as error:
         raise UserError(f"{folder / description.network} is missing or damaged; restore it or run again") from error
+    summary = TrainingSummary.load(folder / description.summary) if description.summary else None
     if not description.classifier:
-        return Detector(description, network)
+        return Detector(description, network, summary=summary)
     if description.features:
         network = keras.Model(network.input, network.get_layer(description.features).output)
-    return Detector(description, network, load_classifier(folder / description.classifier))
+    return Detector(description, network, load_classifier(folder / description.classifier), summary)
 
 
 def _choose(folder: Path, name: str | None) -> Description:

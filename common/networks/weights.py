@@ -121,8 +121,7 @@ def find_weights(network: str, choice: str) -> Path | None:
             f"--imagenet-weights {choice}: expected imagenet, none, or a folder with {published.name}; "
             f"download it from {published.url} ({published.labelled_digest})"
         )
-    with open(file, "rb") as opened:
-        md5 = hashlib.file_digest(opened, "md5").hexdigest()
+    md5 = _digest(file, "md5")
     if md5 != published.digest:
         raise UserError(
             f"{file} is not the published file: expected {published.labelled_digest}, got {md5}; "
@@ -146,6 +145,11 @@ def download(published: WeightFile, subject: str, remedy: str, folder: Path | No
     Raises:
         WeightsUnavailable: if it cannot be downloaded or has another hash.
     """
+    if folder is not None:
+        kept = folder / published.name
+        if kept.is_file() and _digest(kept, published.algorithm) == published.digest:  # the folder may be read-only
+            return kept
+        folder.mkdir(parents=True, exist_ok=True)
     import keras  # here, so that commands can look for weights before they import TensorFlow
 
     try:
@@ -162,6 +166,11 @@ def download(published: WeightFile, subject: str, remedy: str, folder: Path | No
             f"by other means and {remedy}"
         ) from error
     return Path(file)
+
+
+def _digest(file: Path, algorithm: str) -> str:
+    with open(file, "rb") as opened:
+        return hashlib.file_digest(opened, algorithm).hexdigest()
 
 
 @contextmanager

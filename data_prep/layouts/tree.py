@@ -5,22 +5,19 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from common.data.decoding import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from common.data.decoding import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES, VIDEO_SUFFIXES
+from common.data.media import ARCHIVE_FOLDER
 from common.errors import UserError
 
 MEDIA_SUFFIXES = IMAGE_SUFFIXES + VIDEO_SUFFIXES
 UNSTORABLE_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # a line of UTF-8 text cannot hold them
 UNSTORABLE_NAME = "unreadable name: expected UTF-8 without line ends, rename it"
-UNSUPPORTED_SUFFIXES = (
-    *(".gif", ".tif", ".tiff", ".avif", ".heic", ".jfif", ".jp2", ".ppm", ".pgm", ".tga"),
-    *(".wmv", ".flv", ".3gp", ".ogv", ".mts"),
-)
 
 
 def image_paths(src: str | Path) -> list[str]:
     """Return the images below `src` by their suffix: sorted paths relative to it, with `/`.
 
-    Links are not followed; hidden files and folders are left out.
+    Links are not followed; hidden files and folders, and macOS's __MACOSX, are left out.
     """
     return [path for path in _regular_files(src) if path.lower().endswith(IMAGE_SUFFIXES)]
 
@@ -137,7 +134,7 @@ def _walk(src):
             elif entry.is_symlink():
                 yield path, _describe_link(entry.path, root)
             elif entry.is_dir(follow_symlinks=False):
-                folders += [] if entry.name.startswith(".") else [path + "/"]
+                folders += [] if entry.name.startswith(".") or entry.name == ARCHIVE_FOLDER else [path + "/"]
             else:  # opening a pipe would block for ever
                 yield path, "" if entry.is_file(follow_symlinks=False) else "not a regular file"
 

@@ -1,5 +1,6 @@
 """What happens to one raw image or video in a worker: check, read, crop, then copy or encode."""
 
+import errno
 import hashlib
 import itertools
 import shutil
@@ -94,6 +95,10 @@ def _process_file(folders, recipe, task):
         return _process_image(folders, recipe, task)
     except Unreadable as error:
         return FileResult(task.path, task.stamp, reason=str(error))
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:  # a full disk stops everything, a name only its own file
+            raise
+        return FileResult(task.path, task.stamp, reason="unreadable name: too long with its new suffix, rename it")
 
 
 def _process_image(folders, recipe, task):

@@ -20,9 +20,9 @@ import tyro
 
 from common.cli import parse, run_main
 from common.data.decoding import VIDEO_SUFFIXES, read_image
+from common.data.media import find_media
 from common.data.videos import read_frames
 from common.faces.detection import Face, make_detector
-from common.predict import find_files
 
 BATCH = 8
 
@@ -81,7 +81,7 @@ def package_detector():
 def read_batches(options):
     """Lists of up to 8 frames of one shape, each uint8 RGB (height, width, 3)."""
     frames = defaultdict(list)
-    for file in find_files(options.paths):
+    for file in find_media(options.paths).files:
         video = file.suffix.lower() in VIDEO_SUFFIXES
         for image in [frame for _, frame in read_frames(file, options.frames)] if video else [read_image(file)]:
             frames[image.shape].append(image)

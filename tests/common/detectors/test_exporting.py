@@ -69,11 +69,11 @@ def run(tmp_path_factory):
 
 def predicted(run, name, images, tmp_path):
     """The scores that common.predict gives the images as files."""
-    scorer = Scorer(run, name)
+    scorer = Scorer(store.load(run, name))
     files = [tmp_path / f"{place}.png" for place in range(len(images))]
     for file, image in zip(files, images, strict=True):
         Image.fromarray(image).save(file)
-    return [scorer.scores(scorer.faces(file).pixels).mean() for file in files]
+    return [scorer.scores(scorer.faces(file).pixels).mean for file in files]
 
 
 @pytest.mark.parametrize("name", MODELS)

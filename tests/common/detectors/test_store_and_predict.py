@@ -12,13 +12,16 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from common.detectors import scoring, store
+from common.data.media import find_media
+from common.detectors import store
 from common.detectors.exporting import describe_cropping
-from common.detectors.scoring import Scorer, make_face_finder
+from common.detectors.scoring import Scorer
 from common.detectors.store import Description, Detector
 from common.errors import UserError
+from common.faces import cropping
+from common.faces.cropping import FaceCropper
 from common.faces.detection import Face
-from common.predict import find_files, main
+from common.predict import main
 
 PREPROCESSING = {"size": 8, "resize": "nearest", "scale": 1 / 255, "offset": 0.0}
 
@@ -44,21 +47,31 @@ def plain(path, red, size=16):
     return path
 
 
+def only(crops):
+    (crop,) = crops
+    return crop.pixels
+
+
 def scored(scorer, file, **options):
-    return scorer.scores(scorer.faces(file, **options).pixels).mean()
+    return scorer.scores(scorer.faces(file, **options).pixels).mean
 
 
 def test_a_score_is_the_networks_output_and_decided_at_one_half(tmp_path, capsys):
     run = a_run(tmp_path / "run")
     bright, dark = plain(tmp_path / "bright.png", 204), plain(tmp_path / "dark.png", 51)
     main([str(run), str(bright), str(dark)])
-    lines = capsys.readouterr().out.splitlines()
-    assert lines == ["path,score,verdict", f"{bright},0.800000,fake", f"{dark},0.200000,real"]
+    printed = capsys.readouterr()
+    assert printed.out.splitlines() == [
+        "path,score,verdict,spread,faces,frames,box,warning",
+        f"{bright},0.800000,fake,,1,1,,",
+        f"{dark},0.200000,real,,1,1,,",
+    ]
+    assert "`unknown` cannot be a verdict" in printed.err and "warning" not in printed.err
 
 
 def test_a_margin_becomes_a_score_that_is_half_at_zero(tmp_path):
     run = a_run(tmp_path / "run", head="margin")
-    score = scored(Scorer(run), plain(tmp_path / "i.png", 204))
+    score = scored(Scorer(store.load(run)), plain(tmp_path / "i.png", 204))
     assert score == pytest.approx(1 / (1 + np.exp(-0.8)), abs=1e-6)
 
 
@@ -79,12 +92,12 @@ def test_a_classifier_on_features_survives_the_disk(tmp_path):
         classifier="svm.skops",
     )  # fmt: skip
     store.save(Detector(description, None, svm), run / "models")
-    scorer = Scorer(run)
+    scorer = Scorer(store.load(run))
     assert scorer.description.name == "svm", "the proposed model is the default"
     red = np.array([[204, 10, 10]]) / 255
     expected = 1 / (1 + np.exp(-svm.decision_function(red)[0]))
     assert scored(scorer, plain(tmp_path / "i.png", 204)) == pytest.approx(expected, abs=1e-5)
-    assert scored(Scorer(run, "mean"), tmp_path / "i.png") == pytest.approx(0.8)
+    assert scored(Scorer(store.load(run, "mean")), tmp_path / "i.png") == pytest.approx(0.8)
 
 
 class Foreign(BaseEstimator):
@@ -130,7 +143,7 @@ def test_a_videos_score_is_the_mean_of_its_frames(tmp_path):
     for red in (50, 100, 150, 200):
         writer.write(np.full((32, 32, 3), (10, 10, red), np.uint8))  # OpenCV writes BGR
     writer.release()
-    score = scored(Scorer(run), tmp_path / "clip.avi", frames=4)
+    score = scored(Scorer(store.load(run)), tmp_path / "clip.avi", frames=4)
     assert score == pytest.approx(125 / 255, abs=0.02)
 
 
@@ -138,7 +151,7 @@ def test_data_that_do_not_say_how_faces_were_found_have_whole_pictures(tmp_path)
     """A manifest that data_prep did not write is trained on too: no flag is known then."""
     unknown = dict.fromkeys(("faces", "size", "margin", "min_confidence", "pick"))
     image = np.random.default_rng(0).integers(0, 256, (30, 40, 3)).astype(np.uint8)
-    np.testing.assert_array_equal(make_face_finder(unknown)(image), image)
+    np.testing.assert_array_equal(only(FaceCropper(unknown)(image)), image)
     assert "whole picture" in describe_cropping(unknown)["words"]
 
 
@@ -146,11 +159,11 @@ def test_a_picture_is_rescaled_before_its_face_is_cropped_if_the_data_were(monke
     image = np.random.default_rng(0).integers(0, 256, (30, 40, 3)).astype(np.uint8)
     small = np.asarray(Image.fromarray(image).resize((12, 12), Image.Resampling.BILINEAR))
     whole = {"faces": "none", "rescale": 12, "size": None, "margin": None, "min_confidence": None, "pick": None}
-    np.testing.assert_array_equal(make_face_finder(whole)(image), small)
+    np.testing.assert_array_equal(only(FaceCropper(whole)(image)), small)
     detector = SimpleNamespace(detect=lambda picture: [Face(0, 0, picture.shape[1] // 2, picture.shape[0], 1.0)])
-    monkeypatch.setattr(scoring, "make_detector", lambda name: detector)
+    monkeypatch.setattr(cropping, "make_detector", lambda name: detector)
     haar = whole | {"faces": "haar", "margin": 0, "pick": "best"}
-    np.testing.assert_array_equal(make_face_finder(haar)(image), small[:, :6])
+    np.testing.assert_array_equal(only(FaceCropper(haar)(image)), small[:, :6])
     assert "resized to 12 x 12 px, then" in describe_cropping(haar)["words"]
 
 
@@ -159,7 +172,7 @@ def test_where_the_run_cropped_faces_a_picture_without_one_has_no_score(tmp_path
         tmp_path / "run",
         faces={"faces": "haar", "size": 64, "margin": 0, "min_confidence": None, "pick": "largest"},
     )
-    assert Scorer(run).faces(plain(tmp_path / "wall.png", 90, 256)) is None
+    assert len(Scorer(store.load(run)).faces(plain(tmp_path / "wall.png", 90, 256))) == 0
 
 
 def test_files_are_found_in_folders_and_missing_ones_named(tmp_path):
@@ -167,11 +180,11 @@ def test_files_are_found_in_folders_and_missing_ones_named(tmp_path):
     (tmp_path / "sub").mkdir()
     plain(tmp_path / "sub" / "a.jpg", 1)
     (tmp_path / "notes.txt").write_text("")
-    assert find_files([tmp_path]) == [tmp_path / "b.png", tmp_path / "sub" / "a.jpg"]
+    assert find_media([tmp_path]).files == [tmp_path / "b.png", tmp_path / "sub" / "a.jpg"]
     with pytest.raises(UserError, match="no such file or folder"):
-        find_files([tmp_path / "none"])
+        find_media([tmp_path / "none"])
     with pytest.raises(UserError, match="no image or video"):
-        find_files([])
+        find_media([])
 
 
 def conv_network():
@@ -209,18 +222,18 @@ def test_explanations_lie_as_their_files_do_and_the_csv_stays(tmp_path, capsys):
 
 
 def test_of_a_video_the_most_suspicious_frame_is_explained(tmp_path, monkeypatch):
-    from common.detectors import explain
+    from common.detectors import explanations
 
     writer = cv2.VideoWriter(str(tmp_path / "clip.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, (32, 32))
     for red in (50, 220, 150, 10):
         writer.write(np.full((32, 32, 3), (10, 10, red), np.uint8))
     writer.release()
     drawn = []
-    monkeypatch.setattr(explain, "draw", lambda *arguments: drawn.append(arguments))
+    monkeypatch.setattr(explanations, "draw", lambda *arguments: drawn.append(arguments))
     main([an_explainable_run(tmp_path / "run"), str(tmp_path / "clip.avi"), "--explain", str(tmp_path / "out")])
     ((path, pixels, explanation, title, said),) = drawn
     assert path == tmp_path / "out" / "clip.avi.png"
-    assert "frame 1: fake" in title and "of 4 frames" in title and explanation.verdict == 1
+    assert "frame 1: fake" in title and "of 4 faces" in title and explanation.verdict == 1
     assert pixels[..., 0].mean() == pytest.approx(220, abs=6) and "copy, 8 x 8 places" in said
 
 
@@ -230,7 +243,7 @@ def test_where_no_face_is_found_nothing_is_explained(tmp_path, capsys):
     wall = plain(tmp_path / "wall.png", 90, 256)
     with pytest.raises(UserError, match="nothing to explain"):
         main([run, str(wall), "--explain", str(tmp_path / "out")])
-    assert f"{wall},,no face" in capsys.readouterr().out and not (tmp_path / "out").exists()
+    assert f"{wall},,no face,,0,1,," in capsys.readouterr().out and not (tmp_path / "out").exists()
 
 
 def test_a_folder_for_explanations_that_cannot_be_one_is_named(tmp_path):

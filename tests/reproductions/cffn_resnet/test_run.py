@@ -1,5 +1,6 @@
 """The real command on tiny embedded data: what it writes, how it splits, how it answers mistakes."""
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -130,9 +131,9 @@ class TestSmoke:
         pictures = sorted(next(cache.glob("deconv-*-prepared-haar-40")).rglob("*.png"))[:2]
         done = command(smoke[0], "-m", "common.predict", run_folder, *pictures)
         assert "model cffn of" in done.stderr
-        lines = [line.split(",") for line in done.stdout.splitlines()]
-        assert lines[0] == ["path", "score", "verdict"] and len(lines) == 3
-        assert all(verdict == "no face" or 0 <= float(score) <= 1 for _, score, verdict in lines[1:])
+        rows = list(csv.DictReader(done.stdout.splitlines()))
+        assert len(rows) == 2
+        assert all(row["verdict"] == "no face" or 0 <= float(row["score"]) <= 1 for row in rows)
 
     def test_an_unseen_data_set_alone_has_the_scores_of_the_run_that_trained(
         self, smoke, weights, command, cache, tmp_path, read_rows

@@ -231,7 +231,7 @@ def test_held_out_images_are_in_no_training(run_folder):
 def test_predict_scores_a_generated_picture(smoke, run_folder, command):
     pictures = sorted((run_folder / "fakes" / "dcgan-seed0" / "fake").iterdir())[:1]
     done = command(smoke[0], "-m", "common.predict", run_folder, *pictures, "--model", "stand_in")
-    assert done.stdout.splitlines()[1].split(",")[2] in ("fake", "real", "no face")
+    assert done.stdout.splitlines()[1].split(",")[2] in ("fake", "real", "unknown", "no face")
 
 
 def test_matched_fakes_from_a_given_generator(run_folder, command, tmp_path, read_rows):

@@ -1,5 +1,6 @@
 """The real command on tiny data: what it writes, leaks shown, folds, given weights, predicting, mistakes."""
 
+import csv
 import gc
 from pathlib import Path
 
@@ -276,9 +277,9 @@ def test_the_protocols_are_printed_side_by_side(smoke):
 def test_predict_scores_a_video_from_its_pixels(smoke, run_folder, command, cache):
     video = next(cache.glob("swap-videos-*/Celeb-synthesis/id1_id0_0000.mp4"))
     done = command(smoke[0], "-m", "common.predict", run_folder, video)
-    path, score, verdict = done.stdout.splitlines()[1].split(",")
-    assert "model random_forest" in done.stderr and verdict in ("fake", "real")
-    assert 0 <= float(score) <= 1 and path == str(video)
+    (row,) = csv.DictReader(done.stdout.splitlines())
+    assert "model random_forest" in done.stderr and row["verdict"] in ("fake", "real", "unknown")
+    assert 0 <= float(row["score"]) <= 1 and row["path"] == str(video) and int(row["faces"]) <= int(row["frames"])
 
 
 @pytest.mark.slow

@@ -1,0 +1,76 @@
+"""The images and videos that a command line names."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.data.decoding import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES, VIDEO_SUFFIXES
+from common.errors import UserError
+
+ARCHIVE_FOLDER = "__MACOSX"  # of zip archives from macOS: resource forks under the names of the files
+
+
+@dataclass(frozen=True)
+class Media:
+    """The files below paths.
+
+    Args:
+        files: images and videos by their suffix, and files of unsupported formats, sorted within each folder.
+        hidden: the number of hidden images and videos, which are left out.
+    """
+
+    files: list[Path]
+    hidden: int = 0
+
+
+def find_media(paths: Iterable[Path]) -> Media:
+    """Find the images and videos that `paths` name.
+
+    Args:
+        paths: files, taken as they are, and folders, searched with their sub-folders. Links to folders are not
+            followed.
+
+    Returns:
+        The files; each once.
+
+    Raises:
+        UserError: if a path does not exist, or there is no image or video.
+    """
+    files: dict[Path, None] = {}
+    hidden: list[Path] = []
+    for path in paths:
+        if not os.path.lexists(path):
+            raise UserError(f"no such file or folder: {path}")
+        if not path.is_dir():
+            files[path] = None
+            continue
+        for file in _media_below(path):
+            if is_hidden(file.relative_to(path)):
+                hidden.append(file)
+            else:
+                files[file] = None
+    if not files:
+        left_out = f"; {len(hidden)} hidden files are left out, e.g. {hidden[0]}" if hidden else ""
+        raise UserError(f"no image or video in {', '.join(map(str, paths)) or 'an empty list of paths'}{left_out}")
+    return Media(list(files), len(hidden))
+
+
+def is_hidden(path: Path) -> bool:
+    """Return whether a relative path is hidden: it, or a folder of it, begins with a dot or is of macOS's archives."""
+    return any(part.startswith(".") or part == ARCHIVE_FOLDER for part in path.parts)
+
+
+def unsupported_format(path: Path) -> str:
+    """Return why a file is not read, by its suffix; empty if it may be an image or video that is."""
+    suffix = path.suffix.lower()
+    return f"unsupported format: {suffix[1:]}" if suffix in UNSUPPORTED_SUFFIXES else ""
+
+
+def _media_below(folder):
+    suffixes = IMAGE_SUFFIXES + VIDEO_SUFFIXES + UNSUPPORTED_SUFFIXES
+    found = []
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        found += [Path(place, name) for name in names if os.path.splitext(name)[1].lower() in suffixes]
+    return sorted(file for file in found if file.is_file())
