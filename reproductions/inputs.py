@@ -11,12 +11,14 @@ import pandas as pd
 from common.conditions import NO_IMAGENET_WEIGHTS, OTHER_DATA, PARTIAL_DATA
 from common.data.datasets import DataSet, open_dataset, read_data
 from common.errors import UserError
+from common.evaluation.sampling import sampling_of
 from common.labels import FAKE, WORDS
 from common.networks import weights
 from common.runs.options import RunOptions
 from data_prep.embedded import embedded_images
 from data_prep.layouts.framing import find_framing
 from reproductions.splitting import Split
+from results.differences import detectable_difference
 
 log = logging.getLogger("deepfake")
 
@@ -199,6 +201,26 @@ def other_data(
         shares = [f"{100 * value:.0f} %" for value in (fakes, fake_share)]
         notes.append(f"{OTHER_DATA}: {count} {unit}, {shares[0]} fake; the authors' {published}, {shares[1]}")
     return notes
+
+
+def log_resolution(splits: Sequence[Split]) -> None:
+    """Log, before anything is trained, which differences of accuracy the test sets can tell.
+
+    Args:
+        splits: of each protocol and seed. Of each protocol the smallest test set is told.
+    """
+    told: dict[str, tuple[int, str]] = {}  # {protocol: independent drawings, their unit}
+    for split in splits:
+        for images in split.parts.values():
+            test = images[images["split"] == "test"]
+            if len(test):
+                drawn = sampling_of(test)
+                told[split.protocol] = min(
+                    (int(drawn.clusters.max()) + 1, drawn.unit), told.get(split.protocol, (10**9, ""))
+                )
+    points = [f"{100 * detectable_difference(n):.2g} points ({name}: {n} {unit}s)" for name, (n, unit) in told.items()]
+    if points:
+        log.info("this test set can tell differences of %s near an accuracy of 90 %%", ", ".join(points))
 
 
 def resolve_imagenet_weights(backbone: str, config: RunOptions, model: str) -> tuple[str, list[str]]:

@@ -21,7 +21,7 @@ from common.runs.options import RunOptions, changed_flags, preset_name
 from common.training import distribution
 from common.training.supervised import Training
 from reproductions.class_preparation import warn_of_differences
-from reproductions.inputs import Batch, RunData
+from reproductions.inputs import Batch, RunData, log_resolution
 from reproductions.rows import write_tables
 from reproductions.splitting import Split
 from results import compare
@@ -69,6 +69,8 @@ class Session:
         config.results.mkdir(parents=True, exist_ok=True)
         self.faces = data.face_cropping()
         warn_of_differences(data.datasets)
+        if config.data:
+            log_resolution(data.splits)
 
     def splits(self) -> Iterator[Split]:
         """Yield each protocol and seed. The first keeps the models' plain names."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from common.evaluation.metrics import COUNTS
+from common.evaluation.metrics import COUNTS, METRICS
 
 
 def format_decimals(value: float | None, digits: int = 3) -> str:
@@ -22,28 +22,66 @@ def format_count(value: float | None) -> str:
     return "" if value is None or pd.isna(value) else str(int(value))
 
 
-def format_number(
-    value: float, metric: str = "", sd: float = float("nan"), digits: int = 4, plus_minus: str = "+-"
-) -> str:
-    """A value and its standard deviation, for example `0.9123 +- 0.0040`.
+def format_number(value: float, metric: str = "", digits: int = 4) -> str:
+    """A number; empty if it is missing (NaN).
 
     Args:
-        value: the number; NaN if it is missing.
-        metric: its metric. Counts, and whole numbers above 1, have no decimals; the mean of several counts has one.
-        sd: standard deviation over seeds; NaN for a single seed.
+        value: the number.
+        metric: its metric. Counts, and whole numbers above 1, have no decimals, or one if they are a mean.
         digits: decimals of everything else.
-        plus_minus: the sign between the two.
+    """
+    if pd.isna(value):
+        return ""
+    if _is_whole(value, metric):
+        digits = 0 if float(value).is_integer() else 1
+    return f"{value:.{digits}f}"
+
+
+def format_measured(
+    value: float,
+    metric: str = "",
+    interval: tuple[float, float] = (float("nan"), float("nan")),
+    sd: float = float("nan"),
+    seeds: int = 1,
+    digits: int = 4,
+) -> str:
+    """A measured number, for example `0.9123 [0.8870, 0.9310] (sd 0.0040 over 3 seeds)`.
+
+    Args:
+        value: the mean over the seeds; NaN if it is missing.
+        metric: as for `format_number`.
+        interval: the 95 % interval of the mean; NaN if there is none.
+        sd: standard deviation over the seeds; NaN for a single one.
+        seeds: how many; 0 leaves the number out.
+        digits: as for `format_number`.
 
     Returns:
         The text; empty if the value is missing.
     """
     if pd.isna(value):
         return ""
-    without_sd = pd.isna(sd)
-    if metric in (*COUNTS, "parameters") or (value > 1 and float(value).is_integer()):
-        without_sd = without_sd or sd == 0
-        digits = 0 if without_sd else 1
-    return f"{value:.{digits}f}" + ("" if without_sd else f" {plus_minus} {sd:.{digits}f}")
+    if _is_whole(value, metric):
+        digits = 1 if sd > 0 else 0  # the mean of counts
+    ends = "" if pd.isna(interval[0]) else f" [{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]"
+    if not ends and metric in METRICS and metric not in COUNTS and not pd.isna(sd):
+        ends = " [no interval]"
+    told = sd_text(sd, seeds, digits)
+    return f"{value:.{digits}f}{ends}" + (f" ({told})" if told else "")
+
+
+def sd_text(sd: float, seeds: int = 0, digits: int = 4) -> str:
+    """A standard deviation over seeds, for example `sd 0.0040 over 3 seeds`; empty if it is missing (NaN).
+
+    Args:
+        sd: the deviation.
+        seeds: how many; 0 leaves the number out.
+        digits: decimals.
+    """
+    return "" if pd.isna(sd) else f"sd {sd:.{digits}f}" + (f" over {seeds} seeds" if seeds else "")
+
+
+def _is_whole(value, metric):
+    return metric in (*COUNTS, "parameters") or (value > 1 and float(value).is_integer())
 
 
 def text_table(rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:

@@ -27,14 +27,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from common.cli import parse, run_main
 from common.conditions import NO_IMAGENET_WEIGHTS, has_condition
 from common.errors import UserError
 from common.files import write_bytes
 from results.compare import compare
-from results.formatting import format_number, markdown_table
+from results.formatting import format_measured, format_number, markdown_table
+from results.judging import JOINT_TEST, with_verdicts_of_claims
 from results.queries import CONDITIONS, read_query, select_rows
 from results.seeds import aggregate_seeds, count_seeds
 from results.tables import read_results, reference_folder
@@ -43,10 +42,10 @@ ROOT = Path(__file__).resolve().parents[1]
 COMMAND = "python -m results.readme"
 BEGIN, END, PUBLISHED = "<!-- results:", "<!-- /results -->", "published"
 BLOCK = re.compile(rf"^{BEGIN}(?P<query>[^>]*?)-->\n(?P<body>.*?)^{END}$", re.MULTILINE | re.DOTALL)
-EXPERIMENT = ["table", "row", *CONDITIONS]
+EXPERIMENT = ["table", "row", *CONDITIONS, "commit"]
 TITLES = {"auc": "AUC", "f1": "F1", "dataset": "data set"}
 PUBLISHED_HEADING = ("paper", "number", "published", "ours", "n", "seeds", "data set, protocol", "verdict")
-SPREAD = "Ours of several seeds: mean ± standard deviation; of one: 95 % interval."
+SPREAD = "Ours: mean over the seeds [95 % interval] (standard deviation over the seeds)."
 
 
 @dataclass(frozen=True)
@@ -130,14 +129,16 @@ def _measured_table(query, folder):
         command = f"python reproductions/{query.paper}/run.py --results {folder}"
         raise UserError(f"no results in {path}; make them: {command}")
     selected = select_rows(rows, query)
-    rows, n = aggregate_seeds(selected), selected["n"]
+    rows = aggregate_seeds(selected)
     columns = [name for name in CONDITIONS if rows[name].nunique() > 1]
+    if rows.duplicated(["table", "row", "metric", *CONDITIONS]).any():  # seeds of several versions of the code
+        columns.append("commit")
     heading = ("", *(TITLES.get(name, name) for name in columns), *(_title(metric) for metric in query.metrics))
     lines = [heading]
     for _, ours in rows.groupby(EXPERIMENT, sort=False):
         first, cells = ours.iloc[0], {row.metric: _cell(row) for row in ours.itertuples()}
         lines.append((first["row"], *first[columns], *(cells.get(metric, "") for metric in query.metrics)))
-    return [*markdown_table(lines, heading[: 1 + len(columns)]), "", _legend(rows, columns, n)]
+    return [*markdown_table(lines, heading[: 1 + len(columns)]), "", _legend(rows, columns, _size(selected))]
 
 
 def _published_table(queries, folder):
@@ -145,7 +146,8 @@ def _published_table(queries, folder):
     lines = [PUBLISHED_HEADING]
     for text in filter(str.strip, queries):
         query = read_query(text, table="*")
-        rows = select_rows(compare((query.paper,), folder), query)
+        comparison = with_verdicts_of_claims(compare((query.paper,), folder))
+        rows = select_rows(comparison[comparison["metric"] != JOINT_TEST], query)
         lines += [_published_cells(query, ours) for _, ours in rows.groupby(EXPERIMENT, sort=False)]
     return [*markdown_table(lines, ("paper", "number", "data set, protocol", "verdict")), "", SPREAD]
 
@@ -167,29 +169,33 @@ def _published_cells(query, rows):
 
 
 def _cell(row):
-    """`0.912 ± 0.004`, or `0.912 [0.903, 0.920]` for a single seed."""
-    value = format_number(row.value, row.metric, row.sd, digits=3, plus_minus="±")
-    with_interval = pd.isna(row.sd) and not pd.isna(row.ci_low)
-    return f"{value} [{row.ci_low:.3f}, {row.ci_high:.3f}]" if with_interval else value
+    """`0.912 [0.903, 0.920] (sd 0.004)`; the seeds are named beside or below."""
+    return format_measured(row.value, row.metric, (row.ci_low, row.ci_high), row.sd, seeds=0, digits=3)
 
 
-def _legend(rows, columns, n):
+def _legend(rows, columns, size):
     """A line on what is true for the whole table. Of the notes, it has those that all rows and seeds share."""
     conditions = [f"{TITLES.get(name, name)} {rows[name].iloc[0]}" for name in CONDITIONS if name not in columns]
     seeds = max(rows["seeds"], key=count_seeds)
     if count_seeds(seeds) == 1:
-        spread = f"seed {seeds}, with 95 % intervals"
+        spread = f"seed {seeds} [95 % interval]"
     else:
-        spread = f"mean ± standard deviation over the seeds {seeds}"
+        spread = f"mean [95 % interval] (standard deviation over the seeds {seeds})"
         if rows["seeds"].nunique() > 1:
-            spread += ", or over those that have a value; of a single one its 95 % interval"
+            spread += ", or over those that have a value"
     shared = set.intersection(*(set(note.split("; ")) for note in rows["note"]))
     notes = [part for part in rows["note"].iloc[0].split("; ") if part in shared and part and "(seed " not in part]
     without_weights = [has_condition(note, NO_IMAGENET_WEIGHTS) for note in rows["note"]]
     if any(without_weights) and NO_IMAGENET_WEIGHTS not in notes:
         notes.append(f"{NO_IMAGENET_WEIGHTS}: {', '.join(rows.loc[without_weights, 'row'].unique())}")
-    legend = "; ".join([*conditions, spread, f"n = {_range(n)}", *notes])
+    legend = "; ".join([*conditions, spread, size, *notes])
     return f"{legend[0].upper()}{legend[1:]}."
+
+
+def _size(rows):
+    """`n = 300`, and what was drawn independently among these images, if that is less."""
+    n, clusters = _range(rows["n"]), _range(rows["clusters"])
+    return f"n = {n}" + (f", of which {clusters} drawn independently" if clusters not in ("", n) else "")
 
 
 def _range(n):

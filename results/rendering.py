@@ -5,21 +5,23 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from results.formatting import format_count, format_number, markdown_table, text_table
+from results.formatting import format_count, format_measured, format_number, markdown_table, text_table
 from results.seeds import count_seeds
 
 WIDTH = 120  # columns of the plain text
-HEADING = ("  row", "metric", "published", "ours", "95 % interval", "difference", "n", "seed", "")
+HEADING = ("  row", "metric", "published", "ours", "difference", "n", "")
 COLUMNS = (
-    *("row", "metric", "published", "ours", "95 % interval", "difference", "n", "seeds"),
-    *("data set", "protocol", "preset", "verdict"),
+    *("row", "metric", "published", "ours", "difference", "n", "seeds"),
+    *("data set", "protocol", "preset", "from", "verdict"),
 )
 UNMEASURED = ("not run", "as published")  # verdicts of numbers without a value of ours; the second is in no count
-LEFT_ALIGNED = ("row", "metric", "data set", "protocol", "preset", "verdict")
+LEFT_ALIGNED = ("row", "metric", "data set", "protocol", "preset", "from", "verdict")
+KINDS = ("reproduced", "better", "worse", "inconclusive", "not comparable", "not run")  # of verdicts on claims
+ORIGINS = {"reference": "shipped with the repository", "run": "your runs"}
 
 
 def text(comparison: pd.DataFrame) -> Iterator[str]:
-    """Yield lines of aligned text, about 120 columns wide, for what `results.compare.compare` returned."""
+    """Yield lines of aligned text, about 150 columns wide, for what `results.compare.compare` returned."""
     for paper, rows in comparison.groupby("paper", sort=False):
         yield f"{paper}: published against reproduced"
         measured = rows[rows["value"].notna() | ~rows["verdict"].isin(UNMEASURED)]
@@ -32,7 +34,7 @@ def markdown(comparison: pd.DataFrame) -> Iterator[str]:
     """Yield lines of GitHub's Markdown: a heading for each paper, and a table for each of its tables."""
     yield "# Published against reproduced"
     for paper, rows in comparison.groupby("paper", sort=False):
-        yield from ("", f"## {paper}", "", _verdict_counts(rows))
+        yield from ("", f"## {paper}", "", *_summary(rows))
         for table, ours in rows.groupby("table", sort=False):
             lines = [COLUMNS, *(_markdown_cells(row) for row in ours.itertuples())]
             yield from ("", f"### {table}", "", *markdown_table(lines, LEFT_ALIGNED))
@@ -40,36 +42,78 @@ def markdown(comparison: pd.DataFrame) -> Iterator[str]:
             yield from ("", *(f"- {note}" for note in notes)) if notes else ()
 
 
+def claim_counts(comparison: pd.DataFrame) -> dict[str, int]:
+    """Count the independent claims of the papers by their verdicts.
+
+    Args:
+        comparison: what `results.compare.compare` returned.
+
+    Returns:
+        {verdict: number of claims} for all KINDS. A claim that was measured under several conditions, on two data sets
+        for example, counts once for each verdict that it has; `not run` are those of which no number was measured.
+    """
+    claims = comparison[comparison["claim"] != ""]
+    kinds = claims["verdict"].map(_kind)
+    found = claims.assign(kind=kinds)[["paper", "claim", "kind"]].drop_duplicates()
+    measured = found[found["kind"] != "not run"].set_index(["paper", "claim"]).index
+    unmeasured = ~pd.MultiIndex.from_frame(found[["paper", "claim"]]).isin(measured)
+    found = found.loc[(found["kind"] != "not run") | unmeasured, "kind"].value_counts()
+    return {kind: int(found.get(kind, 0)) for kind in KINDS}
+
+
+def count_claims(comparison: pd.DataFrame) -> int:
+    """Count the independent claims of the papers: a confusion matrix, and a number that is printed twice, is one."""
+    return len(comparison.loc[comparison["claim"] != "", ["paper", "claim"]].drop_duplicates())
+
+
+def _kind(verdict):
+    return verdict.partition(":")[0]
+
+
 def _cells(row):
-    kind = row.verdict.partition(":")[0]
-    ours = format_number(row.value, row.metric, row.sd)
-    seed = row.seeds if count_seeds(row.seeds) < 2 else f"{count_seeds(row.seeds)} seeds"
+    kind = _kind(row.verdict)
     return (
-        *("  " + row.row, row.metric, format_number(row.published, row.metric), ours, _interval(row)),
-        *(_difference(row), format_count(row.n), seed, "" if kind == "not comparable" else kind),
+        *("  " + row.row, row.metric, format_number(row.published, row.metric), _ours(row)),
+        *(_difference(row), format_count(row.n), "" if kind == "not comparable" else kind),
     )
 
 
 def _markdown_cells(row):
-    ours = format_number(row.value, row.metric, row.sd, plus_minus="±")
     return (
-        *(row.row, row.metric, format_number(row.published, row.metric), ours, _interval(row), _difference(row)),
-        *(format_count(row.n), row.seeds, row.dataset, row.protocol, row.preset, row.verdict),
+        *(row.row, row.metric, format_number(row.published, row.metric), _ours(row), _difference(row)),
+        *(format_count(row.n), row.seeds, row.dataset, row.protocol, row.preset, row.origin, row.verdict),
     )
 
 
+def _ours(row):
+    return format_measured(row.value, row.metric, (row.ci_low, row.ci_high), row.sd, count_seeds(row.seeds))
+
+
 def _blocks(measured):
-    """The lines of every table, data set, protocol and preset that was measured."""
+    """The lines of every table, origin, data set, protocol and preset that was measured."""
     heading, *lines = text_table([HEADING, *map(_cells, measured.itertuples())], left=2)
-    measured = measured.assign(line=lines, why=measured["verdict"].str.partition(": ")[2])
-    for conditions, block in measured.groupby(["table", "dataset", "protocol", "preset", "why"], sort=False):
-        yield from ("", _title(*conditions), heading, *block["line"])
-        for note in _notes(block):
+    why = [verdict.partition(": ")[2] if _kind(verdict) == "not comparable" else "" for verdict in measured["verdict"]]
+    measured = measured.assign(line=lines, why=why)
+    conditions = ["table", "origin", "dataset", "protocol", "preset", "commit", "why"]
+    for names, block in measured.groupby(conditions, sort=False):
+        yield from ("", *_title(*names), heading, *block["line"])
+        for note in (*_reasons(block), *_notes(block)):
             yield from textwrap.wrap(note, WIDTH, initial_indent="  ", subsequent_indent="    ")
 
 
-def _title(table, dataset, protocol, preset, why):
-    return f"{table}: {dataset}, protocol {protocol}, preset {preset}" + (f" (not comparable: {why})" if why else "")
+def _title(table, origin, dataset, protocol, preset, commit, why):
+    yield f"{table}: {dataset}, protocol {protocol}, preset {preset}; {ORIGINS[origin]}, commit {commit or 'unknown'}"
+    yield from textwrap.wrap(why and f"not comparable: {why}", WIDTH, initial_indent="  ", subsequent_indent="    ")
+
+
+def _reasons(block):
+    """What is inconclusive and why."""
+    found = {}
+    for row in block.itertuples():
+        kind, _, why = row.verdict.partition(": ")
+        if kind == "inconclusive":
+            found.setdefault(why, []).append(f"{row.row} {row.metric}")
+    return [f"inconclusive ({', '.join(names)}): {why}" for why, names in found.items()]
 
 
 def _notes(block):
@@ -85,13 +129,27 @@ def _notes(block):
     return [f"note{names}: {'; '.join(parts)}" for names, parts in parts_of.items()]
 
 
-def _verdict_counts(rows):
-    counts = rows.loc[rows["verdict"] != "as published", "verdict"].str.partition(":")[0].value_counts()
-    return "; ".join(f"{count} {verdict}" for verdict, count in counts.items())
+def _summary(rows):
+    """The number of independent claims, their verdicts, the margin and the correction; then what is no claim."""
+    counts = claim_counts(rows)
+    told = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+    lines = [f"Independent claims: {count_claims(rows)}; {told or 'none was compared'}."]
+    tests = int(rows["verdict"].map(_kind).isin(KINDS[:4]).sum())
+    margins = sorted(rows["margin"].dropna().unique())
+    if margins:
+        smaller = f" ({', '.join(f'{100 * margin:.2g}' for margin in margins[:-1])} for half of a claimed gain)"
+        correction = f"; `better` and `worse` hold after Holm's correction over {tests} tests" if tests else ""
+        lines.append(f"Margin: {100 * margins[-1]:.2g} points{smaller if margins[1:] else ''}{correction}.")
+    others = rows[(rows["claim"] == "") & (rows["verdict"] != "as published")]
+    kinds = others["verdict"].map(_kind).value_counts()
+    if len(kinds):
+        told = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        lines.append(f"Sizes, and numbers that are not in the paper: {told}.")
+    return lines
 
 
 def _closing_lines(rows):
-    lines = [_verdict_counts(rows)]
+    lines = [line for part in _summary(rows) for line in textwrap.wrap(part, WIDTH, subsequent_indent="  ")]
     missing = rows[rows["verdict"] == "not run"]
     if len(missing):
         sizes = missing.groupby("table", sort=False).size()
@@ -100,9 +158,10 @@ def _closing_lines(rows):
     return lines
 
 
-def _interval(row):
-    return "" if pd.isna(row.ci_low) else f"{format_number(row.ci_low)} to {format_number(row.ci_high)}"
-
-
 def _difference(row):
-    return "" if pd.isna(row.delta) else f"{row.delta:+.{4 if abs(row.delta) < 10 else 0}f}"
+    if pd.isna(row.difference):
+        return ""
+    if abs(row.difference) >= 10:
+        return f"{row.difference:+.0f}"
+    bounds = "" if pd.isna(row.difference_low) else f" [{row.difference_low:+.3f}, {row.difference_high:+.3f}]"
+    return f"{row.difference:+.4f}{bounds}"

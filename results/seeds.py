@@ -1,33 +1,39 @@
-"""Several seeds of one experiment as one row: mean and standard deviation."""
+"""Several seeds of one experiment, run by one version of the code, as one row: mean, interval, standard deviation."""
 
 from collections.abc import Sequence
+from math import hypot, sqrt
 
 import numpy as np
 import pandas as pd
 
-PER_SEED_COLUMNS = ("value", "ci_low", "ci_high", "n", "clusters", "seed", "run", "commit", "note")
-SUMMARY_COLUMNS = ("value", "sd", "ci_low", "ci_high", "n", "clusters", "seeds", "run", "commit", "note")
+from results.differences import ERROR, quantile
+
+PER_SEED_COLUMNS = ("value", "ci_low", "ci_high", "n", "clusters", "seed", "run", "note")
+ADDED_COLUMNS = ("sd", "test_low", "test_high", "seeds")
+SUMMARY_COLUMNS = ("value", "ci_low", "ci_high", "n", "clusters", "run", "note", *ADDED_COLUMNS)
 
 
 def aggregate_seeds(rows: pd.DataFrame, by: Sequence[str] | None = None) -> pd.DataFrame:
     """Aggregate the rows that differ only in their seed into one row, in the order of appearance.
+
+    The interval of the mean is nested: the test images of one seed, and the trainings, t(k - 1) sd / sqrt(k), in
+    quadrature (Zou and Donner 2008, doi:10.1002/sim.3095). More seeds on the same test images do not shrink the first.
 
     Args:
         rows: a DataFrame with the columns of `results.tables.read_results`, and perhaps more.
         by: the columns that identify an experiment. None: all columns but PER_SEED_COLUMNS.
 
     Returns:
-        A DataFrame with the columns of `rows`, but `seed`, and with `sd` and `seeds`:
+        A DataFrame with the columns of `rows`, but `seed`, and with ADDED_COLUMNS:
 
             value            mean of the seeds that have a value
-            sd               their standard deviation (ddof 1), NaN for a single seed. A seed also draws splits, so this
-                             is the spread of training and of the choice of test images together.
-            seeds            the seeds, for example `0 1 2`
-            ci_low, ci_high  means of the bounds, NaN if a seed has none. This is the sampling error of the test set of
-                             one seed, not that of the mean.
-            n, clusters      the smallest; if n differs between seeds, the note says so
-            run, commit      the distinct values, with blanks between; columns that are in `by` stay as they are
-            note             its parts, once each; a part that only some seeds have ends in these seeds, `(seed 1)`
+            ci_low, ci_high      the 95 % interval of the mean; NaN if a seed has none
+            test_low, test_high  means of the seeds' own bounds: the error of one test set alone
+            sd                   standard deviation over the seeds (ddof 1), NaN for a single one
+            seeds                the seeds, for example `0 1 2`
+            n, clusters          the smallest; if n differs between seeds, the note says so
+            run                  the distinct names, with blanks between, unless it is in `by`
+            note                 its parts, once each; a part that only some seeds have ends in these seeds, `(seed 1)`
     """
     by = [column for column in rows if column not in PER_SEED_COLUMNS] if by is None else list(by)
     numbers = rows.groupby(by, sort=False, dropna=False).ngroup()  # in the order of appearance
@@ -39,8 +45,8 @@ def aggregate_seeds(rows: pd.DataFrame, by: Sequence[str] | None = None) -> pd.D
     summary = pd.DataFrame(map(_summary, seeds_of.values()), columns=list(SUMMARY_COLUMNS))
     table = ordered.drop_duplicates("number")[by].reset_index(drop=True)
     table = table.join(summary.drop(columns=[column for column in summary if column in by]))
-    table = table[[column for column in rows if column != "seed"] + ["sd", "seeds"]]
-    floats = {column: "float64" for column in ("value", "ci_low", "ci_high", "sd")}
+    table = table[[column for column in rows if column != "seed"] + list(ADDED_COLUMNS)]
+    floats = {column: "float64" for column in ("value", "ci_low", "ci_high", "sd", "test_low", "test_high")}
     integers = {column: "Int64" for column in ("n", "clusters") if column in table}
     return table.astype(floats | integers | {"seeds": str})
 
@@ -61,18 +67,32 @@ def _summary(rows):
         remarks.append(f"no value with seed {_joined(row['seed'] for row in rows if pd.isna(row['value']))}")
     if len(set(sizes)) > 1:
         remarks.append(f"n is {min(sizes)} to {max(sizes)}")
+    value, sd = values.mean(), values.std(ddof=1) if len(values) > 1 else np.nan
+    bounds = [np.array([row[bound] for row in measured], np.float64).mean() for bound in ("ci_low", "ci_high")]
+    low, high = _nested(value, *bounds, sd, len(values))
     return {
-        "value": values.mean(),
-        "sd": values.std(ddof=1) if len(values) > 1 else np.nan,
-        "ci_low": np.array([row["ci_low"] for row in measured], np.float64).mean(),
-        "ci_high": np.array([row["ci_high"] for row in measured], np.float64).mean(),
+        "value": value,
+        "sd": sd,
+        "ci_low": low,
+        "ci_high": high,
+        "test_low": bounds[0],
+        "test_high": bounds[1],
         "n": min(sizes, default=pd.NA),
         "clusters": min(clusters, default=pd.NA),
         "seeds": _joined(row["seed"] for row in measured),
         "run": _joined(dict.fromkeys(row["run"] for row in rows)),
-        "commit": _joined(dict.fromkeys(row.get("commit", "") for row in rows)),
         "note": "; ".join([*_notes(measured), *remarks]),
     }
+
+
+def _nested(value, low, high, sd, seeds):
+    """The interval of the mean; that of a share stays within 0 and 1."""
+    if seeds < 2 or np.isnan(low) or np.isnan(high):
+        return low, high
+    training = quantile(ERROR, seeds - 1) * sd / sqrt(seeds)
+    ends = value - hypot(value - low, training), value + hypot(high - value, training)
+    share = low >= -1 and high <= 1
+    return (max(ends[0], 0.0 if low >= 0 else -1.0), min(ends[1], 1.0)) if share else ends
 
 
 def _notes(rows):

@@ -1,16 +1,21 @@
 """The verdict on a measured number beside a published one.
 
 First it is decided whether both were measured in the same way: data, preset, protocol, weights. Only then are they
-compared, by the 95 % interval of their difference, which follows from the interval of each (Newcombe 1998, DOI
-10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I; Zou and Donner 2008, DOI 10.1002/sim.3095).
+compared, by the 95 % interval of their difference (`results.differences`).
 
-Of several seeds, the mean is judged. The published number is that of one training on one test set. So ours may differ
-by what a test set allows (the mean of the seeds' intervals) or by what a training does (2 standard deviations),
-whichever is wider. The two are not added up: a seed also draws the splits, so the deviation includes sampling error.
+    reproduced    the interval lies within the margin (an equivalence test: Schuirmann 1987, doi:10.1007/BF01068419)
+    better, worse it excludes 0, also after Holm's correction (1979, doi:10.2307/4615733) over all claims of the paper
+    inconclusive  neither, and what n or how many seeds would decide it
+
+A confusion matrix is one claim. It is tested by the two rates that determine it: reproduced if both are, which needs no
+correction (an intersection-union test: Berger 1982, doi:10.1080/00401706.1982.10487790); better or worse if one is,
+each at half the error.
 """
 
 import re
-from math import hypot, isclose, isnan
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isclose
 from typing import Any
 
 import pandas as pd
@@ -23,33 +28,58 @@ from common.conditions import (
     has_condition,
     is_synthetic,
 )
-from common.evaluation.intervals import wilson
-from common.evaluation.metrics import PROPORTIONS
+from results.claims import CLAIMED_KINDS
+from results.differences import ERROR, Difference
 from results.tables import published_folder
 
-DEVIATIONS = 2  # standard deviations over seeds that a number may differ by
+MARGIN = 0.02  # of equivalence: 2 points
+LOWER_IS_BETTER = frozenset(
+    ("eer", "brier", "log_loss", "calibration_error", "false_alarm_rate", "miss_rate", "error_rate", "fp", "fn")
+)
+PART_OF_CLAIM = "part of a claim"
 PROTOCOL_NOTE = re.compile(r"^protocol (\w+(?: or \w+)*)$")
 ROUNDING_ERROR = 1e-12  # of the floating-point numbers that are compared
 
 ProtocolsByRow = dict[tuple[str, str], tuple[str, ...]]
 
 
-def verdict(row: Any) -> str:
-    """The verdict on one row of the comparison.
+@dataclass(frozen=True)
+class Rate:
+    """A number that a claim is tested by.
+
+    Args:
+        row: the row of the table that it is in.
+        metric: its metric, which gives its direction.
+        difference: ours minus theirs.
+        margin: within which it is reproduced.
+    """
+
+    row: str
+    metric: str
+    difference: Difference
+    margin: float
+
+    @property
+    def advantage(self) -> int:
+        """1 if ours is better, -1 if it is worse, 0 if the 95 % interval holds 0."""
+        return self.difference.sign() * (-1 if self.metric in LOWER_IS_BETTER else 1)
+
+
+def verdict_without_test(row: Any) -> str:
+    """The verdict on one row of the comparison that needs no test; empty if the row is to be tested.
 
     Args:
         row: an object with the attributes
 
             published     the published value, NaN if the number is not in the paper
-            published_n   its number of images or videos, missing if unknown
             below, above  how far the exact value may be from what is printed, downwards and upwards
             protocols     the protocols that the paper's number may be measured by, empty if unknown
             ours          whether we have measured the number
             kind          `metric`, `count`, `size` or `setting`; empty if the number is not in the paper
-            value, sd, ci_low, ci_high, n, metric, dataset, protocol, preset, note: as `aggregate_seeds` returns them
+            value, n, dataset, protocol, preset, note: as `aggregate_seeds` returns them
 
     Returns:
-        `reproduced`, `higher`, `lower`, `not comparable: <why>`, `as published`, `not run`, or `not published`.
+        `not comparable: <why>`, `as published`, `not run`, `not published`, or an empty string.
     """
     if pd.isna(row.published):
         return "not published"
@@ -60,14 +90,62 @@ def verdict(row: Any) -> str:
         return "not run"
     if reasons := [reason for reason, applies in _obstacles(row).items() if applies]:
         return "not comparable: " + "; ".join(reasons)
-    down, up = _reach(row.value, row.ci_low, row.ci_high, row.sd)
-    published_down, published_up = _published_reach(row)
-    difference = row.value - row.published
-    not_above = difference - hypot(down, published_up) <= row.above + ROUNDING_ERROR
-    not_below = difference + hypot(up, published_down) >= -row.below - ROUNDING_ERROR
-    if not_above and not_below:
+    if row.kind in CLAIMED_KINDS:
+        return ""
+    difference = row.value - row.published  # of sizes, which have no error and no direction
+    same = -row.below - ROUNDING_ERROR <= difference <= row.above + ROUNDING_ERROR
+    return "as published" if same else f"not comparable: ours is {row.value:.10g}"
+
+
+def joint_p_value(rates: Sequence[Rate]) -> float:
+    """Return the p-value of no difference in any rate of one claim, by Bonferroni."""
+    return min(1.0, len(rates) * min(rate.difference.p_value() for rate in rates))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Correct p-values for their number, so that one false rejection among all of them is as rare as one alone.
+
+    Source: Holm 1979, doi:10.2307/4615733.
+
+    Args:
+        p_values: of m tests.
+
+    Returns:
+        The corrected p-values, in the same order.
+    """
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    corrected, largest = [1.0] * len(p_values), 0.0
+    for place, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - place) * p_values[index]))
+        corrected[index] = largest
+    return corrected
+
+
+def verdict(rates: Sequence[Rate], p_value: float, tests: int = 1) -> str:
+    """The verdict on a claim.
+
+    Args:
+        rates: what it is tested by: itself, or the rates of a matrix.
+        p_value: of no difference, corrected for all tests of the family.
+        tests: how many tests the family has.
+
+    Returns:
+        `reproduced`, `better`, `worse` or `inconclusive: <why>`.
+    """
+    if all(rate.difference.within(rate.margin) for rate in rates):
         return "reproduced"
-    return "higher" if difference > 0 else "lower"
+    advantages = {rate.advantage for rate in rates} - {0}
+    if p_value <= ERROR and advantages == {1}:
+        return "better"
+    if p_value <= ERROR and advantages == {-1}:
+        return "worse"
+    if p_value <= ERROR:
+        return "inconclusive: one rate is better, the other is worse"
+    widest = max(rates, key=lambda rate: rate.difference.strain(rate.margin))
+    needs = widest.difference.needs(widest.margin)
+    if not advantages:
+        return f"inconclusive: {needs}"
+    return f"inconclusive: no difference that holds among {tests} tests; {needs}"
 
 
 def read_protocols(paper: str) -> ProtocolsByRow:
@@ -113,19 +191,3 @@ def _obstacles(row):
         **{condition: has_condition(row.note, condition) for condition in (*WEIGHT_CONDITIONS, *DEVICE_CONDITIONS)},
         "no value": pd.isna(row.value),
     }
-
-
-def _reach(value, low, high, sd):
-    """How far the number may be below and above its value; 0 if nothing is known."""
-    spread = 0.0 if isnan(sd) else DEVIATIONS * sd
-    if isnan(low) or isnan(high):
-        return spread, spread
-    return max(value - low, spread), max(high - value, spread)
-
-
-def _published_reach(row):
-    """The same for the published value: Wilson's interval of a proportion at the paper's n, or at ours if unknown."""
-    n = row.n if pd.isna(row.published_n) else row.published_n
-    if row.metric not in PROPORTIONS or pd.isna(n):
-        return 0.0, 0.0
-    return _reach(row.published, *wilson(round(row.published * n), n), float("nan"))

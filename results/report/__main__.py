@@ -13,6 +13,8 @@ from pathlib import Path
 from common.cli import parse, run_main
 from common.files import write_bytes
 from results.report.page import build_page
+from results.tables import reference_folder
+from results.verdicts import MARGIN
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,10 @@ class ReportOptions:
     """Folder of <paper>.csv, cross.csv and robustness.csv."""
     runs: Path = Path("runs")
     """Folder of the runs, RUNS/<paper>/<run>, for their figures."""
+    margin: float = MARGIN
+    """Within which a number counts as reproduced, as a share: 0.02 is 2 points."""
+    reference: bool = True
+    """Show the rows that the repository ships beside yours."""
     output: Path = Path("results/report.html")
     """The page to write."""
     debug: bool = False
@@ -32,7 +38,8 @@ class ReportOptions:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     options = parse(ReportOptions, argv, prog="python -m results.report", description=__doc__)
-    page = build_page(options.results, options.runs).encode()
+    reference = reference_folder() if options.reference else None
+    page = build_page(options.results, options.runs, options.margin, reference).encode()
     write_bytes(page, options.output)
     print(f"written: {options.output} ({len(page) / 1e6:.1f} MB)")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from results.compare import NUMBER
+from results.judging import with_verdicts_of_claims
 
 
 def headlines(comparison: pd.DataFrame) -> pd.DataFrame:
@@ -14,9 +15,10 @@ def headlines(comparison: pd.DataFrame) -> pd.DataFrame:
         comparison: what `results.compare.compare` returned.
 
     Returns:
-        Rows with the columns of the comparison, in the order of headlines.csv.
+        Rows with the columns of the comparison, in the order of headlines.csv. A number of a confusion matrix has the
+        verdict of the matrix.
     """
-    parts = []
+    comparison, parts = with_verdicts_of_claims(comparison), []
     for line in pd.read_csv(Path(__file__).parent / "headlines.csv", dtype=str).itertuples():
         key = [line.table, line.row, line.metric]
         parts.append(comparison[comparison["paper"].eq(line.paper) & comparison[NUMBER].eq(key).all(axis=1)])

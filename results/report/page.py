@@ -14,13 +14,15 @@ from common.evaluation.metrics import COUNTS, METRICS
 from results.audit.check import audit_paper
 from results.audit.findings import CONTRADICTION, HOLDS, READING, ROUNDING, Finding
 from results.compare import compare
-from results.formatting import format_number
+from results.formatting import format_number, sd_text
+from results.rendering import KINDS, ORIGINS, claim_counts, count_claims
 from results.report.cards import Card, read_card
 from results.report.cross_page import HEIGHT, WIDTH, curves, matrices, read_scores
 from results.report.headlines import headlines
-from results.report.rows import AXIS_WIDTH, MARGIN, VERDICTS, count_verdicts, page_rows
+from results.report.rows import AXIS_WIDTH, MARGIN, VERDICTS, page_rows
 from results.report.run_figures import NewestRun, newest_runs
 from results.tables import known_papers
+from results.verdicts import MARGIN as MARGIN_OF_VERDICTS
 
 HERE = Path(__file__).parent
 SHARES = ("", *(metric for metric in METRICS if metric not in COUNTS))
@@ -37,7 +39,8 @@ class Paper:
         name: its name.
         card: its README.
         rows, notes: what `page_rows` returned.
-        counts: {verdict: number of rows}.
+        claims: the number of its independent claims.
+        counts: {verdict: number of claims}.
         findings: what the audit finds, contradictions first.
         run: its newest run; None if there is none.
     """
@@ -46,17 +49,22 @@ class Paper:
     card: Card
     rows: list[SimpleNamespace]
     notes: list[str]
+    claims: int
     counts: dict[str, int]
     findings: list[Finding]
     run: NewestRun | None
 
 
-def build_page(results: str | Path, runs: str | Path) -> str:
+def build_page(
+    results: str | Path, runs: str | Path, margin: float = MARGIN_OF_VERDICTS, reference: str | Path | None = None
+) -> str:
     """Build the report.
 
     Args:
         results: folder of <paper>.csv, cross.csv, robustness.csv.
         runs: folder of the runs, which need not exist.
+        margin: within which a number counts as reproduced, as a share.
+        reference: folder of further rows, to show beside those of the runs; None: none.
 
     Returns:
         HTML text. The same files give the same text.
@@ -64,7 +72,7 @@ def build_page(results: str | Path, runs: str | Path) -> str:
     Raises:
         UserError: if the results folder does not exist, or a table cannot be read.
     """
-    comparison = compare((), results)
+    comparison = compare((), results, None, margin, reference)
     papers = known_papers()
     newest = newest_runs(papers, runs)
     cross, robustness = (read_scores(Path(results) / f"{name}.csv") for name in ("cross", "robustness"))
@@ -73,6 +81,7 @@ def build_page(results: str | Path, runs: str | Path) -> str:
     )
     environment.filters |= {
         "number": number,
+        "sd_text": sd_text,
         "signed": signed,
         "count_text": count_text,
         "sort_value": sort_value,
@@ -86,6 +95,9 @@ def build_page(results: str | Path, runs: str | Path) -> str:
         results=results,
         runs=runs,
         verdicts=VERDICTS,
+        kinds=KINDS,
+        origins=ORIGINS | {"": ""},
+        margin=f"{100 * margin:.3g}",
         contradiction=CONTRADICTION,
         holds=HOLDS,
         axis={"bar": AXIS_WIDTH, "margin": MARGIN, "width": WIDTH, "height": HEIGHT},
@@ -94,15 +106,15 @@ def build_page(results: str | Path, runs: str | Path) -> str:
     )
 
 
-def number(value: float, metric: str = "", sd: float = float("nan")) -> str:
+def number(value: float, metric: str = "") -> str:
     """A number as results.compare prints it, with separators of thousands; empty if it is missing.
 
-    A number that is whole for all seeds and is not a share has no decimals: 3,074 parameters, not 3,074.0 +- 0.0.
+    A number that is whole and is not a share has no decimals: 3,074 parameters, not 3,074.0.
     """
-    if pd.notna(value) and metric not in SHARES and float(value).is_integer() and not sd > 0:
+    if pd.notna(value) and metric not in SHARES and float(value).is_integer():
         return f"{value:,.0f}"
-    parts = format_number(value, metric, sd).split(" +- ")
-    return " \u00b1 ".join(f"{Decimal(part):,}" for part in parts if part)
+    text = format_number(value, metric)
+    return f"{Decimal(text):,}" if text else ""
 
 
 def signed(value: float) -> str:
@@ -131,7 +143,8 @@ def metric_text(name: str) -> str:
 def _paper(name, comparison, run):
     rows, notes = page_rows(comparison[comparison["paper"] == name])
     findings = sorted(audit_paper(name), key=_finding_rank)
-    return Paper(name, read_card(name), rows, notes, count_verdicts(rows), findings, run)
+    own = comparison[comparison["paper"] == name]
+    return Paper(name, read_card(name), rows, notes, count_claims(own), claim_counts(own), findings, run)
 
 
 def _finding_rank(finding):

@@ -1,6 +1,6 @@
-"""The rows of the comparison, prepared for the page: counts of verdicts, drawn intervals, numbered notes."""
+"""The rows of the comparison, prepared for the page: drawn intervals, numbered notes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -9,8 +9,10 @@ import pandas as pd
 
 from common.conditions import is_synthetic
 from common.evaluation.metrics import COUNTS, METRICS
+from results.rendering import KINDS
+from results.verdicts import PART_OF_CLAIM
 
-VERDICTS = ("reproduced", "higher", "lower", "not comparable", "not published", "not run")
+VERDICTS = (*KINDS[:-1], PART_OF_CLAIM, "not published", "not run")  # of rows; settings are in no count
 AXIS_WIDTH, MARGIN = 120, 5  # the drawn axis and the space at its ends, in SVG units
 
 
@@ -54,12 +56,6 @@ def page_rows(comparison: pd.DataFrame) -> tuple[list[SimpleNamespace], list[str
         }
         rows.append(SimpleNamespace(**row))
     return rows, list(notes)
-
-
-def count_verdicts(rows: Sequence[SimpleNamespace]) -> dict[str, int]:
-    """{verdict: number of rows} for all VERDICTS, in their order; settings, `as published`, are in no count."""
-    kinds = [row.kind for row in rows]
-    return {kind: kinds.count(kind) for kind in VERDICTS}
 
 
 def bar(row: Mapping[str, Any]) -> Bar | None:

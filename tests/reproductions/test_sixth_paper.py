@@ -194,7 +194,7 @@ def test_its_readme_is_written_from_its_results(suite):
     run("-m", "results.readme")
     rows = pd.read_csv(root / "results" / f"{PAPER}.csv")
     auc = rows[(rows["table"] == "extra") & (rows["metric"] == "auc")]["value"]
-    assert f"{auc.mean():.3f} ± {auc.std(ddof=1):.3f}" in card.read_text()
+    assert f"| {auc.mean():.3f} [" in card.read_text() and f"(sd {auc.std(ddof=1):.3f})" in card.read_text()
     run("-m", "results.readme", "--check")
 
 

@@ -7,6 +7,7 @@ from results.formatting import (
     format_count,
     format_decimals,
     format_interval,
+    format_measured,
     format_number,
     markdown_table,
     text_table,
@@ -14,21 +15,33 @@ from results.formatting import (
 
 
 @pytest.mark.parametrize(
-    ("value", "metric", "sd", "expected"),
+    ("value", "metric", "expected"),
     [
-        (0.91234, "auc", np.nan, "0.9123"),
-        (0.91234, "auc", 0.004, "0.9123 +- 0.0040"),
-        (0.9, "auc", 0.0, "0.9000 +- 0.0000"),
-        (400.0, "tp", np.nan, "400"),
-        (400.0, "tp", 0.0, "400"),
-        (399.33, "tp", 1.155, "399.3 +- 1.2"),
-        (20.0, "epochs", np.nan, "20"),
-        (1.0, "auc", np.nan, "1.0000"),
-        (np.nan, "auc", np.nan, ""),
+        (0.91234, "auc", "0.9123"),
+        (400.0, "tp", "400"),
+        (20.0, "epochs", "20"),
+        (1.0, "auc", "1.0000"),
+        (np.nan, "auc", ""),
     ],
 )
-def test_a_number_has_the_decimals_of_its_metric(value, metric, sd, expected):
-    assert format_number(value, metric, sd) == expected
+def test_a_number_has_the_decimals_of_its_metric(value, metric, expected):
+    assert format_number(value, metric) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "metric", "interval", "sd", "seeds", "expected"),
+    [
+        (0.91234, "auc", (0.9, 0.92), np.nan, 1, "0.9123 [0.9000, 0.9200]"),
+        (0.91234, "auc", (0.9, 0.92), 0.004, 3, "0.9123 [0.9000, 0.9200] (sd 0.0040 over 3 seeds)"),
+        (0.9, "auc", (np.nan, np.nan), 0.0, 0, "0.9000 [no interval] (sd 0.0000)"),
+        (400.0, "tp", (np.nan, np.nan), np.nan, 1, "400"),
+        (400.0, "tp", (np.nan, np.nan), 0.0, 2, "400 (sd 0 over 2 seeds)"),
+        (399.33, "tp", (np.nan, np.nan), 1.155, 3, "399.3 (sd 1.2 over 3 seeds)"),
+        (np.nan, "auc", (np.nan, np.nan), np.nan, 1, ""),
+    ],
+)
+def test_a_measured_number_has_its_interval_and_the_deviation_over_seeds(value, metric, interval, sd, seeds, expected):
+    assert format_measured(value, metric, interval, sd, seeds) == expected
 
 
 def test_missing_numbers_are_empty():

@@ -52,19 +52,25 @@ def test_one_seed_has_its_interval(root):
         "| cffn, frame level | 0.800 [0.700, 0.850] | 0.900 [0.800, 0.950] |",
     ]
     assert below == (
-        "Data set synthetic-swap; protocol video; preset quick; seed 0, with 95 % intervals; n = 100; width 0.25."
+        "Data set synthetic-swap; protocol video; preset quick; seed 0 [95 % interval]; n = 100; width 0.25."
     )
 
 
 def test_several_seeds_have_their_deviation(root):
-    """0.8, 0.9, 0.7: sd 0.1; AUC 0.9 of seed 0 alone."""
+    """0.8, 0.9, 0.7: sd 0.1, interval 0.1 down, 0.05 up and 4.3027 * 0.1 / sqrt 3 of trainings; AUC of seed 0 alone."""
     table, below = written(root, FRAMES, row(seed=1, value=0.9, note="epoch 3"), row(seed=2, value=0.7, n=90))
-    assert table[2:] == ["| cffn, frame level | 0.800 ± 0.100 | 0.900 [0.800, 0.950] |"]
-    assert "over the seeds 0 1 2, or over those that have a value; of a single one its 95 % interval" in below
+    assert table[2:] == ["| cffn, frame level | 0.800 [0.532, 1.000] (sd 0.100) | 0.900 [0.800, 0.950] |"]
+    assert "mean [95 % interval] (standard deviation over the seeds 0 1 2), or over those that have a value" in below
     assert "n = 90 to 100" in below and "epoch" not in below
     table, below = written(root, FRAMES, row("auc", seed=1), row("auc", seed=2))
-    assert below.startswith("Data set synthetic-swap; protocol video; preset quick; mean ± standard deviation over the")
-    assert "single" not in below
+    assert below.startswith("Data set synthetic-swap; protocol video; preset quick; mean [95 % interval] (standard dev")
+    assert "have a value" not in below
+
+
+def test_seeds_of_two_versions_of_the_code_are_two_lines(root):
+    table, _ = written(root, FRAMES.replace(" auc", ""), row(seed=1, value=0.9, commit="def"))
+    assert table[0] == "|  | commit | accuracy |" and len(table) == 4
+    assert table[2].startswith("| cffn, frame level | abc | 0.800 [") and "| def | 0.900 [" in table[3]
 
 
 def test_what_differs_among_the_rows_is_a_column(root):
@@ -141,10 +147,10 @@ def test_published_numbers_are_beside_ours(root):
     lines = [line for line in (root / "README.md").read_text().splitlines() if line.startswith("| ")]
     why = "not comparable: synthetic data; preset quick"
     assert lines[2:] == [
-        f"| {PAPER} | Table 1, final model: accuracy | 0.9141 | 0.850 ± 0.071 | 100 | 0 1 | synthetic-swap, video "
-        f"| {why} |",
+        f"| {PAPER} | Table 1, final model: accuracy | 0.9141 | 0.850 [0.207, 1.000] (sd 0.071) | 100 | 0 1 "
+        f"| synthetic-swap, video | {why} |",
         f"| {PAPER} | Table 1, final model | recall 0.9564, accuracy 0.9141 | recall 0.800 [0.700, 0.850], "
-        f"accuracy 0.850 ± 0.071 | 100 | 0 1; 0 | synthetic-swap, video | {why} |",
+        f"accuracy 0.850 [0.207, 1.000] (sd 0.071) | 100 | 0 1; 0 | synthetic-swap, video | {why} |",
         "| siamese_triplet | Table 2, VGG16: AUC | 0.9870 |  |  |  |  | not run |",
     ]
 

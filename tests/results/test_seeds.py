@@ -5,6 +5,7 @@ import statistics
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from results.seeds import aggregate_seeds, count_seeds
 from results.tables import RESULT_COLUMNS, read_results, upsert
@@ -29,10 +30,26 @@ def test_mean_deviation_and_mean_bounds(tmp_path):
     table = summary(tmp_path, *(row(seed, value) for seed, value in zip((7, 0, 10), values, strict=True)))
     (one,) = table.itertuples()
     assert one.value == pytest.approx(statistics.mean(values)) and one.sd == pytest.approx(statistics.stdev(values))
-    assert one.ci_low == pytest.approx(0.85 - 0.1) and one.ci_high == pytest.approx(0.85 + 0.05)
+    assert one.test_low == pytest.approx(0.85 - 0.1) and one.test_high == pytest.approx(0.85 + 0.05)
     assert (one.n, one.seeds, one.commit, one.note) == (100, "0 7 10", "abc", "one; two")
     assert one.run == "paper-0 paper-7 paper-10" and count_seeds(one.seeds) == 3
-    assert set(table) == set(RESULT_COLUMNS) - {"seed"} | {"sd", "seeds"}
+    assert set(table) == set(RESULT_COLUMNS) - {"seed"} | {"sd", "seeds", "test_low", "test_high"}
+
+
+def test_the_interval_of_the_mean_is_nested(tmp_path):
+    """Within one test set 0.1 down and 0.05 up; between 3 seeds t(2) sd / sqrt 3 = 4.3027 * 0.01 / 1.7321."""
+    (one,) = summary(tmp_path, *(row(seed, value) for seed, value in enumerate((0.79, 0.80, 0.81)))).itertuples()
+    training = stats.t.ppf(0.975, 2) * 0.01 / 3**0.5
+    assert one.ci_low == pytest.approx(0.8 - (0.1**2 + training**2) ** 0.5)
+    assert one.ci_high == pytest.approx(0.8 + (0.05**2 + training**2) ** 0.5)
+    (one,) = summary(tmp_path / "wide", *(row(seed, value) for seed, value in enumerate((0.5, 0.9)))).itertuples()
+    assert (one.ci_low, one.ci_high) == (0.0, 1.0)
+
+
+def test_seeds_of_two_versions_of_the_code_are_not_averaged(tmp_path):
+    table = summary(tmp_path, row(0, 0.8), row(1, 0.9), row(2, 0.5, commit="def"))
+    assert table[["commit", "seeds"]].values.tolist() == [["abc", "0 1"], ["def", "2"]]
+    assert table["value"].tolist() == pytest.approx([0.85, 0.5])
 
 
 def test_one_seed_is_itself_without_a_deviation(tmp_path):
@@ -63,7 +80,7 @@ def test_a_seed_without_a_value_is_left_out_and_named(tmp_path):
     nothing = {"ci_low": np.nan, "ci_high": np.nan}
     (one,) = summary(tmp_path, row(0, 0.8), row(1, np.nan, n=3, note="undefined", **nothing), row(2, 0.9)).itertuples()
     assert one.value == pytest.approx(0.85) and one.seeds == "0 2" and one.n == 100
-    assert one.note == "one; two; no value with seed 1" and one.ci_low == pytest.approx(0.75)
+    assert one.note == "one; two; no value with seed 1" and one.test_low == pytest.approx(0.75)
     (none,) = summary(tmp_path / "none", *(row(seed, np.nan, **nothing) for seed in (0, 1))).itertuples()
     assert np.isnan(none.value) and none.seeds == "0 1" and none.note == "one; two"
 

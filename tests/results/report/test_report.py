@@ -139,7 +139,7 @@ def test_the_numbers_are_those_of_compare(page, unchanged):
         for (cells, attributes), one in zip(rows, expected.itertuples(), strict=True):
             cell = dict(zip(names, cells, strict=True))
             assert (cell["Table"][0], cell["Row"][0]) == (one.table, one.row)
-            for name, value in (("Published", one.published), ("Ours", one.value), ("Difference", one.delta)):
+            for name, value in (("Published", one.published), ("Ours", one.value), ("Difference", one.difference)):
                 sorted_by = cell[name][1]["data-sort"]
                 assert float(sorted_by or "nan") == value or (sorted_by == "" and pd.isna(value))
                 shown = cell[name][0].split(" ")[0].replace(",", "").replace("\u2212", "-")
@@ -150,18 +150,22 @@ def test_the_numbers_are_those_of_compare(page, unchanged):
 
 def test_seeds_are_one_row_with_mean_and_deviation(page):
     deviation = np.std([0.7, 0.8], ddof=1)
-    assert f"0.7500 \u00b1 {deviation:.4f}" in page and "seeds 0 1" in page
+    assert f"sd {deviation:.4f} over 2 seeds" in page and "seeds 0 1" in page
+    assert re.search(r">0\.7500<small>0\.1134 to 1\.0000</small><small>sd", page)  # t(1) sd / sqrt 2 = 0.635 down
 
 
-def test_the_summary_counts_verdicts_and_contradictions(page, unchanged):
+def test_the_summary_counts_claims_and_contradictions(page, unchanged):
     compared = compare((), unchanged[0])
     heading, *rows = Tables(page).tables[""][: len(known_papers()) + 1]
     names = [text for text, _ in heading[0]]
     for cells, _ in rows:
         cell = {name: text for name, (text, _) in zip(names, cells, strict=True)}
-        verdicts = compared.loc[compared["paper"] == cell["Paper"], "verdict"].str.partition(":")[0]
-        for name in names[1:-1]:
-            assert int(cell[name]) == (verdicts == name.lower()).sum()
+        own = compared[(compared["paper"] == cell["Paper"]) & (compared["claim"] != "")]
+        assert int(cell["Claims"]) == own["claim"].nunique()
+        kinds = {claim: {one.partition(":")[0] for one in rows["verdict"]} for claim, rows in own.groupby("claim")}
+        for name in names[2:-2]:
+            assert int(cell[name]) == sum(name.lower() in found for found in kinds.values())
+        assert int(cell["Not run"]) == sum(found == {"not run"} for found in kinds.values())
         contradictions = sum(finding.verdict == "contradiction" for finding in audit_paper(cell["Paper"]))
         assert int(cell["Contradictions"]) == contradictions
 
@@ -194,7 +198,9 @@ def test_the_page_needs_no_network(page):
 
 def test_same_input_same_bytes(page, unchanged, tmp_path):
     results, runs = unchanged
-    main(["--results", str(results), "--runs", str(runs), "--output", str(tmp_path / "new" / "r.html")])
+    main(
+        ["--results", str(results), "--runs", str(runs), "--no-reference", "--output", str(tmp_path / "new" / "r.html")]
+    )
     assert (tmp_path / "new" / "r.html").read_bytes() == page.encode()
 
 
@@ -339,8 +345,8 @@ def test_captions(stem, expected):
 
 
 def test_numbers_for_reading():
-    assert [number(54339810, "parameters", 0.0), number(0.5, "auc", 0.01)] == ["54,339,810", "0.5000 \u00b1 0.0100"]
-    assert [number(9.5, "fp", 3.54), number(1.0, "recall"), number(np.nan)] == ["9.5 \u00b1 3.5", "1.0000", ""]
+    assert [number(54339810, "parameters"), number(0.5, "auc")] == ["54,339,810", "0.5000"]
+    assert [number(9.5, "fp"), number(1.0, "recall"), number(np.nan)] == ["9.5", "1.0000", ""]
     assert [signed(-0.1), signed(0.25), signed(-4888.0), signed(0.0)] == ["\u22120.1000", "+0.2500", "\u22124,888", "0"]
 
 
