@@ -28,6 +28,7 @@ SAMPLE = 256  # images of each side that are looked at: the summary costs second
 HELD_OUT_SHARE = 0.99  # of held-out images that are nearer than the limit
 COMPONENTS = 32  # principal directions of the features that are kept
 FEWEST = 8  # images of each side without which there is no summary
+ENOUGH = 200  # held-out images for a quantile; of fewer it would be one of the two largest
 BANDS = 12  # of frequency, half an octave each, down from the highest
 SMALLEST_SCALE = 0.01  # of a number, as a share of the largest: one that was constant in training must not decide
 
@@ -201,7 +202,7 @@ def upper_limit(distances: np.ndarray) -> float:
         distances: of held-out images, (n,), n at least 2.
     """
     quantile = float(np.quantile(distances, HELD_OUT_SHARE, method="higher"))
-    if len(distances) * (1 - HELD_OUT_SHARE) >= 1:
+    if len(distances) >= ENOUGH:
         return quantile
     logs = np.log(np.maximum(distances, 1e-9))
     width = stats.t.ppf(HELD_OUT_SHARE, len(logs) - 1) * logs.std(ddof=1) * np.sqrt(1 + 1 / len(logs))

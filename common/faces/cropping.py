@@ -91,7 +91,7 @@ class FaceCropper:
             height, width = self._faces.get("crop_size") or (0, 0)
             return (
                 f"faces: the training images are face crops, so MTCNN finds faces in pictures larger than "
-                f"{width}x{height}; smaller ones are scored whole (--faces none: all of them)"
+                f"{width:.0f}x{height:.0f}; smaller ones are scored whole (--faces none: all of them)"
             )
         return (
             f"faces: found by {self.name}{'' if self.name == self._of_training else ', which was not used in training'}"
