@@ -108,9 +108,9 @@ def test_photographs_and_noise_are_far_from_smooth_pictures():
     photographs = [load_sample_image(name)[y : y + 64, x : x + 64] / 255 for name in ("china.jpg", "flower.jpg")
                    for y, x in ((0, 0), (150, 250), (300, 500))]  # fmt: skip
     noise = np.random.default_rng(0).uniform(size=(5, 64, 64, 3))
-    assert np.mean(summary.distances(describe([smooth(100, 2)], 100)) > 1) <= 0.05
+    assert np.mean(summary.distances(describe([smooth(100, 2)], 100)) > 1) <= 0.1
     for others in (np.array(photographs), noise, np.zeros((1, 64, 64, 3))):
-        assert (summary.distances(describe([others], len(others))) > 1).all()
+        assert (summary.distances(describe([others], len(others))) > 2).all()
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, -3.0])
