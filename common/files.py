@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,7 @@ from common.errors import UserError
 log = logging.getLogger("deepfake")
 CACHE_VARIABLE = "DEEPFAKE_REPRODUCTIONS_CACHE"  # names a folder to use instead of the user's cache
 MAX_NAME_BYTES = 255  # of a file name, on all common file systems
+APPLICATION = "deepfake-reproductions"
 SILENT_SECONDS = 1.0  # a shorter wait for a lock is not reported
 
 
@@ -93,8 +95,16 @@ def file_lock(path: str | Path, subject: str, timeout: float = 0) -> Iterator[Fi
 
 
 def cache_folder() -> Path:
-    """Return the user's cache folder, or the one that DEEPFAKE_REPRODUCTIONS_CACHE names."""
-    return Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_path("deepfake-reproductions"))
+    """Return the user's cache folder, or the one that DEEPFAKE_REPRODUCTIONS_CACHE names.
+
+    A user without a home, as in many containers, has one among the temporary files.
+    """
+    if named := os.environ.get(CACHE_VARIABLE):
+        return Path(named)
+    with suppress(RuntimeError):  # no HOME, and no line in the user database
+        if os.path.expanduser("~") != "/":
+            return platformdirs.user_cache_path(APPLICATION)
+    return Path(tempfile.gettempdir()) / f"{APPLICATION}-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
 
 
 def short_name(stem: str, ending: str) -> str:

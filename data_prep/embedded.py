@@ -1,8 +1,10 @@
 """The embedded data: drawn once into the user's cache, then prepared like any download."""
 
+import os
 from pathlib import Path
 from typing import Literal
 
+from common.data.manifest import NAME
 from common.files import file_lock
 from data_prep.drawing.trees import CACHE_TIMEOUT_SECONDS, cached_tree
 from data_prep.drawing.videos import cached_videos
@@ -51,7 +53,12 @@ def embedded_videos(count: int, frames: int, size: int, margin: int, seed: int =
 
 
 def _prepare_once(layout, src, dst, options):
-    """Prepare a folder of the cache; of several runs that start together, one prepares it and the others wait."""
+    """Prepare a folder of the cache; of several runs that start together, one prepares it and the others wait.
+
+    A complete folder that may not be written, as in a shared cache, is only read and needs no lock.
+    """
+    if (dst / NAME).is_file() and not (os.access(dst, os.W_OK) and os.access(dst.parent, os.W_OK)):
+        return dst
     with file_lock(dst.with_name(f"{dst.name}.lock"), f"the embedded data {dst}", CACHE_TIMEOUT_SECONDS):
         prepare(layout, src, dst, options)
     return dst

@@ -112,7 +112,8 @@ def draw_protocol(images: pd.DataFrame, protocol: str, seed: int, fractions) -> 
     """Return the splits of `split_images`, empty for what the protocol drops, and a remark on that or ''."""
     splits = split_images(images, protocol, seed, fractions)
     dropped = (splits == "").sum()
-    return splits, f"{dropped} of {len(images)} images dropped, they show persons of two sides" if dropped else ""
+    reason = "they have no official split" if protocol == "official" else "they show persons of two sides"
+    return splits, f"{dropped} of {len(images)} images dropped, {reason}" if dropped else ""
 
 
 def draw_split(

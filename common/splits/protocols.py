@@ -4,7 +4,8 @@
 `video`: all images that are connected by video, original or equal bytes stay on one side.
 `identity`: no person is on two sides, neither as the target nor as the source of a swap. If nearly everybody is swapped
 with everybody (Celeb-DF), persons are assigned to splits, and swaps of two persons in different splits are dropped.
-`official`: the data set's own split; if it has no val, some of train is drawn for it.
+`official`: the data set's own split; if it has no val, some of train is drawn for it. Rows without a split are dropped:
+FaceForensics++ comes with videos of actors that its lists do not have.
 The three drawn protocols also keep rows with an equal value in a column `near` (common.data.near_duplicates) together.
 """
 
@@ -73,8 +74,9 @@ def split_images(
         classes: the labels that every split needs.
 
     Returns:
-        The splits, object (n,), with the index of `images`. Under `identity` an image is '' if it shows persons of two
-        splits: leave these rows out and report their number; check_splits refuses them.
+        The splits, object (n,), with the index of `images`. An image is '' under `identity` if it shows persons of two
+        splits, and under `official` if it has none: leave these rows out and report their number; check_splits refuses
+        them.
 
     Raises:
         UserError: if the manifest does not have the columns of this protocol, or too few units for every split.
@@ -177,7 +179,7 @@ def _why_impossible(images, protocol, seeds, fractions):
         try:
             splits = draw(seed)
             if protocol == "official":  # the drawn ones have no leaks by construction
-                check_splits(rows, splits, protocol)
+                check_splits(rows[splits != ""], splits[splits != ""], protocol)
         except UserError as error:
             return f"seed {seed}: {error}"
         if missing := sorted(set(WORDS) - set(rows["label"][splits == "train"])):
@@ -191,8 +193,7 @@ def _has_columns(images, protocol):
         return bool((images["video"] != "").any() or (images["original"] != "").any())
     if protocol == "identity":
         return bool((images["identity"] != "").any())
-    official = set(images["split"])
-    return protocol == "frame" or ("" not in official and {"train", "test"} <= official)
+    return protocol == "frame" or {"train", "test"} <= set(images["split"])
 
 
 def _applicable_protocols(images):
@@ -216,8 +217,8 @@ def _not_applicable(images, protocol):
         return UserError(f"protocol {protocol!r} is unknown; one of {', '.join(PROTOCOLS)}")
     return UserError(
         f"protocol {protocol!r} is not possible with these data, only {', '.join(_applicable_protocols(images))}: "
-        "`video` needs a video or original in the manifest, `identity` persons who are in several videos, `official` a "
-        "split in every row, train and test among them"
+        "`video` needs a video or original in the manifest, `identity` persons who are in several videos, `official` "
+        "rows whose split is train and others whose split is test"
     )
 
 

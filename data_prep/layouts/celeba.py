@@ -50,7 +50,7 @@ def _read_list(src, stem):
         return None
     rows = {}
     for number, line in enumerate(read_text(src / path).splitlines(), 1):
-        columns = line.replace(",", " ").split()
+        columns = line.replace(",", " ").replace('"', " ").replace("'", " ").split()
         if not columns or columns[0] == "image_id":
             continue
         if len(columns) != 2:

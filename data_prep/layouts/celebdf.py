@@ -1,5 +1,8 @@
 """Celeb-DF v1 and v2 (Li et al. 2020, 10.1109/CVPR42600.2020.00327): videos, or a folder of frames or faces for each.
 
+Celeb-DF++ (Li et al. 2025, github.com/OUC-VAS/Celeb-DF-PP) has its fakes in Celeb-synthesis/SCENARIO/METHOD/. The same
+name in two methods is two videos. A talking face is named idA_NNNN_...: the real video idA_NNNN speaks other words.
+
 A swap is named idA_idB_NNNN: the face of idB in the real video idA_NNNN (the authors' issue 6). In
 List_of_testing_videos.txt 1 is real and 0 is fake; videos that it does not list are for training. The persons of
 YouTube-real are not named. A tree of extracted clips may have real/ and fake/ instead of the set's own folders.
@@ -31,9 +34,11 @@ CLASSES = {  # folder in lower case: label, source
     "fake": ("fake", "Celeb-synthesis"),
 }
 INTERMEDIATE_FOLDERS = ("videos", "frames", "images", "faces")  # some tools put them between class and clips
+SCENARIOS = ("faceswap", "facereenact", "talkingface")
 TEST_LIST = "List_of_testing_videos.txt"
 LISTED_LABELS = {"1": "real", "0": "fake"}
 SWAP, PERSON = re.compile(r"(id\d+)_(id\d+)_(\d+)"), re.compile(r"(id\d+)_\d+")
+TALKING = re.compile(r"(id\d+)_(\d+)_.+")
 
 
 @dataclass(frozen=True)
@@ -45,12 +50,19 @@ class Clip:
         kind: name of that folder in lower case, a key of CLASSES.
         name: its name without suffix.
         video: its path without suffix, or that of the folder of its frames.
+        method: of Celeb-DF++; empty in v1 and v2.
     """
 
     folder: str
     kind: str
     name: str
     video: str
+    method: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What identifies the clip, in the test list too."""
+        return self.kind, self.method, self.name
 
 
 def find(src: Path) -> list[Item]:
@@ -58,13 +70,11 @@ def find(src: Path) -> list[Item]:
     clips = {path: clip for path in media_paths(src) if (clip := _clip(path))}
     if not clips:
         return []
-    refuse_duplicate_clips(
-        ((clip.kind, clip.name), path if is_video(path) else clip.video) for path, clip in clips.items()
-    )
+    refuse_duplicate_clips((clip.key, path if is_video(path) else clip.video) for path, clip in clips.items())
     originals = _originals(clips)
     listed, outside = _read_test_list(src)
     items = [_item(path, clip, originals, listed) for path, clip in clips.items()]
-    present = {(clip.kind, clip.name) for clip in clips.values()}
+    present = {clip.key for clip in clips.values()}
     return items + outside + [_missing_item(*key) for key in listed or () if key not in present]
 
 
@@ -75,7 +85,13 @@ def _clip(path):
         return None
     single = is_video(path) or depth == len(parts) - 2 or parts[-2].lower() in INTERMEDIATE_FOLDERS
     video = strip_suffix(path) if single else "/".join(parts[:-1])
-    return Clip("/".join(parts[: depth + 1]), parts[depth].lower(), video.rpartition("/")[2], video)
+    method = _method(parts[depth + 1 : -1])
+    return Clip("/".join(parts[: depth + 1]), parts[depth].lower(), video.rpartition("/")[2], video, method)
+
+
+def _method(folders):
+    """Return the method of Celeb-DF++ by the folders below Celeb-synthesis, or ''."""
+    return folders[1] if len(folders) > 1 and folders[0].lower() in SCENARIOS else ""
 
 
 def _originals(clips):
@@ -89,17 +105,21 @@ def _originals(clips):
 
 def _item(path, clip, originals, listed):
     label, source = CLASSES[clip.kind]
+    source = clip.method or source
     frame = "" if is_video(path) else frame_index(path)
     split = problem = identity = original = ""
     if swap := label == "fake" and SWAP.fullmatch(clip.name):
         identity, name = f"{swap[1]};{swap[2]}", f"{swap[1]}_{swap[3]}"
+        original = ";".join(sorted(originals.get(name, ()))) or _guess_original(clip, name)
+    elif talking := clip.method and TALKING.fullmatch(clip.name):
+        identity, name = talking[1], f"{talking[1]}_{talking[2]}"
         original = ";".join(sorted(originals.get(name, ()))) or _guess_original(clip, name)
     elif clip.kind == "celeb-synthesis":
         problem = "unknown name: expected idA_idB_NNNN"
     elif person := PERSON.fullmatch(clip.name):
         identity = person[1]
     if listed is not None and "-" in clip.kind:
-        listed_label = listed.get((clip.kind, clip.name))
+        listed_label = listed.get(clip.key)
         split = "test" if listed_label else "train"
         if listed_label not in (None, label):
             known = listed_label in LISTED_LABELS.values()
@@ -111,22 +131,22 @@ def _item(path, clip, originals, listed):
 def _guess_original(clip, name):
     """Return the path that the absent real video would have, so that all its fakes share one original."""
     parent = clip.folder[: -len(clip.kind)]
-    between = clip.video[len(clip.folder) : -len(clip.name)]
+    between = "/" if clip.method else clip.video[len(clip.folder) : -len(clip.name)]
     return f"{parent}{'Celeb-real' if clip.kind == 'celeb-synthesis' else 'real'}{between}{name}"
 
 
-def _missing_item(kind, name):
+def _missing_item(kind, method, name):
     label, source = CLASSES[kind]
-    path = f"{source}/{name}.mp4"
-    return Item(path, label, source, split="test", problem=f"{MISSING}: listed in {TEST_LIST}")
+    path = "/".join(filter(None, (source, method, f"{name}.mp4")))
+    return Item(path, label, method or source, split="test", problem=f"{MISSING}: listed in {TEST_LIST}")
 
 
 def _read_test_list(src):
     """Read the test list.
 
     Returns:
-        A pair: {(kind, name of a clip): label, or the mark if it is unknown}, None without a list; and Items with a
-        problem for names that lead out of SRC.
+        A pair: {Clip.key: label, or the mark if it is unknown}, None without a list; and Items with a problem for names
+        that lead out of SRC.
     """
     path = next(iter(paths_by_name(src, TEST_LIST)), None)
     if path is None:
@@ -142,5 +162,6 @@ def _read_test_list(src):
         elif folder.lower() not in CLASSES or not file:
             raise UserError(f"{src / path}: expected 1 or 0 and FOLDER/NAME.mp4 in line {number}, got {line[:80]!r}")
         else:
-            listed[folder.lower(), strip_suffix(file.rpartition("/")[2])] = LISTED_LABELS.get(mark, mark)
+            key = folder.lower(), _method(file.split("/")[:-1]), strip_suffix(file.rpartition("/")[2])
+            listed[key] = LISTED_LABELS.get(mark, mark)
     return listed, [Item(name, "", "", problem=f"leaves SRC: listed in {TEST_LIST}") for name in sorted(outside)]

@@ -1,8 +1,9 @@
 """The Deepfake Detection Challenge (Dolhansky et al. 2020, arXiv:2006.07397): its videos, or face crops of them.
 
 Videos are in folders dfdc_train_part_N/, each with a metadata.json {name: {label, split, original}}; SRC may also be
-one such folder. Crops are one a video, with SRC/metadata.csv (columns videoname, label, original); the crop of x.mp4 is
-x.jpg or x.png anywhere below SRC. Labels are REAL and FAKE; the original of a fake is the real video it was made from.
+one such folder. Other folders without a list, such as Kaggle's test_videos/, have no labels and are left out. Crops are
+one a video, with SRC/metadata.csv (columns videoname, label, original); the crop of x.mp4 is x.jpg or x.png anywhere
+below SRC. Labels are REAL and FAKE; the original of a fake is the real video it was made from.
 
 The Preview (Dolhansky et al. 2019, arXiv:1910.08854) has one dataset.json {path: {label, set, target_id, swapped_id}}.
 TARGET is the person of a video and SWAPPED the person whose face a fake shows:
@@ -57,7 +58,12 @@ def _videos(src, lists):
     items = [_video(path, row, present, path_of_name) for path, row in challenge.items()]
     originals = {_name(path): path for path, row in preview.items() if str(row.get("label")).lower() == WORDS[REAL]}
     items += [_preview_video(path, row, present, originals) for path, row in preview.items()]
-    unlisted = sorted(present - set(challenge) - set(preview))
+    listed = {path.rpartition("/")[0] for path in lists}
+    unlisted = sorted(
+        path
+        for path in present - set(challenge) - set(preview)
+        if preview or path.rpartition("/")[0] in listed or "train" in path.rpartition("/")[0].lower()
+    )
     expected = METADATA if challenge else PREVIEW
     return items + [Item(path, "", "dfdc", problem=f"not listed: {expected}") for path in unlisted]
 

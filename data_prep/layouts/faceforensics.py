@@ -1,11 +1,11 @@
 """FaceForensics++ (Roessler et al. 2019, 10.1109/ICCV.2019.00009) and DeepFakeDetection, which is part of its tree.
 
 original_sequences/{youtube,actors} and manipulated_sequences/METHOD hold {raw,c23,c40}/{videos,images}; masks and
-models are left out. Names, by the set's own README: 000.mp4 is an original, 000_003.mp4 the face or expression of 003
-in the video 000; 01__kitchen_pan.mp4 is a scene of an actor, 01_02__kitchen_pan__ABCDEFGH.mp4 the face of actor 02 in
-it. train.json, val.json and test.json, in SRC or SRC/splits/, list the official pairs; both directions of a pair and
-both of its originals belong to the split. The same clip in another compression is another video, linked to the first
-by its original.
+models are left out. The first release had original_sequences/{c0,c23,c40} without youtube/. Names, by the set's own
+README: 000.mp4 is an original, 000_003.mp4 the face or expression of 003 in the video 000; 01__kitchen_pan.mp4 is a
+scene of an actor, 01_02__kitchen_pan__ABCDEFGH.mp4 the face of actor 02 in it. train.json, val.json and test.json, in
+SRC or SRC/splits/, list the official pairs; both directions of a pair and both of its originals belong to the split.
+The same clip in another compression is another video, linked to the first by its original.
 """
 
 import json
@@ -28,8 +28,9 @@ from data_prep.layouts.tree import (
 )
 
 PATH = re.compile(  # c0 is the older name of raw; some tools extract images to frames/ or faces/
-    r"((?:.*/)?)(original|manipulated)_sequences/([^/]+)/((?:raw|c0|c23|c40)/(?:videos|images|frames|faces))/(.+)"
+    r"((?:.*/)?)(original|manipulated)_sequences/(?:([^/]+)/)?((?:raw|c0|c23|c40)/(?:videos|images|frames|faces))/(.+)"
 )
+YOUTUBE = "youtube"
 SWAP = re.compile(r"(\d{3})_(\d{3})")
 ACTORS_SWAP = re.compile(r"(\d\d)_(\d\d)__(.+)__\w+")
 ACTOR = re.compile(r"(\d\d)__.+")
@@ -80,18 +81,19 @@ def _clip_name(rest):
 def _clip_key(match):
     """Return what identifies a clip, whether it is a video or a folder of frames."""
     _, kind, source, form, rest = match.groups()
-    return kind, source, form.partition("/")[0], _clip_name(rest)
+    return kind, source or YOUTUBE, form.partition("/")[0], _clip_name(rest)
 
 
 def _item(path, match, video, originals, splits):
     root, kind, source, form, rest = match.groups()
+    source = source or (YOUTUBE if kind == "original" else "")
     clip, frame = _clip_name(rest), "" if is_video(path) else frame_index(path)
     if kind == "original":
         person = f"actor{m[1]}" if (m := ACTOR.fullmatch(clip)) else clip
-        split, problem = splits.find(clip) if source == "youtube" else ("", "")
+        split, problem = splits.find(clip) if source == YOUTUBE else ("", "")
         return Item(path, "real", source, video, person, frame=frame, split=split, problem=problem)
     if m := SWAP.fullmatch(clip):
-        group, target, identity = "youtube", m[1], f"{m[1]};{m[2]}"
+        group, target, identity = YOUTUBE, m[1], f"{m[1]};{m[2]}"
         split, problem = splits.find(*m.groups())
     elif m := ACTORS_SWAP.fullmatch(clip):
         group, target, identity = "actors", f"{m[1]}__{m[3]}", f"actor{m[1]};actor{m[2]}"

@@ -1,12 +1,15 @@
 import os
 import stat
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pandas as pd
+import platformdirs
 import pytest
 
-from common.files import atomic_path, sha256, write_bytes, write_csv, write_json
+from common.files import atomic_path, cache_folder, sha256, short_name, write_bytes, write_csv, write_json
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -61,3 +64,27 @@ def test_csv_and_json_come_back(tmp_path):
 def test_sha256_of_a_known_message(tmp_path):
     write_bytes(b"abc", tmp_path / "abc")  # FIPS 180-2, appendix B.1
     assert sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_user_without_a_home_has_a_cache_among_the_temporary_files(monkeypatch):
+    """As a user of a container who has no line in /etc/passwd."""
+    monkeypatch.delenv("DEEPFAKE_REPRODUCTIONS_CACHE", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", "/")
+    assert cache_folder().parent == Path(tempfile.gettempdir())
+
+    def no_home(*_):
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert cache_folder() == platformdirs.user_cache_path("deepfake-reproductions")
+    monkeypatch.setattr(platformdirs, "user_cache_path", no_home)
+    assert cache_folder().parent == Path(tempfile.gettempdir())
+
+
+@pytest.mark.parametrize(("stem", "ending"), [("a.jpg", ".png"), ("x" * 251, ".png"), ("\u00e9" * 125, ".png")])
+def test_names_have_at_most_255_bytes_and_their_ending(stem, ending, tmp_path):
+    name = short_name(stem, ending)
+    (tmp_path / name).touch()
+    assert name.endswith(ending) and (name == stem + ending or len(os.fsencode(stem + ending)) > 255)
+    assert short_name(stem + "y", ending) != name

@@ -419,3 +419,22 @@ def test_a_synthetic_source_is_drawn_once_into_the_cache(tmp_path, monkeypatch):
     assert [path.stat().st_mtime_ns for path in sorted((tmp_path / "cache").rglob("*.jpg"))] == drawn
     with pytest.raises(UserError, match="'oil'"):
         prepare("synthetic", "oil:2", tmp_path / "oil", options())
+
+
+def test_one_file_that_cannot_be_stored_does_not_stop_the_others(tmp_path, save_noise):
+    """Names that are not UTF-8, or protocols to FFmpeg; two that are too long if both keep their suffix before .png."""
+    raw, long = tmp_path / "raw" / "real", "x" * 250
+    for number, name in enumerate(("a", "b", "12:30", "pipe:0", "caf\udce9", long)):
+        save_noise(raw / "plain.png", number)
+        (raw / "plain.png").rename(raw / f"{name}.png")
+    save_noise(raw / "plain.bmp", 9)
+    (raw / "plain.bmp").rename(raw / f"{long}.bmp")
+    images = prepare("folders", raw.parent, tmp_path / "out", PrepareOptions(size=16, max_unreadable=0.5))
+    assert set(images["path"]) == {f"real/{name}.png" for name in ("a", "b", "12:30", "pipe:0")}
+    skipped = pd.read_csv(tmp_path / "out" / "skipped.csv", index_col="path")["reason"].to_dict()
+    too_long = "unreadable name: too long with its new suffix, rename it"
+    assert skipped == {
+        "real/caf\\udce9.png": "unreadable name: expected UTF-8 without line ends, rename it",
+        f"real/{long}.png": too_long,
+        f"real/{long}.bmp": too_long,
+    }

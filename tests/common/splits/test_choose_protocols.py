@@ -28,6 +28,23 @@ def test_allowed_protocols():
         assert allowed_protocols(plain.assign(split=split * 5)) == ["frame"]
 
 
+def test_rows_without_an_official_split_do_not_take_it_from_the_others(caplog):
+    """As FaceForensics++ with the actors' videos, which its lists do not have."""
+    listed = [
+        row | {"split": split}
+        for label in ("real", "fake")
+        for split, videos in (("train", 6), ("val", 2), ("test", 2))
+        for row in clips(videos, 2, label + split)
+    ]
+    actors = clips(3, 2, "real-actor") + clips(3, 2, "fake-actor")
+    images = manifest([row | {"label": row["label"][:4]} for row in listed + actors])
+    assert allowed_protocols(images) == ["frame", "video", "official"]
+    splits = split_images(images, "official")
+    assert splits[: len(listed)].tolist() == [row["split"] for row in listed]
+    assert set(splits[len(listed) :]) == {""}
+    assert "official" in choose_protocols(images)
+
+
 def test_choose_protocols():
     plain = manifest(clips(5, 1, "real", video="") + clips(5, 1, "fake", video=""))
     assert choose_protocols(plain) == ["frame"] == choose_protocols(plain, ("frame", "frame"))

@@ -112,3 +112,31 @@ def test_a_list_of_something_else_is_refused(celebdf):
     (celebdf / "List_of_testing_videos.txt").write_text("1 Celeb-real/id1_0007.mp4\nname,label\n")
     with pytest.raises(UserError, match="expected 1 or 0 and FOLDER/NAME.mp4 in line 2, got 'name,label'"):
         find("celebdf", celebdf)
+
+
+def test_the_methods_of_celeb_df_plus_plus(tree):
+    """The tree of its authors; the name of a swap is that of one in every other method."""
+    swap, talk = "id0_id1_0000.mp4", "id0_0000_test_id3_0001.mp4"
+    fakes = "Celeb-synthesis"
+    src = tree(
+        "Celeb-real/id0_0000.mp4",
+        *(f"{fakes}/FaceSwap/{method}/{swap}" for method in ("Celeb-DF", "GHOST")),
+        f"{fakes}/TalkingFace/FLOAT/{talk}",
+        texts={
+            "List_of_testing_videos.txt": f"0 {fakes}/FaceSwap/GHOST/{swap}\n0 {fakes}/TalkingFace/FLOAT/{talk}\n"
+            f"0 {fakes}/FaceSwap/UniFace/{swap}\n"
+        },
+    )
+    found = {item.path: item for item in find("celebdf", src)}
+    assert {path: (item.source, item.split, item.identity) for path, item in found.items() if not item.problem} == {
+        "Celeb-real/id0_0000.mp4": ("Celeb-real", "train", "id0"),
+        f"{fakes}/FaceSwap/Celeb-DF/{swap}": ("Celeb-DF", "train", "id0;id1"),
+        f"{fakes}/FaceSwap/GHOST/{swap}": ("GHOST", "test", "id0;id1"),
+        f"{fakes}/TalkingFace/FLOAT/{talk}": ("FLOAT", "test", "id0"),
+    }
+    assert {item.original for item in found.values() if item.label == "fake" and not item.problem} == {
+        "Celeb-real/id0_0000"
+    }
+    assert [item.problem for item in found.values() if item.problem] == [
+        "missing: listed in List_of_testing_videos.txt"
+    ]

@@ -4,7 +4,7 @@ import pytest
 
 from common.errors import UserError
 from data_prep.layouts.item import Item
-from data_prep.layouts.registry import find
+from data_prep.layouts.registry import find, ignored_files
 
 TABLE = "videoname,original_width,label,original\nb.mp4,186,FAKE,a.mp4\na.mp4,186,REAL,\n"
 
@@ -155,3 +155,17 @@ def test_rows_without_a_crop_and_crops_without_a_row_are_named(tree):
 def test_crops_without_a_valid_table_are_refused(tree, files, table, message):
     with pytest.raises(UserError, match=message):
         find("dfdc", tree(*files, texts={} if table is None else {"metadata.csv": table}))
+
+
+def test_folders_without_a_list_have_no_labels_and_are_left_out(tree):
+    """As Kaggle's root: train_sample_videos/ with its list, and test_videos/."""
+    src = tree(
+        *("train_sample_videos/a.mp4", "train_sample_videos/b.mp4", "test_videos/x.mp4", "test_videos/y.mp4"),
+        texts={"train_sample_videos/metadata.json": json.dumps({"a.mp4": {"label": "REAL", "split": "train"}})},
+    )
+    found = find("dfdc", src)
+    assert {item.path: item.problem for item in found} == {
+        "train_sample_videos/a.mp4": "",
+        "train_sample_videos/b.mp4": "not listed: metadata.json",
+    }
+    assert ignored_files(src, found) == {"test_videos": 2}

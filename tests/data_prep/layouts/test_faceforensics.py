@@ -102,3 +102,12 @@ def test_a_split_file_of_another_form_is_refused(faceforensics, text):
     (faceforensics / "splits" / "train.json").write_text(text)
     with pytest.raises(UserError, match="splits/train.json: expected the pairs of FaceForensics\\+\\+"):
         find("faceforensics", faceforensics)
+
+
+def test_the_first_release_has_originals_without_youtube(tree):
+    src = tree(
+        "original_sequences/c0/images/000/0001.png", "manipulated_sequences/Deepfakes/c0/images/000_003/0001.png"
+    )
+    real, fake = sorted(find("faceforensics", src), key=lambda item: item.label, reverse=True)
+    assert (real.source, real.identity, real.video) == ("youtube", "000", "original_sequences/c0/images/000")
+    assert (fake.source, fake.original) == ("Deepfakes", "original_sequences/c0/images/000")

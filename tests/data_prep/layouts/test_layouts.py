@@ -264,3 +264,26 @@ def test_any_tree_is_read_or_refused_with_a_message(files):
                 assert usable and all(item.label in ("real", "fake") and item.source for item in usable)
                 assert all(Path(folder, item.path).is_file() and not leaves_folder(item.path) for item in usable)
                 assert all(item.split in ("", "train", "val", "test") for item in items)
+
+
+@pytest.mark.parametrize("train", ["train_test", "train:test", "Train-Test", "train test", "train"])
+@pytest.mark.parametrize("validation", ["validation", "Validation", "val"])
+@pytest.mark.parametrize("root", ["", "deepfake_database/", "a/b/"])
+def test_mesonets_folders_are_found_in_every_spelling_and_place(tree, root, train, validation):
+    src = tree(f"{root}{train}/df/1.jpg", f"{root}{train}/real/2.jpg", f"{root}{validation}/df/3.jpg")
+    assert {item.path.rpartition("/")[2]: (item.label, item.split) for item in find("mesonet", src)} == {
+        "1.jpg": ("fake", "train"),
+        "2.jpg": ("real", "train"),
+        "3.jpg": ("fake", "test"),
+    }
+
+
+def test_what_macos_adds_to_an_archive_is_left_out(tree):
+    src = tree("real/1.jpg", "__MACOSX/real/2.jpg", "__MACOSX/real/._1.jpg", "fake/._3.jpg")
+    assert [item.path for item in find("folders", src)] == ["real/1.jpg"]
+
+
+@pytest.mark.parametrize("suffix", ["gif", "heif", "jxl", "jpe", "ts", "m2ts", "3g2", "vob", "dng", "cr2", "nef"])
+def test_formats_that_are_not_read_are_named_by_their_suffix(tree, suffix):
+    found = find("folders", tree("real/1.jpg", f"real/2.{suffix.upper()}"))
+    assert [item.problem for item in found] == ["", f"unsupported format: {suffix}"]

@@ -135,3 +135,17 @@ def test_a_list_that_is_a_link_is_not_read(tree, tmp_path_factory):
         Item("000001.jpg", "real", "celeba"),
         Item("list_eval_partition.txt", "", "", problem="symbolic link: it leads out of SRC"),
     ]
+
+
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_lists_of_celeba_with_quotes(celeba, quote):
+    """As R and some exports write them."""
+    for name in ("Eval/list_eval_partition.txt", "Anno/identity_CelebA.txt"):
+        rows = (line.split() for line in (celeba / name).read_text().splitlines())
+        lines = [f"{quote}{image}{quote},{quote}{number}{quote}" for image, number in rows]
+        (celeba / name).write_text("\n".join([f"{quote}image_id{quote},{quote}x{quote}", *lines]))
+    assert [(item.split, item.identity) for item in find("celeba", celeba)] == [
+        ("train", "2880"),
+        ("val", "2937"),
+        ("test", "2880"),
+    ]
