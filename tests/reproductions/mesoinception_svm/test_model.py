@@ -1,3 +1,6 @@
+from dataclasses import replace
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -6,6 +9,8 @@ from sklearn.svm import SVC
 
 from common.data.datasets import read_data
 from common.data.pipeline import Images
+from common.detectors.published import load_published
+from common.detectors.scoring import Scorer
 from common.errors import UserError
 from common.networks import mesonet
 from common.runs.options import read_weights
@@ -15,6 +20,7 @@ from reproductions.mesoinception_svm import method, model
 from reproductions.mesoinception_svm.activation import maximise_activation
 from reproductions.mesoinception_svm.augmentation import choose_augmentation
 from reproductions.mesoinception_svm.config import NETWORKS, PRESETS
+from tests.common.networks.test_mesonet import write_like_mesonet
 
 
 def test_the_hinge_variant_has_as_many_parameters_as_meso4():
@@ -33,6 +39,21 @@ def test_scores_and_features_are_float32_under_mixed_precision():
         assert model.feature_network(network).predict(pixels, verbose=0).dtype == np.float32
     finally:
         keras.config.set_dtype_policy("float32")
+
+
+@pytest.mark.parametrize("name", ["meso4", "mesoinception4"])
+def test_predict_with_a_weight_file_scores_as_a_run_that_trains_nothing(name, images, tmp_path):
+    """`predict --weights NAME=FILE` against `run.py --epochs 0 --weights NAME=FILE`, on the same images."""
+    keras.utils.set_random_seed(0)
+    write_like_mesonet(getattr(mesonet, name)(), tmp_path / "legacy.h5")
+    config = replace(PRESETS["paper"], epochs=0)
+    training = Training(set_up("none"), tmp_path / "state")
+    run, *_ = method.train_network(name, config, images, tmp_path / "legacy.h5", training)
+    scorer = Scorer(load_published(name, tmp_path / "legacy.h5"))
+    table = images.head(4)
+    scores = [scorer.scores(scorer.faces(Path(file)).pixels).mean for file in table["file"]]
+    batches = Images(table, method.preprocessing(config)).evaluation_batches(4)
+    np.testing.assert_allclose(scores, run.score(batches, 4), atol=1e-6)
 
 
 def test_weight_arguments_are_checked(tmp_path):

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
+from sklearn.datasets import load_sample_image
 from sklearn.metrics import accuracy_score, precision_score, roc_auc_score
 
 pytestmark = pytest.mark.slow
@@ -120,6 +122,27 @@ def test_predict_gives_the_runs_own_scores(smoke, command, cache):
             assert row["verdict"] in ("fake" if score >= 0.5 else "real", "unknown")
             assert "trained on drawn faces" in row["warning"]
         assert done.stderr.count("trained on drawn faces") == 1 and "--weights mesoinception4=published" in done.stderr
+
+
+def test_predict_knows_drawn_faces_from_photographs_and_noise(smoke, command, cache, tmp_path):
+    """Whole pictures: the question is what the scores of any picture mean, not whether a face is in it."""
+    run = only(smoke[0] / "runs" / "mesoinception_svm")
+    (folder,) = cache.glob("swap-40-*-prepared")
+    predictions = pd.read_csv(run / "predictions.csv")
+    home = predictions.query("dataset == 'synthetic-swap' and split == 'test'")["path"].unique()
+    for name in ("china.jpg", "flower.jpg"):
+        for y, x in ((0, 0), (171, 384)):
+            Image.fromarray(load_sample_image(name)[y : y + 256, x : x + 256]).save(tmp_path / f"{name}-{y}.png")
+    for seed in range(3):
+        noise = np.random.default_rng(seed).integers(0, 256, (256, 256, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(tmp_path / f"noise{seed}.png")
+    for model in ("mesoinception4", "mesoinception4_svm"):
+        words, flags = ("-m", "common.predict", run), ("--faces", "none", "--model", model)
+        far = list(csv.DictReader(command(tmp_path, *words, tmp_path, *flags).stdout.splitlines()))
+        assert len(far) == 7 and {row["verdict"] for row in far} == {"unknown"} and all(row["score"] for row in far)
+        pictures = [folder / path for path in home]
+        near = list(csv.DictReader(command(tmp_path, *words, *pictures, *flags).stdout.splitlines()))
+        assert sum(row["verdict"] == "unknown" for row in near) <= len(near) / 4
 
 
 def test_predict_names_what_it_cannot_read(smoke, command, tmp_path):
