@@ -111,6 +111,11 @@ class Difference:
         low, high = self.interval()
         return (low >= -margin or isinf(self.theirs.below)) and (high <= margin or isinf(self.theirs.above))
 
+    def beyond(self, margin: float) -> bool:
+        """Return whether the 95 % interval is wholly outside of -margin to margin."""
+        low, high = self.interval()
+        return (low > margin and not isinf(self.theirs.above)) or (high < -margin and not isinf(self.theirs.below))
+
     def sign(self, error: float = ERROR) -> int:
         """Return 1 or -1 if the interval is wholly above or below 0, otherwise 0."""
         low, high = self.interval(error)

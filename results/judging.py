@@ -40,6 +40,8 @@ def judge(table: pd.DataFrame) -> pd.DataFrame:
     added = []
     for (_, rows), of_claim, p_value in zip(claims, rates, p_values, strict=True):
         found = verdict(of_claim, p_value, len(claims)) if of_claim else INCOMPLETE
+        if found == "reproduced" and (others := _outside(rows)):
+            found = f"inconclusive: the paper's numbers contradict each other, {', '.join(others)} is beyond the margin"
         if len(rows) == 1:
             table.loc[rows.index, "verdict"] = found
             continue
@@ -80,6 +82,12 @@ def _joint_row(rows, rates, found):
     row["published_note"] = ""
     row["note"] = "tested by " + ", ".join(_told(rate, named=rows["row"].nunique() > 1) for rate in rates)
     return row
+
+
+def _outside(rows):
+    """The numbers of a claim whose difference is surely beyond the margin, though the rates it is tested by are not."""
+    rates = [_rate(row) for row in rows.itertuples() if row.kind != "count"]
+    return [f"{rate.row} {rate.metric}" for rate in rates if rate.difference.beyond(rate.margin)]
 
 
 def _told(rate, named):

@@ -37,6 +37,7 @@ from results.judging import JOINT_TEST, with_verdicts_of_claims
 from results.queries import CONDITIONS, read_query, select_rows
 from results.seeds import aggregate_seeds, count_seeds
 from results.tables import read_results, reference_folder
+from results.verdicts import MARGIN
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = "python -m results.readme"
@@ -45,7 +46,10 @@ BLOCK = re.compile(rf"^{BEGIN}(?P<query>[^>]*?)-->\n(?P<body>.*?)^{END}$", re.MU
 EXPERIMENT = ["table", "row", *CONDITIONS, "commit"]
 TITLES = {"auc": "AUC", "f1": "F1", "dataset": "data set"}
 PUBLISHED_HEADING = ("paper", "number", "published", "ours", "n", "seeds", "data set, protocol", "verdict")
-SPREAD = "Ours: mean over the seeds [95 % interval] (standard deviation over the seeds)."
+SPREAD = (
+    "Ours: mean over the seeds [95 % interval] (standard deviation over the seeds). `reproduced`: the interval of the "
+    f"difference lies within {100 * MARGIN:g} points."
+)
 
 
 @dataclass(frozen=True)

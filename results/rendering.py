@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from common.evaluation.metrics import COUNTS
 from results.formatting import format_count, format_measured, format_number, markdown_table, text_table
 from results.seeds import count_seeds
 
@@ -161,7 +162,7 @@ def _closing_lines(rows):
 def _difference(row):
     if pd.isna(row.difference):
         return ""
-    if abs(row.difference) >= 10:
-        return f"{row.difference:+.0f}"
+    if row.metric in COUNTS or abs(row.difference) >= 10:
+        return f"{row.difference:+.{0 if float(row.difference).is_integer() or abs(row.difference) >= 10 else 1}f}"
     bounds = "" if pd.isna(row.difference_low) else f" [{row.difference_low:+.3f}, {row.difference_high:+.3f}]"
-    return f"{row.difference:+.4f}{bounds}"
+    return f"{round(row.difference, 4) + 0.0:+.4f}{bounds}"

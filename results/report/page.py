@@ -15,7 +15,7 @@ from results.audit.check import audit_paper
 from results.audit.findings import CONTRADICTION, HOLDS, READING, ROUNDING, Finding
 from results.compare import compare
 from results.formatting import format_number, sd_text
-from results.rendering import KINDS, ORIGINS, claim_counts, count_claims
+from results.rendering import KINDS, claim_counts, count_claims
 from results.report.cards import Card, read_card
 from results.report.cross_page import HEIGHT, WIDTH, curves, matrices, read_scores
 from results.report.headlines import headlines
@@ -96,7 +96,7 @@ def build_page(
         runs=runs,
         verdicts=VERDICTS,
         kinds=KINDS,
-        origins=ORIGINS | {"": ""},
+        origins={"": "", "run": "your runs", "reference": "reference"},
         margin=f"{100 * margin:.3g}",
         contradiction=CONTRADICTION,
         holds=HOLDS,

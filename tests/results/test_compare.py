@@ -159,6 +159,23 @@ def test_a_matrix_is_one_claim(tmp_path, cells, expected):
     assert half.startswith("inconclusive: a count is judged as a share of its class")
 
 
+def test_numbers_that_contradict_each_other_in_print_are_not_reproduced(tmp_path):
+    """Table 5 prints recalls of 0.80 and 0.77, which make an accuracy of 0.782, and prints an accuracy of 0.9."""
+    about = {"table": "Table 5", "protocol": "official"}
+    numbers = (("class 0", "recall", 0.80), ("class 1", "recall", 0.77), ("accuracy", "accuracy", 0.782))
+    for seed, step in enumerate((-1e-4, 0, 1e-4)):
+        rows = [wilson_row(value + step, 10**6, seed=seed, row=name, metric=metric, **about)
+                for name, metric, value in numbers]  # fmt: skip
+        upsert(rows[:2], tmp_path / "rates" / f"{PAPER}.csv")
+        upsert(rows, tmp_path / "all" / f"{PAPER}.csv")
+    found = {
+        name: compare([PAPER], tmp_path / name, margin=0.03).query("metric == 'joint test'")["verdict"].item()
+        for name in ("rates", "all")
+    }
+    assert found["rates"] == "reproduced"
+    assert found["all"].startswith("inconclusive: the paper's numbers contradict each other, accuracy acc")
+
+
 def test_a_number_alone_shows_the_verdict_of_its_matrix(tmp_path):
     upsert(matrix_rows(), tmp_path / f"{DCGAN}.csv")
     found = headlines(compare([DCGAN], tmp_path)).set_index("metric")["verdict"]
