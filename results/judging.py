@@ -26,7 +26,8 @@ def judge(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         The rows with the columns difference_low, difference_high and verdict. A claim of several numbers that were
-        measured alike has one more row, after its last one, with the metric `joint test`; the verdict is there.
+        measured alike has one more row, after its last one, with the metric `joint test`; the verdict is there. Holm's
+        correction is over the claims of one origin, so that no row that is shipped changes a user's verdict.
     """
     table = table.assign(verdict=[verdict_without_test(row) for row in table.itertuples()])
     tested = table[table["verdict"] == ""]
@@ -34,14 +35,8 @@ def judge(table: pd.DataFrame) -> pd.DataFrame:
     table["difference_low"], table["difference_high"] = (
         [bounds.get(index, (nan, nan))[end] for index in table.index] for end in (0, 1)
     )
-    claims = list(tested.groupby(CONDITIONS, sort=False, dropna=False))
-    rates = [_rates(rows) for _, rows in claims]
-    p_values = holm([joint_p_value(of_claim) if of_claim else 1.0 for of_claim in rates])
     added = []
-    for (_, rows), of_claim, p_value in zip(claims, rates, p_values, strict=True):
-        found = verdict(of_claim, p_value, len(claims)) if of_claim else INCOMPLETE
-        if found == "reproduced" and (others := _outside(rows)):
-            found = f"inconclusive: the paper's numbers contradict each other, {', '.join(others)} is beyond the margin"
+    for rows, of_claim, found in (line for _, own in tested.groupby("origin", sort=False) for line in _verdicts(own)):
         if len(rows) == 1:
             table.loc[rows.index, "verdict"] = found
             continue
@@ -67,6 +62,18 @@ def with_verdicts_of_claims(comparison: pd.DataFrame) -> pd.DataFrame:
         for name, part, old in zip(names, parts, comparison["verdict"], strict=True)
     ]
     return comparison.assign(verdict=found)
+
+
+def _verdicts(tested):
+    """Yield each claim of one family of tests: its rows, the rates it is tested by, and its verdict."""
+    claims = [rows for _, rows in tested.groupby(CONDITIONS, sort=False, dropna=False)]
+    rates = [_rates(rows) for rows in claims]
+    p_values = holm([joint_p_value(of_claim) if of_claim else 1.0 for of_claim in rates])
+    for rows, of_claim, p_value in zip(claims, rates, p_values, strict=True):
+        found = verdict(of_claim, p_value, len(claims)) if of_claim else INCOMPLETE
+        if found == "reproduced" and (others := _outside(rows)):
+            found = f"inconclusive: the paper's numbers contradict each other, {', '.join(others)} is beyond the margin"
+        yield rows, of_claim, found
 
 
 def _joint_row(rows, rates, found):

@@ -135,11 +135,12 @@ def _summary(rows):
     counts = claim_counts(rows)
     told = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
     lines = [f"Independent claims: {count_claims(rows)}; {told or 'none was compared'}."]
-    tests = int(rows["verdict"].map(_kind).isin(KINDS[:4]).sum())
+    tested = rows[rows["verdict"].map(_kind).isin(KINDS[:4])]
+    tests = " and ".join(f"{count} tests" for count in tested.groupby("origin", sort=False).size())
     margins = sorted(rows["margin"].dropna().unique())
     if margins:
         smaller = f" ({', '.join(f'{100 * margin:.2g}' for margin in margins[:-1])} for half of a claimed gain)"
-        correction = f"; `better` and `worse` hold after Holm's correction over {tests} tests" if tests else ""
+        correction = f"; `better` and `worse` hold after Holm's correction over {tests}" if tests else ""
         lines.append(f"Margin: {100 * margins[-1]:.2g} points{smaller if margins[1:] else ''}{correction}.")
     others = rows[(rows["claim"] == "") & (rows["verdict"] != "as published")]
     kinds = others["verdict"].map(_kind).value_counts()

@@ -145,7 +145,7 @@ def test_only_the_paper_preset_stops_without_imagenet_weights(monkeypatch, tmp_p
 
 
 def test_the_differences_that_a_test_set_can_tell_are_said_beforehand(caplog):
-    """(1.96 + 0.84) sqrt(0.9 * 0.1 / n): 140 images alone 7.1 points, 24 videos of them 17; of a protocol the smallest."""
+    """(1.96 + 0.84) sqrt(0.9 * 0.1 / n): 140 images 7.1 points, 24 videos 17; of a protocol the smallest."""
     images = pd.DataFrame({"dataset": "d", "video": "", "split": ["test"] * 140 + ["train"] * 60})
     clips = images.assign(video=[f"{number // 6}.mp4" for number in range(200)])
     splits = [Split("frame", 0, {"": images}), Split("video", 0, {"": clips}), Split("video", 1, {"": clips[:-50]})]
