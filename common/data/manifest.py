@@ -18,6 +18,7 @@ from pathlib import Path, PureWindowsPath
 
 import pandas as pd
 
+from common.data.text_tables import read_text_table
 from common.errors import UserError
 from common.files import write_bytes
 from common.labels import WORDS
@@ -53,10 +54,7 @@ def read_manifest(folder: str | Path) -> pd.DataFrame:
             f"{folder} has no {NAME}: prepare the raw data first, e.g. "
             f"`python -m data_prep folders {folder} {folder}-prepared` (layouts: `python -m data_prep --help`)"
         )
-    try:
-        images = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    except (ValueError, pd.errors.ParserError) as error:
-        raise UserError(f"{path} is not a readable CSV file: {str(error).strip()}") from error
+    images = read_text_table(path)
     check_manifest(images, path)
     return images[list(COLUMNS)]
 

@@ -15,9 +15,8 @@ TARGET is the person of a video and SWAPPED the person whose face a fake shows:
 import json
 from pathlib import Path, PurePosixPath
 
-import pandas as pd
-
 from common.data.manifest import leaves_folder
+from common.data.text_tables import read_text_table
 from common.errors import UserError
 from common.labels import FAKE, REAL, WORDS
 from data_prep.layouts.item import MISSING, Item
@@ -171,10 +170,7 @@ def _index_by_stem(paths):
 
 
 def _read_csv(path):
-    try:
-        rows = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except ValueError as error:  # also pandas' ParserError and UnicodeDecodeError
-        raise UserError(f"{path} is not a readable CSV file: {str(error).strip()}") from error
+    rows = read_text_table(path)
     missing = [column for column in COLUMNS if column not in rows]
     if missing:
         raise UserError(f"{path}: expected the columns {','.join(COLUMNS)}; missing: {', '.join(missing)}")

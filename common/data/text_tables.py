@@ -1,0 +1,78 @@
+"""CSV files of other programs, read as text: R's row names, and rows that do not fit their header."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from common.errors import UserError
+
+ROW_NAMES = "row.names"  # what R calls the column that its write.table leaves out of the header
+
+
+def read_header(file: Path) -> list[str]:
+    """Return the names of the columns, without R's row names.
+
+    Raises:
+        UserError: if the file is not CSV, or a row has more fields than the header. One more in every row is the form
+            of R's write.table, whose first column has no name.
+    """
+    return _read_form(file)[0]
+
+
+def read_text_table(file: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Read a CSV file with a header; pandas would take an additional first field for an index, in silence.
+
+    Args:
+        file: the file, UTF-8.
+        columns: the columns to read; None: all.
+
+    Returns:
+        All cells as text; an empty cell is ''. R's row names are left out.
+
+    Raises:
+        UserError: as `read_header`; if a column is missing.
+    """
+    header, has_row_names = _read_form(file)
+    names = [ROW_NAMES, *header] if has_row_names else header
+    try:
+        table = pd.read_csv(
+            file, dtype=str, keep_default_na=False, encoding="utf-8-sig", header=0, names=names,
+            index_col=False, usecols=list(columns) if columns is not None else header,
+        )  # fmt: skip
+    except ValueError as error:  # also pandas' ParserError and UnicodeDecodeError
+        raise _unreadable(file, error) from error
+    return table.fillna("")  # the missing cells at the end of a short row
+
+
+def _read_form(file):
+    """Return the header and whether each row has one field more, a name."""
+    try:
+        with open(file, encoding="utf-8-sig", newline="") as opened:
+            reader = csv.reader(opened)
+            header = next(reader, [])
+            longer = rows = 0
+            first = (0, 0)
+            for row in reader:
+                rows += bool(row)
+                if len(row) > len(header):
+                    longer += len(row) == len(header) + 1
+                    first = first if first[0] else (reader.line_num, len(row))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise _unreadable(file, error) from error
+    if longer and longer == rows and len(set(header)) == len(header):
+        return header, True
+    if first[0]:
+        raise UserError(
+            f"{file}: line {first[0]} has {first[1]} fields, the header {len(header)}; quote fields with commas, or "
+            "name each column"
+        )
+    if len(set(header)) < len(header):
+        twice = next(name for name in header if header.count(name) > 1)
+        raise UserError(f"{file}: the column {twice!r} is there twice; rename one")
+    return header, False
+
+
+def _unreadable(file, error):
+    return UserError(f"{file} is not a readable CSV file: {str(error).strip()}")
