@@ -147,7 +147,8 @@ class Session:
         """Return where the training images of a detector are, for predict: of a sample of them, and of validation."""
         images = split.parts.get(part, split.images)
         preprocessing = Preprocessing(**detector.description.preprocessing)
-        describe = Describer(detector.network, detector.classifier is not None)
+        network = store.feature_network(detector.network, detector.description)
+        describe = Describer(network, detector.classifier is not None)
         sides = []
         for side in ("train", "val"):
             table = images[images["split"] == side].drop_duplicates("file")

@@ -84,7 +84,7 @@ def descriptions(run: str | Path) -> dict[str, Description]:
 
 
 def _with_training(run: Path, documents: dict[str, dict]) -> dict[str, dict]:
-    """Add model, protocol, seed and part to the descriptions of a run from before they were stored.
+    """Add model, protocol, seed, part and training data to the descriptions of a run from before they were stored.
 
     Such a run named its detectors MODEL, and after its first protocol and seed MODEL-PROTOCOL-seedN or MODEL-seedN; its
     predictions.csv has all three as columns. Models of a second case ended with it.
@@ -99,7 +99,19 @@ def _with_training(run: Path, documents: dict[str, dict]) -> dict[str, dict]:
             facts = {"model": model, "protocol": protocol, "seed": int(seed), "part": part}
             for name in (model, f"{model}-{protocol}-seed{seed}", f"{model}-seed{seed}"):
                 names.setdefault(name, facts)
-    return {name: {"model": name} | names.get(name, {}) | document for name, document in documents.items()}
+    data = {"trained_on": _training_data(run)}
+    return {name: {"model": name} | data | names.get(name, {}) | document for name, document in documents.items()}
+
+
+def _training_data(run: Path) -> dict[str, str]:
+    """Return {data set: fingerprint} of the data sets that splits.csv has training images of."""
+    table, environment = run / "splits.csv", run / "environment.json"
+    if not table.is_file() or not environment.is_file():
+        return {}
+    rows = pd.read_csv(table, usecols=["dataset", "split"], dtype=str)
+    fingerprints = read_json(environment).get("data", {})
+    names = rows.loc[rows["split"] == "train", "dataset"].unique()
+    return {name: fingerprints[name] for name in names if name in fingerprints}
 
 
 def _cases(table: Path) -> list[str]:

@@ -94,7 +94,13 @@ def export_card(detector: Detector, form: str) -> dict[str, Any]:
 def describe_cropping(faces: dict[str, Any]) -> dict[str, Any]:
     """Return how faces must be cropped, in words and as data_prep's flags."""
     if (faces.get("faces") or "none") == "none":
-        return {"words": "the whole picture is the face, as in the run's own data", **faces}
+        words = "the whole picture is the face, as in the run's own data"
+        if framing := faces.get("framing"):
+            words += (
+                f": MTCNN's box has {framing['height']:g} of its height, centred at {framing['x']:g} of its width and "
+            )
+            words += f"{framing['y']:g} of its height"
+        return {"words": words, **faces}
     first = f"the picture resized to {faces['rescale']} x {faces['rescale']} px, then " if faces.get("rescale") else ""
     size = f", then resized to {faces['size']} x {faces['size']} px" if faces.get("size") else ""
     words = f"{first}the box of the detector {faces['faces']}, enlarged by {faces['margin']} px in total{size}"

@@ -74,6 +74,13 @@ def fake_score(network: keras.Model) -> keras.Model:
     return keras.Model(network.input, network.output[:, FAKE:], name=network.name)
 
 
+def feature_network(network: keras.Model, description: Description) -> keras.Model:
+    """Return the part of a network up to the layer whose output a classifier takes; all of it if none is named."""
+    if not description.features:
+        return network
+    return keras.Model(network.input, network.get_layer(description.features).output)
+
+
 def in_float32(network: keras.Model) -> keras.Model:
     """Make a network that was trained in mixed precision compute in float32, in place; returns it."""
     for layer in network.layers:
@@ -125,8 +132,7 @@ def load(run: str | Path, name: str | None = None) -> Detector:
     summary = TrainingSummary.load(folder / description.summary) if description.summary else None
     if not description.classifier:
         return Detector(description, network, summary=summary)
-    if description.features:
-        network = keras.Model(network.input, network.get_layer(description.features).output)
+    network = feature_network(network, description)
     return Detector(description, network, load_classifier(folder / description.classifier), summary)
 
 

@@ -32,6 +32,7 @@ class Framing:
     y: float
 
 
+TIGHT = Framing(1.0, 0.5, 0.5)  # if nothing is known: a box as high as the face, in the ratio of the training images
 MESONET = Framing(0.82, 0.5, 0.43)  # the two of its test images that its authors publish, 256 and 342 px
 
 
@@ -60,9 +61,9 @@ class FaceCropper:
 
     def __init__(self, faces: Mapping[str, Any], detector: str | None = None, which: str | None = None) -> None:
         self._faces = dict(faces)
-        self._framing = Framing(**faces["framing"]) if faces.get("framing") else None
+        self._framing = Framing(**faces["framing"]) if faces.get("framing") else TIGHT
         self._of_training = faces.get("faces") or NONE
-        self._only_larger = detector is None and self._of_training == NONE and self._framing is not None
+        self._only_larger = detector is None and self._of_training == NONE and bool(faces.get("framing"))
         self.name = detector or (MTCNN if self._only_larger else self._of_training)
         self._which = which or ("largest" if faces.get("pick") == "largest" else "best")
         self._detector: Any = None
@@ -123,8 +124,6 @@ class FaceCropper:
     def _crop(self, image, face):
         if self._of_training != NONE:
             return Crop(crop(image, face, self._faces["size"], self._faces["margin"] or 0), face)
-        if self._framing is None:
-            return Crop(self._resize(crop(image, face)), face)
         fills = face.height >= FILLED * self._framing.height * image.shape[0]
         whole = fills and self.squeeze(image.shape) <= 1 + SQUEEZED
         return Crop(self._resize(image if whole else self._cut(image, face)), face)

@@ -94,6 +94,17 @@ def test_predict_scores_with_it(old_run, tmp_path, capsys):
     assert [row["verdict"] for row in csv.DictReader(capsys.readouterr().out.splitlines())] == ["real", "fake"]
 
 
+def test_predict_knows_that_it_was_trained_on_drawn_data(old_run, tmp_path, capsys):
+    for name in ("splits.csv", "environment.json"):
+        text = (old_run / name).read_text().replace('"faces"', '"synthetic-swap"').replace("faces,", "synthetic-swap,")
+        (old_run / name).write_text(text)
+    Image.fromarray(np.full((16, 16, 3), 90, np.uint8)).save(tmp_path / "a.png")
+    predict([str(old_run), str(tmp_path / "a.png")])
+    printed = capsys.readouterr()
+    assert printed.err.count("warning: centroid was trained on drawn faces (synthetic-swap)") == 1
+    assert "no summary of the training images" in printed.err and "trained on drawn faces" in printed.out
+
+
 def test_export_writes_it(old_run, tmp_path, capsys):
     export([str(old_run), "--output", str(tmp_path / "out")])
     card = json.loads((tmp_path / "out" / "export.json").read_text())
