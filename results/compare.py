@@ -66,7 +66,7 @@ class CompareOptions:
     """Within which a number counts as reproduced, as a share: 0.02 is 2 points. Where a paper claims a gain: half of
     it, if that is smaller."""
     reference: bool = True
-    """Show the rows that the repository ships beside yours."""
+    """The rows that the repository ships are shown beside yours, unless --no-reference is given."""
     fail_on: tuple[Literal["worse", "better", "inconclusive", "not-comparable", "not-run"], ...] = ()
     """Exit with code 1 if one of your printed numbers has one of these verdicts."""
     debug: bool = False

@@ -28,7 +28,7 @@ class ReportOptions:
     margin: float = MARGIN
     """Within which a number counts as reproduced, as a share: 0.02 is 2 points."""
     reference: bool = True
-    """Show the rows that the repository ships beside yours."""
+    """The rows that the repository ships are shown beside yours, unless --no-reference is given."""
     output: Path = Path("results/report.html")
     """The page to write."""
     debug: bool = False
