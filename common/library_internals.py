@@ -55,10 +55,10 @@ def neighbour_points(classifier: KNeighborsClassifier) -> tuple[np.ndarray, np.n
     return classifier._fit_X, classifier._y
 
 
-def producing_operation(tensor: keras.KerasTensor) -> Any:
-    """Return the layer, nested model or bare operation that a symbolic tensor is the output of; None for an input.
+def producing_operation(tensor: keras.KerasTensor) -> tuple[Any, list[keras.KerasTensor]]:
+    """Return the layer, nested model or bare operation that a symbolic tensor is the output of, and its inputs there.
 
-    Keras has no public way from a tensor to its layer.
+    Keras has no public way from a tensor to its layer. `Operation.input` of a nested model is its own inner input.
     """
-    operation = tensor._keras_history.operation
-    return None if isinstance(operation, keras.layers.InputLayer) else operation
+    history = tensor._keras_history
+    return history.operation, list(history.operation._inbound_nodes[history.node_index].input_tensors)

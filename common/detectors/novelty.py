@@ -210,15 +210,22 @@ def upper_limit(distances: np.ndarray) -> float:
 
 
 def decision_features(network: keras.Model) -> keras.KerasTensor:
-    """Return what a network decides by: the input of its last layer that has weights, or its output without one."""
+    """Return what a network decides by: the input of its last layer, or nested network, that has weights.
+
+    Args:
+        network: a functional model of one image.
+
+    Returns:
+        The tensor; the network's output if that input is the image itself, or nothing has weights.
+    """
     tensor = network.output
-    while (operation := producing_operation(tensor)) is not None and isinstance(operation.input, keras.KerasTensor):
-        if isinstance(operation, keras.Model):  # a nested network: its inner tensors are not ours
-            return tensor
-        tensor = operation.input
+    while True:
+        operation, inputs = producing_operation(tensor)
+        if len(inputs) != 1:
+            return network.output
+        (tensor,) = inputs
         if getattr(operation, "weights", None):
-            return tensor
-    return network.output
+            return network.output if tensor is network.input else tensor
 
 
 def textures(images: np.ndarray) -> np.ndarray:

@@ -138,7 +138,18 @@ def test_a_network_decides_by_the_input_of_its_last_layer_with_weights():
     pixels = np.random.default_rng(0).normal(size=(4, 8, 8, 3)).astype("float32")
     expected = keras.Model(image, features).predict(pixels, verbose=0)
     np.testing.assert_array_equal(chosen.predict(pixels, verbose=0), expected)
-    assert producing_operation(image) is None
+    operation, inputs = producing_operation(features)
+    assert operation.units == 5 and len(inputs) == 1 and inputs[0] is pooled
+    assert producing_operation(image)[1] == []
+
+
+def test_a_nested_head_decides_by_what_the_network_before_it_puts_out():
+    image, code = keras.Input((8, 8, 3)), keras.Input((5,))
+    encoder = keras.Model(image, keras.layers.Dense(5)(keras.layers.GlobalAveragePooling2D()(image)))
+    classifier = keras.Model(code, head(code))
+    whole = keras.Input((8, 8, 3))
+    between = encoder(whole)
+    assert decision_features(keras.Model(whole, classifier(between)[:, 1:])) is between
 
 
 def test_a_network_in_a_network_and_one_without_weights_give_their_output():
@@ -149,5 +160,10 @@ def test_a_network_in_a_network_and_one_without_weights_give_their_output():
     assert decision_features(nested) is nested.output
     pooled = keras.Model(image, keras.layers.GlobalAveragePooling2D()(image))
     assert decision_features(pooled) is pooled.output
-    maps = keras.Model(image, keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(1, 1)(image)))
-    assert Describer(maps, False)([np.ones((2, 8, 8, 3), "float32")], 2).features.tolist() == [[1.0] * 3] * 2
+
+
+def test_maps_are_averaged_over_their_places():
+    image = keras.Input((8, 8, 3))
+    maps = keras.layers.Conv2D(2, 1, kernel_initializer="ones")(image)
+    network = keras.Model(image, keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(1, 1)(maps)))
+    assert Describer(network, False)([np.ones((2, 8, 8, 3), "float32")], 2).features.tolist() == [[3.0, 3.0]] * 2
