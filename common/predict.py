@@ -7,13 +7,14 @@ Faces are found as they were in the detector's own data. A video's score is the 
 detector's training images has the verdict `unknown`; a picture without a face has `no face`.
 """
 
+import io
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TextIO
 
 import tyro
 
@@ -71,21 +72,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     Raises:
         UserError: if a path or the model does not exist, no file can be read, or nothing can be explained.
     """
-    for stream in (sys.stdout, sys.stderr):  # a file name of other bytes than UTF-8 must not end the CSV half-way
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    _write_any_name()
     options = parse(PredictOptions, argv, prog="python -m common.predict", description=__doc__)
-    paths = _check(options)
-    media = find_media(paths)
+    media = find_media(_check(options))
     load_detector, source = _detector_source(options)
     detector = load_detector()
     scorer = Scorer(detector, FaceCropper(detector.description.faces, options.faces, options.pick))
     _report(detector, scorer, source, media)
     with ExitStack() as stack:
-        frames = None
-        if options.per_frame:
-            written = stack.enter_context(atomic_path(options.per_frame))
-            frames = stack.enter_context(open(written, "w", encoding="utf-8", errors="backslashreplace", newline=""))
+        frames = stack.enter_context(_frame_table(options.per_frame)) if options.per_frame else None
         rows = PredictionRows(scorer, sys.stdout, frames)
         explanations = None
         if options.explain is not None:
@@ -97,6 +92,23 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise UserError(f"none of {unreadable} files could be read; the reasons are above")
     if explanations and not explanations.written:
         raise UserError("--explain: no face was found, so there is nothing to explain")
+
+
+def _write_any_name() -> None:
+    """Let a file name that is not UTF-8 pass to stdout and stderr; an error would end the CSV half-way."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def _frame_table(file: Path) -> Iterator[TextIO]:
+    """Yield the file of --per-frame, which is complete or absent."""
+    with (
+        atomic_path(file) as temporary,
+        open(temporary, "w", encoding="utf-8", errors="backslashreplace", newline="") as opened,
+    ):
+        yield opened
 
 
 def _check(options: PredictOptions) -> tuple[Path, ...]:

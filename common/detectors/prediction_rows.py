@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from common.detectors.scoring import UNKNOWN, Faces, Scorer, Scores
 
@@ -25,9 +25,9 @@ class PredictionRows:
 
     def __init__(self, scorer: Scorer, output: TextIO, frames: TextIO | None = None) -> None:
         self._scorer, self._output = scorer, output
-        self._rows = csv.writer(output, lineterminator="\n")
+        self._rows = csv.DictWriter(output, COLUMNS, restval="", lineterminator="\n")
         self._frames = None if frames is None else csv.writer(frames, lineterminator="\n")
-        self._rows.writerow(COLUMNS)
+        self._rows.writeheader()
         if self._frames:
             self._frames.writerow(FRAME_COLUMNS)
 
@@ -47,28 +47,26 @@ class PredictionRows:
             faces: at least one.
             scores: of the faces.
         """
-        single = len(faces) == 1 and faces.frames[0] is None
         self._write(
             file,
-            f"{scores.mean:.6f}",
-            self._verdict(scores),
-            "" if scores.spread is None else f"{scores.spread:.6f}",
-            len(faces),
-            faces.looked_at,
-            _box(faces.boxes[0]) if single else "",
-            "; ".join(self._warnings(faces, scores)),
+            score=f"{scores.mean:.6f}",
+            verdict=self._verdict(scores),
+            spread="" if scores.spread is None else f"{scores.spread:.6f}",
+            faces=len(faces),
+            frames=faces.looked_at,
+            box=_box(faces.boxes[0]) if faces.frames == [None] else "",
+            warning="; ".join(self._warnings(faces, scores)),
         )
-        if self._frames:
-            for place, (frame, box) in enumerate(zip(faces.frames, faces.boxes, strict=True)):
-                one = scores.select([place])
-                cells = ("" if frame is None else frame, f"{one.mean:.6f}", self._verdict(one), _box(box))
-                self._frames.writerow((file, *cells))
+        if self._frames is None:
+            return
+        for place, (frame, box) in enumerate(zip(faces.frames, faces.boxes, strict=True)):
+            one = scores.select([place])
+            cells = ("" if frame is None else frame, f"{one.mean:.6f}", self._verdict(one), _box(box))
+            self._frames.writerow((file, *cells))
 
-    def _write(
-        self, file: Path, score: str = "", verdict: str = "", spread: str = "", faces: Any = "", frames: Any = "",
-        box: str = "", warning: str = "",
-    ) -> None:  # fmt: skip
-        self._rows.writerow((file, score, verdict, spread, faces, frames, box, warning))
+    def _write(self, file: Path, **cells: object) -> None:
+        """Write one row; other cells are empty."""
+        self._rows.writerow({"path": file, **cells})
         self._output.flush()
 
     def _verdict(self, scores):
