@@ -61,6 +61,8 @@ def _read_form(file):
                     first = first if first[0] else (reader.line_num, len(row))
     except (csv.Error, UnicodeDecodeError) as error:
         raise _unreadable(file, error) from error
+    if not header:
+        raise _unreadable(file, "it is empty")
     if longer and longer == rows and len(set(header)) == len(header):
         return header, True
     if first[0]:

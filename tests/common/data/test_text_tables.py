@@ -26,6 +26,9 @@ def test_a_row_that_is_longer_than_the_header_is_named_by_its_line(tmp_path):
 
 
 def test_what_is_no_table_is_refused(tmp_path):
+    (tmp_path / "x.csv").write_text("")
+    with pytest.raises(UserError, match="not a readable CSV file: it is empty"):
+        read_text_table(tmp_path / "x.csv")
     (tmp_path / "x.csv").write_bytes(b"path,score\ncaf\xe9,1\n")
     with pytest.raises(UserError, match="not a readable CSV file"):
         read_text_table(tmp_path / "x.csv")
