@@ -3,16 +3,19 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from common.evaluation.calibration import calibration_interval
 from common.evaluation.influence import cluster_variance, denominator, influences
 from common.evaluation.intervals import (
     NO_INTERVAL,
     Interval,
     combine_halves,
+    log_interval,
     logit_interval,
     perfect_ranking_bounds,
-    wilson,
+    share_interval,
 )
-from common.evaluation.metrics import CURVE_METRICS, PROPORTIONS, from_counts
+from common.evaluation.metrics import CURVE_METRICS, OPERATING_POINTS, PROBABILITY_METRICS, PROPORTIONS, from_counts
+from common.evaluation.operating_points import operating_point_interval
 
 BALANCED = ("balanced_accuracy", "macro_recall")  # the mean of recall and specificity
 LEAST = {"kappa": -1.0}  # the least possible value of a metric, if it is not 0
@@ -45,8 +48,7 @@ class ClusterIntervals:
         values: dict[str, float],
     ) -> None:
         self._fake, self._called, self._clusters = fake, scores >= threshold, clusters
-        self._unit, self._values = unit, values
-        self._alone = len(fake) == (clusters.max(initial=-1) + 1)
+        self._scores, self._unit, self._values = scores, unit, values
         self._influences = influences(fake, scores, threshold) if 0 < fake.sum() < len(fake) else {}
         self._by_class = {"fake": self._count(fake), "real": self._count(~fake)}
         self._counts = {name: self._count(self._images(name)) for name in (*PROPORTIONS, "")}
@@ -70,14 +72,30 @@ class ClusterIntervals:
             return combine_halves(*halves[0], *halves[1]), ""
         if name in CURVE_METRICS and self._values["auc"] in (0.0, 1.0):
             return self._of_perfect_ranking(name)
-        groups = [self._fake, ~self._fake]
-        variance = cluster_variance(self._influences[name], self._clusters, groups)
-        value, least = self._values[name], LEAST.get(name, 0.0)
-        if variance.value > 0 and least < value < 1:
-            return logit_interval(value, variance, least), ""
-        if self._values["recall"] == self._values["specificity"] == 1 and name != "brier":
+        if name in OPERATING_POINTS:
+            return self._of_operating_point(OPERATING_POINTS[name])
+        variance, value, least = self._variance(name), self._values[name], LEAST.get(name, 0.0)
+        if variance.value > 0 and value > least and (value < 1 or name == "log_loss"):
+            return self._of_variance(name, value, variance), ""
+        if self._values["recall"] == self._values["specificity"] == 1 and name not in PROBABILITY_METRICS:
             return self._all_right(name), ""
         return NO_INTERVAL, "no interval: all images have the same error"
+
+    def _variance(self, name):
+        return cluster_variance(self._influences[name], self._clusters, [self._fake, ~self._fake])
+
+    def _of_variance(self, name, value, variance):
+        if name == "log_loss":
+            return log_interval(value, variance)
+        if name == "ece":
+            return calibration_interval(value, self._fake, self._scores, self._clusters, variance)
+        return logit_interval(value, variance, LEAST.get(name, 0.0))
+
+    def _of_operating_point(self, inverse):
+        drawn = self._by_class["real"]
+        if drawn < inverse:
+            return NO_INTERVAL, f"no interval: one false alarm in {inverse} reals needs {inverse} {self._unit}s of them"
+        return operating_point_interval(self._fake, self._scores, self._clusters, inverse), ""
 
     def _count(self, images):
         return int(np.count_nonzero(np.bincount(self._clusters[images])))
@@ -88,18 +106,8 @@ class ClusterIntervals:
         return np.ones(len(self._fake), dtype=bool)
 
     def _proportion(self, name):
-        images = self._images(name)
-        value, count = self._values[name], int(images.sum())
-        units = self.clusters(name)
-        if self._alone or value in (0.0, 1.0) or units < 2:
-            n = count if self._alone else units
-            return wilson(value * n, n)
-        if min(self._by_class.values()) >= 2:
-            variance = cluster_variance(self._influences[name], self._clusters, [self._fake, ~self._fake])
-        else:
-            influence = ((self._called == self._fake) - value) * images / count
-            variance = cluster_variance(influence, self._clusters, [images])
-        return logit_interval(value, variance) if variance.value > 0 else wilson(value * units, units)
+        variance = self._variance(name) if min(self._by_class.values()) >= 2 else None
+        return share_interval(self._called == self._fake, self._images(name), self._clusters, variance)
 
     def _of_perfect_ranking(self, name):
         """The interval and the reason, of a detector that ranks every fake above every real, or every one below."""

@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 
 from common.errors import UserError
 from common.evaluation.cluster_intervals import ClusterIntervals
-from common.evaluation.metrics import COUNTS, METRICS, PROPORTIONS, Ranking, as_metrics
+from common.evaluation.metrics import (
+    COUNTS,
+    METRICS,
+    OPERATING_POINTS,
+    PROBABILITY_METRICS,
+    PROPORTIONS,
+    Ranking,
+    as_metrics,
+)
 from common.evaluation.sampling import sampling_of
 from common.labels import FAKE, WORDS
 
@@ -57,7 +65,7 @@ def evaluate(
         predictions: n rows with the columns label, score, and path or video.
         level: `frame` measures single images, `video` the mean score of each video.
         threshold: an image with score >= threshold is called fake.
-        probability: whether the score is P(fake); if not, there is no Brier score.
+        probability: whether the score is P(fake); if not, there is no Brier score, log loss or calibration error.
 
     Returns:
         {name: Value} for all of metrics.METRICS. If a metric has nothing to measure (no images, one class only, nothing
@@ -86,7 +94,7 @@ def evaluate(
         numerator, others = PROPORTIONS.get(name, (COUNTS, ()))
         n = sum(counts[count] for count in (*numerator, *others))
         clusters = intervals.clusters(name)
-        if name == "brier" and not probability:
+        if name in PROBABILITY_METRICS and not probability:
             return Value(np.nan, np.nan, np.nan, n, "the score is no probability", clusters)
         if np.isnan(values[name]):
             return Value(np.nan, np.nan, np.nan, n, _why_undefined(name, noun, **counts), clusters)
@@ -203,4 +211,6 @@ def _why_undefined(name, noun, tp, fp, tn, fn):
         return f"no fake {noun}s"
     if not tn + fp and name != "recall":
         return f"no real {noun}s"
+    if name in OPERATING_POINTS:
+        return f"{tn + fp} real {noun}s are fewer than the {OPERATING_POINTS[name]} that one false alarm needs"
     return f"no {noun} is called {'real' if tp + fp else 'fake'}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from common.evaluation.metrics import COUNTS, METRICS, PROPORTIONS, from_counts
+from common.evaluation.metrics import COUNTS, METRICS, PROPORTIONS, from_counts, log_losses, score_bins
 
 STEP = 1e-4  # of numerical derivatives with respect to counts
 EER_WINDOW = 0.15  # of false positive rates around the equal error rate, for the slope of the ROC curve there
@@ -27,7 +27,8 @@ def influences(fake: NDArray[np.bool_], scores: NDArray[np.float64], threshold: 
         threshold: an image with score >= threshold is called fake.
 
     Returns:
-        {metric: float64 (n,)} for all of metrics.METRICS but the counts; NaN where the metric is undefined.
+        {metric: float64 (n,)} for all of metrics.METRICS but the counts and the operating points, which have their own
+        intervals; NaN where the metric is undefined.
     """
     called = scores >= threshold
     cells = np.where(fake, np.where(called, 0, 3), np.where(called, 1, 2))  # of tp, fp, tn, fn
@@ -40,8 +41,9 @@ def influences(fake: NDArray[np.bool_], scores: NDArray[np.float64], threshold: 
     found["auc"] = _of_auc(fake, first, after, above)
     found["average_precision"] = _of_average_precision(fake, first, after, above)
     found["eer"] = _of_eer(fake, after, above)
-    error = (scores - fake) ** 2
-    found["brier"] = (error - error.mean()) / len(error)
+    gap = np.sign(np.bincount(bins := score_bins(scores), fake - scores))[bins] * (fake - scores)
+    for name, error in (("brier", (scores - fake) ** 2), ("log_loss", log_losses(fake, scores)), ("ece", gap)):
+        found[name] = (error - error.mean()) / len(error)
     return {name: found[name] for name in METRICS if name in found}
 
 

@@ -1,13 +1,14 @@
-"""95 % intervals: of a proportion of independent images, of a metric whose variance is known, of the mean of two
-metrics, and of a detector that ranks every fake above every real. cluster_intervals.py says which metric gets which.
+"""95 % intervals: of a share of images, of a metric whose variance is known, of the mean of two metrics, and of a
+detector that ranks every fake above every real. cluster_intervals.py says which metric gets which.
 """
 
 from functools import lru_cache
 from math import hypot, sqrt
 
 import numpy as np
+from numpy.typing import NDArray
 
-from common.evaluation.influence import Variance
+from common.evaluation.influence import Variance, cluster_variance
 
 CONFIDENCE = 0.95
 Interval = tuple[float, float]
@@ -46,14 +47,58 @@ def logit_interval(value: float, variance: Variance, low: float = 0.0, high: flo
         low: the least possible value of the metric.
         high: the greatest.
     """
-    from scipy.stats import t  # here: half of the start-up time of results.compare
-
     share = (value - low) / (high - low)
     centre = np.log(share / (1 - share))
     error = sqrt(variance.value) / (high - low) / (share * (1 - share))
-    reach = t.ppf((1 + CONFIDENCE) / 2, max(variance.freedom, 1.0)) * error
+    reach = student_quantile(variance.freedom) * error
     ends = low + (high - low) / (1 + np.exp(-(centre + np.array([-reach, reach]))))
     return float(ends[0]), float(ends[1])
+
+
+def log_interval(value: float, variance: Variance) -> Interval:
+    """Compute an interval by Student's t on the logarithmic scale, for a metric without an upper limit.
+
+    Args:
+        value: the metric, above 0.
+        variance: of the metric.
+    """
+    reach = student_quantile(variance.freedom) * sqrt(variance.value) / value
+    return float(value * np.exp(-reach)), float(value * np.exp(reach))
+
+
+def student_quantile(freedom: float) -> float:
+    """Return how many standard errors a 95 % interval reaches to either side.
+
+    Args:
+        freedom: degrees of freedom; below 1 they are 1.
+    """
+    from scipy.stats import t  # here: half of the start-up time of results.compare
+
+    return float(t.ppf((1 + CONFIDENCE) / 2, max(freedom, 1.0)))
+
+
+def share_interval(
+    hits: NDArray[np.bool_], images: NDArray[np.bool_], clusters: NDArray[np.int64], variance: Variance | None = None
+) -> Interval:
+    """Compute the interval of a share of images: Wilson's if they are drawn one by one, else Student's t on the logit
+    scale. Where all images are alike, it is what as many independent clusters would give.
+
+    Args:
+        hits: bool (n,), the images that count.
+        images: bool (n,), those that they are a share of; at least one.
+        clusters: int64 (n,), equal for images that are drawn together, numbered from 0.
+        variance: of the share; None: that of its own images alone.
+    """
+    count, found = int(images.sum()), int((hits & images).sum())
+    units = int(np.count_nonzero(np.bincount(clusters[images])))
+    value = found / count
+    if units == count:
+        return wilson(found, count)
+    if found in (0, count) or units < 2:
+        return wilson(value * units, units)
+    if variance is None:
+        variance = cluster_variance((hits - value) * images / count, clusters, [images])
+    return logit_interval(value, variance) if variance.value > 0 else wilson(value * units, units)
 
 
 def combine_halves(first: float, of_first: Interval, second: float, of_second: Interval) -> Interval:

@@ -1,8 +1,8 @@
 """The suite's metrics.
 
 `from_counts` takes the four counts of one confusion matrix or of many. `Ranking` sorts the scores once, and computes
-ROC AUC, average precision, equal error rate and Brier score under any weights in O(n). Its tests compare it with
-scikit-learn. The positive class is fake.
+what depends on the scores (ROC AUC, operating points, calibration, ...) under any weights in O(n). Its tests compare it
+with scikit-learn. The positive class is fake.
 """
 
 from bisect import bisect_left
@@ -19,12 +19,15 @@ PROPORTIONS = {  # metric: (counts of its numerator, further counts of its denom
 }
 COUNTS = ("tp", "fp", "tn", "fn")
 CURVE_METRICS = ("auc", "average_precision", "eer")
-SCORE_METRICS = (*CURVE_METRICS, "brier")
+OPERATING_POINTS = {"tpr_at_fpr_0.01": 100, "tpr_at_fpr_0.001": 1000}  # the rate is one false alarm in as many reals
+PROBABILITY_METRICS = ("brier", "log_loss", "ece")
+SCORE_METRICS = (*CURVE_METRICS, *OPERATING_POINTS, *PROBABILITY_METRICS)
 METRICS = (
     *("accuracy", "precision", "recall", "specificity", "f1", "precision_real", "f1_real"),
     *("macro_precision", "macro_recall", "macro_f1", "weighted_precision", "weighted_recall", "weighted_f1"),
     *("balanced_accuracy", "kappa", *SCORE_METRICS, *COUNTS),
 )
+BINS = 15  # of the expected calibration error, as in Guo et al. 2017, arXiv:1706.04599
 BLOCK_SIZE = 1 << 15  # corners of a curve at a time, so that intermediate arrays fit into the cache
 
 
@@ -96,6 +99,8 @@ class Ranking:
         self.fake = fake[self.order].astype(np.int64)
         self.called_fake = int((scores >= threshold).sum())
         self.squared_error = (ranked - self.fake) ** 2
+        self.log_loss = log_losses(self.fake, ranked)
+        self.bins, self.residual = score_bins(ranked), self.fake - ranked
         ends = np.flatnonzero(np.diff(ranked, prepend=np.inf, append=-np.inf))  # after each distinct score's last image
         self.corners = slice(None) if len(ends) == len(ranked) + 1 else ends
         self._seen, self._tp = (np.zeros(len(ranked) + 1, dtype=np.int64) for _ in range(2))
@@ -107,27 +112,32 @@ class Ranking:
             weights: int64 (n,) in the order of the ranking: the number of times that each image is drawn.
 
         Returns:
-            float64 (8,): tp, fp, tn, fn, auc, average_precision, eer, brier. The metrics of the curve are NaN without
-            both classes.
+            float64 (12,): tp, fp, tn, fn and SCORE_METRICS. The metrics of the curve are NaN without both classes, an
+            operating point also with fewer reals than one false alarm needs.
         """
         np.cumsum(weights, out=self._seen[1:])
         np.cumsum(weights * self.fake, out=self._tp[1:])
         total, fakes = self._seen[-1], self._tp[-1]
         tp = self._tp[self.called_fake]
         fp = self._seen[self.called_fake] - tp
-        curve = (np.nan, np.nan, np.nan)
+        curve = [np.nan] * (len(CURVE_METRICS) + len(OPERATING_POINTS))
         if 0 < fakes < total:
             self._seen -= self._tp
-            curve = curve_metrics(self._tp[self.corners], self._seen[self.corners])
-        brier = _dot(weights, self.squared_error) / total if total else np.nan
-        return np.array([tp, fp, total - fakes - fp, fakes - tp, *curve, brier], dtype=np.float64)
+            corners = self._tp[self.corners], self._seen[self.corners]
+            curve = [*curve_metrics(*corners), *operating_points(*corners)]
+        probability = [np.nan] * len(PROBABILITY_METRICS)
+        if total:
+            gaps = np.bincount(self.bins, weights * self.residual)
+            sums = _dot(weights, self.squared_error), _dot(weights, self.log_loss), np.abs(gaps).sum()
+            probability = [value / total for value in sums]
+        return np.array([tp, fp, total - fakes - fp, fakes - tp, *curve, *probability], dtype=np.float64)
 
 
 def as_metrics(measured: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     """Convert the numbers of `Ranking.measure` to metrics.
 
     Args:
-        measured: float64 (..., 8).
+        measured: float64 (..., 12).
 
     Returns:
         {metric: float64 (...)} with all of METRICS.
@@ -164,6 +174,41 @@ def curve_metrics(tp: NDArray[np.int64], fp: NDArray[np.int64]) -> tuple[float, 
     share = excess(after - 1) / (excess(after - 1) - excess(after))
     eer = (fp[after - 1] + share * (fp[after] - fp[after - 1])) / reals
     return area / (fakes * reals), precision / fakes, eer
+
+
+def operating_points(tp: NDArray[np.int64], fp: NDArray[np.int64]) -> list[float]:
+    """Compute the share of fakes that is found if at most one real in 100, or in 1,000, is called fake.
+
+    Args:
+        tp: int64 (k + 1,), as for `curve_metrics`.
+        fp: int64 (k + 1,), likewise.
+
+    Returns:
+        The true positive rate of each of OPERATING_POINTS; NaN with fewer reals than one false alarm needs.
+    """
+    fakes, reals = int(tp[-1]), int(fp[-1])
+    return [
+        tp[np.searchsorted(fp, reals // inverse, side="right") - 1] / fakes if reals >= inverse else np.nan
+        for inverse in OPERATING_POINTS.values()
+    ]
+
+
+def log_losses(fake: NDArray, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return -log of the probability that each image's own class got; as in scikit-learn, at least the machine's
+    epsilon.
+
+    Args:
+        fake: bool or int (n,).
+        scores: float64 (n,), P(fake).
+    """
+    least = np.finfo(np.float64).eps
+    own = np.where(fake, scores, 1 - scores)
+    return -np.log(np.clip(own, least, 1 - least))
+
+
+def score_bins(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return which of BINS bins of equal width in [0, 1] each score is in, int64 (n,)."""
+    return np.clip((scores * BINS).astype(np.int64), 0, BINS - 1)
 
 
 def _dot(a, b):

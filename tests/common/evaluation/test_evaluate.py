@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 from common.errors import UserError
 from common.evaluation.evaluate import evaluate, to_videos
 from common.evaluation.intervals import perfect_ranking_bounds
-from common.evaluation.metrics import COUNTS, METRICS, PROPORTIONS
+from common.evaluation.metrics import COUNTS, METRICS, OPERATING_POINTS, PROBABILITY_METRICS, PROPORTIONS
 
 
 def draw(videos, frames, seed=0):
@@ -31,7 +31,7 @@ def draw(videos, frames, seed=0):
 def test_every_metric_has_an_interval_that_contains_it():
     values = evaluate(draw(80, 1))
     assert tuple(values) == METRICS
-    for name in set(METRICS) - set(COUNTS):
+    for name in set(METRICS) - {*COUNTS, *OPERATING_POINTS}:
         assert values[name].low <= values[name].value <= values[name].high, name
         assert not values[name].reason
     assert sum(values[name].value for name in COUNTS) == 80
@@ -149,7 +149,7 @@ def test_one_video_has_no_interval_and_a_perfect_score_a_bound_on_one_side():
         {"path": [str(n) for n in range(24)], "label": ["fake", "real"] * 12, "score": [0.9, 0.1] * 12}
     )
     values = evaluate(perfect.assign(video=perfect["path"]))
-    for name in set(METRICS) - {*COUNTS, "eer", "brier"}:
+    for name in set(METRICS) - {*COUNTS, *OPERATING_POINTS, *PROBABILITY_METRICS, "eer"}:
         assert values[name].value == values[name].high == 1 and 0.4 < values[name].low < 0.95, name
     assert values["eer"].low == values["eer"].value == 0 < values["eer"].high < 0.3
     assert values["auc"].low == perfect_ranking_bounds(12, 12, 0.5)["auc"][0]
@@ -173,13 +173,24 @@ def test_one_video_of_a_class_leaves_the_metrics_of_both_without_an_interval():
     assert not values["recall"].reason and values["specificity"].reason == "no interval: a single video"
 
 
-def test_brier_only_of_probabilities():
+def test_brier_log_loss_and_calibration_error_only_of_probabilities():
     logits = draw(20, 1).assign(score=lambda table: 8 * table["score"] - 4)
     with pytest.raises(UserError, match=r"not a probability in \[0, 1\].* in 20 of 20 rows|in \d+ of 20 rows"):
         evaluate(logits)
     values = evaluate(logits, probability=False, threshold=0)
-    assert np.isnan(values["brier"].value) and values["brier"].reason == "the score is no probability"
+    for name in PROBABILITY_METRICS:
+        assert np.isnan(values[name].value) and values[name].reason == "the score is no probability"
     assert values["auc"].value == evaluate(draw(20, 1))["auc"].value
+
+
+def test_an_operating_point_says_how_many_reals_it_needs_and_how_many_clusters_its_interval():
+    few = evaluate(draw(80, 1))["tpr_at_fpr_0.01"]
+    assert np.isnan(few.value) and few.reason.endswith("real images are fewer than the 100 that one false alarm needs")
+    frames = evaluate(draw(80, 20))["tpr_at_fpr_0.01"]
+    assert 0 < frames.value < 1 and np.isnan(frames.low)
+    assert frames.reason == "no interval: one false alarm in 100 reals needs 100 videos of them"
+    many = evaluate(draw(300, 5))["tpr_at_fpr_0.01"]
+    assert many.low < many.value < many.high and not many.reason
 
 
 @pytest.mark.parametrize(

@@ -19,15 +19,19 @@ def ranked(fake, scores):
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 8)), min_size=4, max_size=25))
 def test_an_influence_is_the_derivative_with_respect_to_a_weight(images):
-    """Every image counts 100,000 times, one of them once more; ties and all. EER has corners: it is tested apart."""
+    """Every image counts 100,000 times, one of them once more; ties and all. EER has corners: it is tested apart.
+
+    The calibration error has a corner where a bin has no gap."""
     fake, scores = ranked(np.array([image[0] for image in images]), np.array([image[1] / 8 for image in images]))
     assume(0 < fake.sum() < len(fake))
     ranking = Ranking(fake, scores, 0.5)
     found, weights = influences(fake, scores, 0.5), np.full(len(fake), MANY)
     value = as_metrics(ranking.measure(weights))
+    gaps = np.bincount(ranking.bins, ranking.residual)[np.unique(ranking.bins)]
+    corners = {"eer"} if (np.abs(gaps) > 1e-9).all() else {"eer", "ece"}
     for place in range(len(fake)):
         changed = as_metrics(ranking.measure(weights + (np.arange(len(fake)) == place)))
-        for name in set(found) - {"eer"}:
+        for name in set(found) - corners:
             if not np.isnan(value[name]):
                 assert found[name][place] == pytest.approx((changed[name] - value[name]) * MANY, abs=1e-4), name
 

@@ -1,4 +1,4 @@
-"""The metrics against scikit-learn, or against plain loops for what it does not have (EER, resampled rows)."""
+"""The metrics against scikit-learn, or against plain loops for what it does not have (EER, calibration error)."""
 
 import warnings
 
@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sklearn_metrics
 
-from common.evaluation.metrics import BLOCK_SIZE, METRICS, Ranking, as_metrics, from_counts
+from common.evaluation.metrics import (
+    BINS,
+    BLOCK_SIZE,
+    METRICS,
+    OPERATING_POINTS,
+    Ranking,
+    as_metrics,
+    from_counts,
+)
 
 # Few distinct scores give many ties, among them ties with the threshold 0.5.
 IMAGES = st.lists(st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.5000001, 0.9, 1.0])), min_size=2)
@@ -48,8 +56,21 @@ def oracle(fake, scores):
         "auc": sklearn_metrics.roc_auc_score(fake, scores),
         "average_precision": sklearn_metrics.average_precision_score(fake, scores),
         "brier": sklearn_metrics.brier_score_loss(fake, scores),
+        "log_loss": sklearn_metrics.log_loss(fake, np.array(scores), labels=[0, 1]),
+        "ece": plain_calibration_error(fake, scores),
         **{"tp": tp, "fp": fp, "tn": tn, "fn": fn},
     }
+
+
+def plain_calibration_error(fake, scores):
+    """Guo et al. 2017, equation 3, as a loop over bins of equal width."""
+    fake, scores, error = np.array(fake, float), np.array(scores), 0.0
+    for place in range(BINS):
+        last = place == BINS - 1
+        inside = (scores * BINS >= place) & ((scores * BINS < place + 1) | last)
+        if inside.any():
+            error += inside.mean() * abs(fake[inside].mean() - scores[inside].mean())
+    return error
 
 
 @settings(deadline=None, max_examples=60)
@@ -57,11 +78,11 @@ def oracle(fake, scores):
 def test_every_metric_equals_scikit_learn(images):
     fake, scores = zip(*images, strict=True)
     ours, theirs = measured(fake, scores), oracle(fake, scores)
-    assert set(ours) == set(theirs) | {"eer"} == set(METRICS)
-    undefined = {name for name in METRICS if np.isnan(ours[name])}
+    assert set(ours) == set(theirs) | {"eer", *OPERATING_POINTS} == set(METRICS)
+    undefined = {name for name in theirs if np.isnan(ours[name])}
     # Nothing called fake (or real) leaves precision undefined; scikit-learn's averages then skip the class.
     assert undefined <= {f"{kind}precision{real}" for kind in ("", "macro_", "weighted_") for real in ("", "_real")}
-    for name in set(METRICS) - undefined - {"eer"}:
+    for name in set(theirs) - undefined:
         assert ours[name] == pytest.approx(theirs[name], abs=1e-9), name
 
 
@@ -120,7 +141,7 @@ def test_counts_of_many_resamples_at_once_equal_one_by_one():
 def test_with_one_class_only_its_own_metrics_are_defined():
     fakes = measured([1, 1, 1], [0.2, 0.6, 0.9])
     defined = {name for name, value in fakes.items() if not np.isnan(value)}
-    assert defined == {"accuracy", "recall", "brier", "tp", "fp", "tn", "fn"}
+    assert defined == {"accuracy", "recall", "brier", "log_loss", "ece", "tp", "fp", "tn", "fn"}
     reals = measured([0, 0], [0.2, 0.6])
     assert {name for name, value in reals.items() if not np.isnan(value)} == defined - {"recall"} | {"specificity"}
     assert {name for name, value in measured([], []).items() if not np.isnan(value)} == {"tp", "fp", "tn", "fn"}
@@ -134,3 +155,27 @@ def test_scores_need_not_be_probabilities():
     scores = np.array([-3.0, 2.0, 0.1, -0.4, 7.0])
     fake = [0, 1, 0, 1, 1]
     assert measured(fake, scores)["auc"] == pytest.approx(sklearn_metrics.roc_auc_score(fake, scores))
+
+
+def drawn(fakes, reals, decimals, seed=0):
+    random = np.random.default_rng(seed)
+    fake = np.arange(fakes + reals) < fakes
+    return fake, np.round(1 / (1 + np.exp(-random.normal(size=len(fake)) - 2 * fake)), decimals)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 60), st.integers(80, 320), st.integers(1, 3), st.integers(0, 9))
+def test_an_operating_point_is_the_best_threshold_with_few_enough_false_alarms(fakes, reals, decimals, seed):
+    """Every threshold is tried; rounded scores make ties."""
+    fake, scores = drawn(fakes, reals, decimals, seed)
+    found = measured(fake, scores)["tpr_at_fpr_0.01"]
+    if reals < 100:
+        assert np.isnan(found)
+        return
+    rates = [np.mean(scores[fake] >= t) for t in (*scores, 2) if 100 * np.sum(scores[~fake] >= t) <= reals]
+    assert found == max(rates)
+
+
+def test_a_rate_of_one_in_1000_needs_1000_reals():
+    name = "tpr_at_fpr_0.001"
+    assert np.isnan(measured(*drawn(50, 999, 6))[name]) and measured(*drawn(50, 1000, 6))[name] > 0
