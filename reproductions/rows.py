@@ -1,12 +1,13 @@
 """From splits with predictions to the tables of a run; a row of the results."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import nan
 
 import pandas as pd
 
 from common.conditions import OTHER_DEVICE
 from common.evaluation.evaluate import Value
+from common.evaluation.predictions import COLUMNS
 from common.runs.folder import Run
 from reproductions.splitting import Split
 
@@ -32,18 +33,8 @@ def result_row(key: tuple[str, str, str], model: str, value: Value, dataset: str
         "n": value.n,
         "clusters": value.clusters or None,
         "dataset": dataset,
-        "note": "; ".join(filter(None, (*notes, value.reason))),
+        "note": "; ".join(filter(None, (*notes, value.reason, value.remark))),
     }
-
-
-def majority_accuracy(values: Mapping[str, Value]) -> Value:
-    """Return the accuracy of calling everything alike, with what that is called as its reason.
-
-    Args:
-        values: of `common.evaluation.evaluate.evaluate`; not empty.
-    """
-    fakes, n = values["recall"].n, values["accuracy"].n
-    return Value(max(fakes, n - fakes) / n, nan, nan, n, f"calling everything {'fake' if 2 * fakes >= n else 'real'}")
 
 
 def number_row(key: tuple[str, str, str], number: float, dataset: str, *notes: str, model: str = "data") -> dict:
@@ -76,7 +67,7 @@ def as_table(rows: list[dict]) -> pd.DataFrame:
 
 def write_tables(splits: Sequence[Split], run: Run) -> None:
     """Write predictions.csv, splits.csv and history.csv, over all protocols and seeds."""
-    run.write_csv(pd.concat([split.table() for split in splits]), "predictions.csv")
+    run.write_csv(pd.concat([split.table() for split in splits])[list(COLUMNS)], "predictions.csv")
     columns = ["dataset", "path", "sha256", "label", "split", "case", "held_out"]
     images = [split.images.filter(items=columns).assign(protocol=split.protocol, seed=split.seed) for split in splits]
     run.write_csv(pd.concat(images), "splits.csv")

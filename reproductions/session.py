@@ -20,6 +20,7 @@ from common.runs import folder
 from common.runs.options import RunOptions, changed_flags, preset_name
 from common.training import distribution
 from common.training.supervised import Training
+from reproductions.baselines import carried_rows, measure_baselines
 from reproductions.class_preparation import warn_of_differences
 from reproductions.inputs import Batch, RunData, log_resolution
 from reproductions.rows import write_tables
@@ -176,6 +177,8 @@ class Session:
     def publish(self, rows_of: Callable[[Split], pd.DataFrame], remarks: Sequence[str] = ()) -> list[pd.DataFrame]:
         """Write predictions.csv and its companions, then each split's rows into RESULTS/<paper>.csv.
 
+        Beside the paper's rows are those of the baselines, and of the thresholds that validation chooses.
+
         Args:
             rows_of: the rows of a split, with the column model.
             remarks: what a reader of every number must know.
@@ -183,10 +186,13 @@ class Session:
         Returns:
             The rows of each split.
         """
-        write_tables(self.data.splits, self.run)
-        published = [rows_of(split) for split in self.data.splits]
-        for split, table in zip(self.data.splits, published, strict=True):
-            self._upsert(split, table, remarks)
+        splits = self.data.splits
+        write_tables(splits, self.run)
+        thresholds = measure_baselines(splits, self.run)
+        published = [rows_of(split) for split in splits]
+        for split, table in zip(splits, published, strict=True):
+            carried = carried_rows(split, thresholds)
+            self._upsert(split, table if carried.empty else pd.concat([table, carried]), remarks)
         return published
 
     def finish(self) -> None:

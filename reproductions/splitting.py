@@ -30,6 +30,7 @@ class Split:
         predictions: a table for each model, of the images that were scored.
         histories: {training: one row an epoch}.
         notes: {model: what a reader of its numbers must know}.
+        shortcut: dataset, path, split and the shortcut detector's score of each image, if there is one.
     """
 
     protocol: str
@@ -40,6 +41,7 @@ class Split:
     predictions: list[pd.DataFrame] = field(default_factory=list)
     histories: dict[str, pd.DataFrame] = field(default_factory=dict)
     notes: dict[str, list[str]] = field(default_factory=dict)
+    shortcut: pd.DataFrame | None = None
 
     @property
     def images(self) -> pd.DataFrame:
@@ -53,9 +55,13 @@ class Split:
         return min(int((images["split"] == split).sum()) for images in self.parts.values())
 
     def table(self) -> pd.DataFrame:
-        """Return all predictions, in the order of the models' first ones."""
+        """Return all predictions, in the order of the models' first ones, and the shortcut detector's scores beside."""
         together = pd.concat(self.predictions)
-        return pd.concat([table for _, table in together.groupby("model", sort=False)])
+        ordered = pd.concat([table for _, table in together.groupby("model", sort=False)])
+        if self.shortcut is None:
+            return ordered
+        merged = ordered.merge(self.shortcut, how="left", on=["dataset", "path", "split"])
+        return merged.set_axis(ordered.index, axis=0)
 
 
 def draw_splits(images: pd.DataFrame, trained: tuple[str, ...], config: Any) -> list[Split]:

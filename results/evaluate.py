@@ -2,9 +2,12 @@
 
     python -m results.evaluate predictions.csv
     python -m results.evaluate scores.csv --score confidence --label true_label --video video_name --level video
+    python -m results.evaluate test.csv --validation val.csv --images FOLDER --by source compression --figures FOLDER
 
 Labels are fake / real in any case, or 1 / 0 (see --fake-is). A file with the columns model, protocol, seed, split or
-dataset is evaluated once for each combination of their values.
+dataset is evaluated once for each combination of their values. Beside the accuracy are two baselines: calling
+everything alike, and with --images a shortcut detector, which sees file size, compression, image size, brightness and
+sharpness alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,30 +21,16 @@ import tyro
 
 from common.cli import parse, run_main
 from common.errors import UserError
-from common.evaluation.evaluate import (
-    GROUPING_COLUMNS,
-    Value,
-    check_predictions,
-    evaluate,
-    has_videos,
-    is_fake,
-    to_videos,
-    video_numbers,
-)
-from common.evaluation.metrics import COUNTS, CURVE_METRICS
+from common.evaluation.baselines import SHORTCUT
+from common.evaluation.breakdown import FILE_GROUPS, MEASURED, breakdown, worst_sentences
+from common.evaluation.evaluate import Value, evaluate, has_videos, is_fake, to_videos, video_numbers
+from common.evaluation.metrics import COUNTS, CURVE_METRICS, OPERATING_POINTS
+from common.evaluation.operating_points import choose_threshold
 from common.evaluation.sampling import sampling_of
-from common.labels import FAKE, REAL, WORDS, to_words
+from results.file_baselines import add_files, add_manifest
 from results.formatting import text_table
+from results.predictions_file import GROUPS, Reading, read_predictions
 
-ALIASES = {  # column: its possible names in lower case; the first one that the file has is used
-    "label": ("label", "true_label", "y_true", "target", "ground_truth", "gt"),
-    "score": ("score", "confidence", "probability", "prob", "y_score", "p_fake", "prob_fake", "fake_prob"),
-    "video": ("video", "video_name", "video_id", "video_path"),
-    "path": ("path", "image", "image_path", "file", "filename", "filepath"),
-    "identity": ("identity", "person", "subject"),
-    "original": ("original", "source_video", "original_video"),
-}
-GROUPS = ("dataset", *GROUPING_COLUMNS)
 DIGITS = 6
 
 
@@ -55,7 +44,20 @@ class EvaluateOptions:
     """frame: every row; video: the mean score of each video; both: frame, and video if a video has several rows."""
     threshold: float | None = None
     """A score at or above it is called fake. None: 0.5 for probabilities; for other scores only ROC AUC, average
-    precision and EER are computed."""
+    precision, EER and the true positive rates at few false alarms are computed."""
+    validation: Path | None = None
+    """A file like the first one, of validation images: the threshold with the best balanced accuracy on it is carried
+    to the first file, beside --threshold. With --images the shortcut detector is fitted on it."""
+    images: Path | None = None
+    """Folder that the paths are relative to. The shortcut detector is fitted on the files of --validation, or else on
+    those of other clusters of the same file. Rows whose file is missing are left out of its comparison."""
+    by: tuple[str, ...] = ()
+    """Columns of the file or of --manifest to break the metrics down by; with --images also compression and
+    image_size. The worst group is named."""
+    manifest: Path | None = None
+    """A prepared folder, or another CSV file with the column path, whose columns --by can name."""
+    figures: Path | None = None
+    """Folder for reliability.png, the calibration of each combination; only of probabilities."""
     score: str | None = None
     """Column of the score. None: score, confidence, probability, ..."""
     label: str | None = None
@@ -73,14 +75,13 @@ class EvaluateOptions:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     options = parse(EvaluateOptions, argv, prog="python -m results.evaluate", description=__doc__)
-    predictions, columns, remarks = read_predictions(options)
-    fakes = int(is_fake(predictions).sum())
-    print(f"{options.file}: {len(predictions)} rows, {fakes} fake, {len(predictions) - fakes} real")
-    print("; ".join([", ".join(f"{name} = {column}" for name, column in columns.items()), *remarks]))
+    predictions, validation = read_files(options)
     groups = [column for column in GROUPS if column in predictions]
     parts = predictions.groupby(groups, dropna=False, sort=False) if groups else [((), predictions)]
+    drawn = []
     for names, part in parts:
         title = ", ".join(f"{group} {name}" for group, name in zip(groups, names, strict=True) if name != "")
+        drawn.append(part.assign(model=title or options.file.stem))
         for level in _levels(part, options.level):
             rows = part if level == "frame" else to_videos(part)
             print(f"\n{title + ': ' if title else ''}{len(rows)} {'rows' if level == 'frame' else 'videos'}")
@@ -90,44 +91,35 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"clusters: {unit if unit != 'image' else 'row'}s, which the intervals take as drawn independently")
             if values["auc"].value < 0.5:
                 print("the AUC is below 0.5: does a high score mean real? See --score-of and --fake-is")
+            print_carried(part, validation, level)
+            print_baseline(part, level, options)
+            print_breakdown(part, level, options)
+    if options.figures and len(predictions):
+        draw(pd.concat(drawn), options.figures)
     return 0
 
 
-def read_predictions(options: EvaluateOptions) -> tuple[pd.DataFrame, dict[str, str], list[str]]:
-    """Read the file of predictions.
-
-    Args:
-        options: the command's options; `file` names the file.
-
-    Returns:
-        The predictions: labels are words, scores float64, the index is the line in the file. {our column: the file's
-        column}. Remarks on how labels and scores were read.
+def read_files(options: EvaluateOptions) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Read the predictions and those of --validation, with what --manifest and --images add; print what was read.
 
     Raises:
-        UserError: if the file or a column is missing, or a label or score cannot be read.
+        UserError: if a file or column is missing, or a label or score cannot be read.
     """
-    if not options.file.is_file():
-        raise UserError(f"no such file: {options.file}")
-    try:
-        names = list(pd.read_csv(options.file, nrows=0))
-        columns = _choose_columns(options, names)
-        needed = list({*columns.values(), *(set(GROUPS) & set(names))})
-        table = pd.read_csv(options.file, dtype=str, keep_default_na=False, usecols=needed)
-    except (ValueError, pd.errors.ParserError) as error:
-        raise UserError(f"{options.file} is not a readable CSV file: {str(error).strip()}") from error
-    table.index = table.index + 2
-    predictions = pd.DataFrame({name: table[column] for name, column in columns.items()})
-    predictions = predictions.join(table[[name for name in GROUPS if name in table]])
-    predictions["label"], remarks = _label_words(table[columns["label"]], options)
-    check_predictions(
-        predictions.drop(columns=list(GROUPING_COLUMNS), errors="ignore"), probability=False, name=str(options.file)
-    )
-    predictions["score"] = predictions["score"].astype(np.float64)
-    if options.score_of == "real":
-        probability = predictions["score"].between(0, 1).all()
-        predictions["score"] = int(probability) - predictions["score"]
-        remarks.append(f"score is {'1 - ' if probability else '-'}{columns['score']}, so that it grows with P(fake)")
-    return predictions, columns, remarks
+    file_groups = FILE_GROUPS if options.images else ()
+    own = [name for name in options.by if name not in file_groups and options.manifest is None]
+    names = (options.score, options.label, options.video, options.fake_is, options.score_of)
+    predictions, columns, remarks = read_predictions(options.file, Reading(*names, others=own))
+    fakes = int(is_fake(predictions).sum())
+    print(f"{options.file}: {len(predictions)} rows, {fakes} fake, {len(predictions) - fakes} real")
+    print("; ".join([", ".join(f"{name} = {column}" for name, column in columns.items()), *remarks]))
+    validation = read_predictions(options.validation, Reading(*names))[0] if options.validation else None
+    if options.manifest:
+        wanted = [name for name in options.by if name not in (*predictions, *file_groups)]
+        predictions = add_manifest(predictions, options.manifest, wanted)
+    if options.images:
+        predictions, words = add_files(predictions, options.images, validation)
+        print(words)
+    return predictions, validation
 
 
 def print_values(values: Mapping[str, Value]) -> None:
@@ -136,8 +128,86 @@ def print_values(values: Mapping[str, Value]) -> None:
     for name, value in values.items():
         number = f"{value.value:.{DIGITS}f}" if name not in COUNTS else f"{value.value:.0f}"
         interval = "" if np.isnan(value.low) else f"{value.low:.{DIGITS}f} to {value.high:.{DIGITS}f}"
-        rows.append((name, number, interval, str(value.n), str(value.clusters), value.reason))
+        words = "; ".join(filter(None, (value.reason, value.remark)))
+        rows.append((name, number, interval, str(value.n), str(value.clusters), words))
     print("\n".join(text_table(rows)))
+
+
+def print_carried(predictions: pd.DataFrame, validation: pd.DataFrame | None, level: str) -> None:
+    """Print what the threshold gives that is the best on validation.
+
+    Args:
+        predictions: rows of the file.
+        validation: rows of --validation; None: nothing is printed.
+        level: frame or video.
+    """
+    if validation is None:
+        return
+    if level == "video" and has_videos(validation):
+        validation = to_videos(validation)
+    threshold = choose_threshold(is_fake(validation), validation["score"].to_numpy(dtype=np.float64))
+    values = evaluate(predictions, level=level, threshold=threshold, probability=False)
+    print(f"\nat {threshold:.6g}, the threshold with the best balanced accuracy on the {len(validation)} of validation")
+    print_values({name: values[name] for name in ("accuracy", "balanced_accuracy", "recall", "specificity", "f1")})
+
+
+def print_baseline(predictions: pd.DataFrame, level: str, options: EvaluateOptions) -> None:
+    """Print the comparison with the shortcut detector on the rows whose file is there, if these are not all rows.
+
+    Args:
+        predictions: rows of the file.
+        level: frame or video.
+        options: the command's.
+    """
+    if SHORTCUT not in predictions or predictions[SHORTCUT].notna().all():
+        return
+    found = predictions[predictions[SHORTCUT].notna()]
+    if len(found):
+        print(f"\nthe {len(found)} rows whose file was found")
+        values = _values(found, level, options)
+        names = ("accuracy", "auc", "majority_accuracy", "shortcut_accuracy", "shortcut_auc")
+        print_values({name: values[name] for name in names if name in values})
+
+
+def print_breakdown(predictions: pd.DataFrame, level: str, options: EvaluateOptions) -> None:
+    """Print the metrics of each group of --by, and the worst groups.
+
+    Args:
+        predictions: rows of the file.
+        level: frame or video.
+        options: the command's.
+    """
+    if not options.by:
+        return
+    threshold = 0.5 if options.threshold is None else options.threshold
+    table = breakdown(predictions, options.by, threshold=threshold, level=level)
+    if table.empty:
+        print(f"\nno groups by {', '.join(options.by)}: each has a single value here")
+        return
+    rows = [("", "group", "fakes", "reals", "clusters", *MEASURED, "95 % interval of auc", "compared with")]
+    for row in table.to_dict("records"):
+        numbers = ["" if np.isnan(row[name]) else f"{row[name]:.4f}" for name in MEASURED]
+        interval = "" if np.isnan(row["auc_low"]) else f"{row['auc_low']:.4f} to {row['auc_high']:.4f}"
+        counts = [str(row[name]) for name in ("fakes", "reals", "clusters")]
+        rows.append((row["by"], row["group"], *counts, *numbers, interval, row["compared_with"]))
+    print("", *text_table(rows, left=2), *worst_sentences(table), sep="\n")
+
+
+def draw(predictions: pd.DataFrame, folder: Path) -> None:
+    """Draw reliability.png.
+
+    Args:
+        predictions: rows of all combinations, named by the column model.
+        folder: to draw into.
+    """
+    from common.evaluation.figures import reliability_figure  # here: the command starts without it
+
+    probability = predictions.groupby("model")["score"].transform(lambda score: score.between(0, 1).all())
+    if not probability.any():
+        raise UserError("--figures: expected scores in [0, 1], got others: only probabilities can be calibrated")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = reliability_figure(predictions[probability], folder / "reliability.png", "Calibration")
+    print(f"\ndrawn: {path}")
 
 
 def _values(predictions, level, options):
@@ -152,42 +222,8 @@ def _values(predictions, level, options):
         print(f"score >= {threshold:g} is called fake; scores from {low:g} to {high:g} are not probabilities")
     else:
         print(f"scores from {low:g} to {high:g} are not probabilities: for all metrics give --threshold (0 for logits)")
-        values = {name: value for name, value in values.items() if name in CURVE_METRICS}
+        values = {name: value for name, value in values.items() if name in (*CURVE_METRICS, *OPERATING_POINTS)}
     return values
-
-
-def _choose_columns(options, names):
-    """Which columns of the file are our label, score, video and path; a UserError names the columns that it has."""
-    columns = {}
-    by_lower_case = {name.strip().lower(): name for name in reversed(names)}
-    for name, aliases in ALIASES.items():
-        requested = getattr(options, name, None)
-        if requested is not None and requested not in names:
-            raise UserError(f"{options.file} has no column {requested!r}; found: {', '.join(names)}")
-        known = [by_lower_case[alias] for alias in aliases if alias in by_lower_case]
-        if requested or known:
-            columns[name] = requested or known[0]
-    for name in ("label", "score"):
-        if name not in columns:
-            raise UserError(
-                f"{options.file}: no column is known as the {name}; name it with --{name}; found: {', '.join(names)}"
-            )
-    if not {"video", "path"} & set(columns):
-        raise UserError(
-            f"{options.file}: expected a column of paths or videos; name one with --video; found: {', '.join(names)}"
-        )
-    return columns
-
-
-def _label_words(labels, options):
-    """The labels as words, and remarks; labels that are neither words nor 0 and 1 are left as they are."""
-    normalized = labels.str.strip().str.lower()
-    if not len(normalized) or not normalized.isin(("0", "1", "0.0", "1.0")).all():
-        return normalized.where(normalized.isin(WORDS), labels), []
-    numbers = normalized.str[0].astype(int)
-    fake = numbers == options.fake_is
-    words = pd.Series(to_words(np.where(fake, FAKE, REAL)), index=labels.index)
-    return words, [f"label {options.fake_is} is fake, {1 - options.fake_is} is real (--fake-is)"]
 
 
 def _levels(predictions, requested):

@@ -1,14 +1,19 @@
-"""Two runs on the test images that they share: McNemar's test of their accuracies, DeLong's of their AUCs."""
+"""Two runs on the test images that they share: their accuracies and AUCs, with the intervals of the differences."""
 
 import re
 from itertools import product
+from math import hypot, sqrt
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from common.errors import UserError
+from common.evaluation.intervals import student_quantile
 from common.evaluation.paired import compare_models
 from results.formatting import text_table
+
+HALF_WIDTHS = ["accuracy half", "AUC half"]  # of intervals, from which those of means are computed
 
 
 def compare_runs(folder_a: Path, folder_b: Path, models: tuple[str, str] | None = None) -> pd.DataFrame:
@@ -20,8 +25,9 @@ def compare_runs(folder_a: Path, folder_b: Path, models: tuple[str, str] | None 
         models: a model of the first and a model of the second run. None: all models that have the same name in both.
 
     Returns:
-        A DataFrame with one row for each pair of models and each level (frame, video). Predictions of equal protocol
-        and seed are paired; if none are equal, all combinations are compared.
+        A DataFrame with one row for each pair of models and each level (image, or frame and video). Predictions of
+        equal protocol and seed are paired; if none are equal, all combinations are compared. Several paired seeds also
+        have a row of their mean.
 
     Raises:
         UserError: if a folder has no predictions, or the runs share no images or disagree on their labels.
@@ -42,12 +48,13 @@ def compare_runs(folder_a: Path, folder_b: Path, models: tuple[str, str] | None 
                 "seed": " / ".join(seed for _, seed in keys),
             }
             rows += [pair | _cells(compared) for compared in compare_models(parts_a[key_a], parts_b[key_b])]
+        rows += _mean_rows([row for row in rows if row["models"] == " / ".join(dict.fromkeys((name_a, name_b)))], equal)
     if not rows:
         raise UserError(
             f"no test images with predictions of both: {folder_a} has the models {', '.join(a['model'].unique())}, "
             f"{folder_b} has {', '.join(b['model'].unique())}; name two with --models if their names differ"
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).drop(columns=HALF_WIDTHS)
 
 
 def print_runs(comparison: pd.DataFrame, folder_a: Path, folder_b: Path) -> None:
@@ -55,40 +62,80 @@ def print_runs(comparison: pd.DataFrame, folder_a: Path, folder_b: Path) -> None
     print(f"A = {folder_a}\nB = {folder_b}\n")
     rows = [tuple(comparison)]
     for row in comparison.itertuples(index=False):
-        rows.append(tuple(f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in row))
+        rows.append(tuple(_text(cell) for cell in row))
     print("\n".join(text_table(rows, left=4)))
+    tests = int(comparison[["McNemar p", "DeLong p"]].notna().sum().sum())
     print(
-        "\nMcNemar's test of equal accuracy, DeLong's test of equal AUC. Images are called fake at 0.5, or at 0 if the"
-        "\nscores are not probabilities. Both tests take images as independent: if a video has several, trust the level"
-        "\nvideo."
+        "\nImages are called fake at 0.5, or at 0 if the scores are not probabilities. Intervals of 95 % and p-values"
+        "\ncount clusters: persons where they are named, else videos, else images. McNemar's test permutes A and B"
+        "\nwithin clusters, DeLong's sums within them (Obuchowski 1997). Frames repeat a video: they have no p-value."
     )
+    if tests > 1:
+        print(f"{tests} tests: of equal detectors, one is below {0.05 / tests:.2g} with a probability of 5 % at most.")
+
+
+def _text(cell):
+    if isinstance(cell, float):
+        return "" if np.isnan(cell) else f"{cell:.4f}"
+    return str(cell)
 
 
 def _test_predictions(folder):
     path = Path(folder) / "predictions.csv"
     if not path.is_file():
         raise UserError(f"expected a run folder with predictions.csv, got {folder}")
-    texts = ("path", "video", "dataset", "split", "label", "model", "protocol", "seed")
+    texts = ("path", "video", "identity", "dataset", "split", "label", "model", "protocol", "seed")
     try:
-        table = pd.read_csv(path, dtype=dict.fromkeys(texts, str), keep_default_na=False, usecols=[*texts, "score"])
-    except (ValueError, pd.errors.ParserError) as error:
+        table = pd.read_csv(path, dtype=dict.fromkeys(texts, str), keep_default_na=False)
+        table = table[[name for name in texts if name != "identity" or name in table] + ["score"]]
+    except (ValueError, KeyError, pd.errors.ParserError) as error:
         raise UserError(f"{path} is not the predictions of a run: {re.sub(chr(10), ' ', str(error))}") from error
     return table[table["split"] == "test"]
 
 
 def _cells(compared):
-    mcnemar, delong = compared.mcnemar, compared.delong
+    accuracy, auc = compared.accuracy, compared.auc
     return {
         "level": compared.level,
         "n": compared.n,
+        "clusters": compared.clusters,
         "accuracy A": compared.accuracy_a,
         "accuracy B": compared.accuracy_b,
-        "only A": mcnemar.only_a,
-        "only B": mcnemar.only_b,
-        "McNemar p": mcnemar.p,
-        "AUC A": delong.auc_a,
-        "AUC B": delong.auc_b,
-        "A - B": delong.difference,
-        "95 % interval": f"{delong.low:+.4f} to {delong.high:+.4f}",
-        "DeLong p": delong.p,
+        "only A": compared.only_a,
+        "only B": compared.only_b,
+        "accuracy A - B": accuracy.value,
+        "of accuracy, 95 %": _interval(accuracy.low, accuracy.high),
+        "McNemar p": accuracy.p,
+        "AUC A": compared.auc_a,
+        "AUC B": compared.auc_b,
+        "AUC A - B": auc.value,
+        "of AUC, 95 %": _interval(auc.low, auc.high),
+        "DeLong p": auc.p,
+        "accuracy half": (accuracy.high - accuracy.low) / 2,
+        "AUC half": (auc.high - auc.low) / 2,
     }
+
+
+def _mean_rows(rows, equal):
+    """A row of the mean over paired seeds for each protocol and level: nested, between seeds and within a test set."""
+    if len(equal) < 2 or not rows:
+        return []
+    found = []
+    for (protocol, level), part in pd.DataFrame(rows).groupby(["protocol", "level"], sort=False):
+        if len(part) > 1:
+            mean = part.mean(numeric_only=True).to_dict() | {
+                "models": part["models"].iloc[0], "protocol": protocol, "level": level,
+                "seed": f"mean of {len(part)}", "n": int(part["n"].min()), "clusters": int(part["clusters"].min()),
+                "only A": "", "only B": "", "McNemar p": np.nan, "DeLong p": np.nan,
+            }  # fmt: skip
+            for name in ("accuracy", "AUC"):
+                differences = part[f"{name} A - B"].to_numpy(dtype=float)
+                between = student_quantile(len(part) - 1) * differences.std(ddof=1) / sqrt(len(part))
+                reach, middle = hypot(between, part[f"{name} half"].mean(skipna=False)), differences.mean()
+                mean[f"of {name}, 95 %"] = _interval(middle - reach, middle + reach)
+            found.append({column: mean[column] for column in rows[0]})
+    return found
+
+
+def _interval(low, high):
+    return "" if np.isnan(low) else f"{low:+.4f} to {high:+.4f}"

@@ -8,13 +8,21 @@ Intervals are 95 %, and count what was drawn: persons where they are named, else
 videos, else single images (`common.evaluation.sampling`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from common.errors import UserError
+from common.evaluation.baselines import (
+    MAJORITY,
+    SHORTCUT,
+    SHORTCUT_METRICS,
+    SHORTCUT_THRESHOLD,
+    majority_of,
+    remark_on_accuracy,
+)
 from common.evaluation.cluster_intervals import ClusterIntervals
 from common.evaluation.metrics import (
     COUNTS,
@@ -42,6 +50,7 @@ class Value:
         n: the number of images, or videos, that the value is computed from: its denominator if it is a proportion.
         reason: why it is undefined or has no interval, or empty.
         clusters: the number of persons, videos or images that were drawn independently among them; 0 if unknown.
+        remark: what a reader of the value must know, or empty.
     """
 
     value: float
@@ -50,6 +59,7 @@ class Value:
     n: int
     reason: str = ""
     clusters: int = 0
+    remark: str = ""
 
 
 def evaluate(
@@ -62,14 +72,16 @@ def evaluate(
     """Compute all metrics of one model on one set of images.
 
     Args:
-        predictions: n rows with the columns label, score, and path or video.
+        predictions: n rows with the columns label, score, and path or video; and perhaps `shortcut`, the scores of a
+            shortcut detector.
         level: `frame` measures single images, `video` the mean score of each video.
         threshold: an image with score >= threshold is called fake.
         probability: whether the score is P(fake); if not, there is no Brier score, log loss or calibration error.
 
     Returns:
-        {name: Value} for all of metrics.METRICS. If a metric has nothing to measure (no images, one class only, nothing
-        called fake), its value is NaN with a reason.
+        {name: Value} for all of metrics.METRICS, then the accuracy of the majority and, if there is one, accuracy and
+        AUC of the shortcut detector; the accuracy's remark says which of these it does not beat. If a metric has
+        nothing to measure (no images, one class only, nothing called fake), its value is NaN with a reason.
 
     Raises:
         UserError: for a missing column, an unknown label, a score that is not finite or, as a probability, not in
@@ -103,7 +115,7 @@ def evaluate(
         interval, reason = intervals.interval(name)
         return Value(values[name], *interval, n, reason, clusters)
 
-    return {name: value(name) for name in METRICS}
+    return _with_baselines({name: value(name) for name in METRICS}, predictions, threshold, sampling.clusters)
 
 
 def to_videos(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -132,7 +144,8 @@ def to_videos(predictions: pd.DataFrame) -> pd.DataFrame:
             "name a video by its full source path, since several can have the same file name"
         )
     path = videos["video"].where(_in_video(videos), videos.get("path"))
-    return videos.assign(path=path, score=groups["score"].mean().to_numpy(), images=groups.size().to_numpy())
+    means = {name: groups[name].mean().to_numpy() for name in ("score", SHORTCUT) if name in predictions}
+    return videos.assign(path=path, images=groups.size().to_numpy(), **means)
 
 
 def has_videos(predictions: pd.DataFrame) -> bool:
@@ -192,6 +205,23 @@ def check_predictions(predictions: pd.DataFrame, *, probability: bool = True, na
         if column in predictions and predictions[column].nunique(dropna=False) > 1:
             found = ", ".join(map(str, predictions[column].unique()[:5]))
             raise UserError(f"{name}: expected one {column}, got {found}: evaluate them one by one")
+
+
+def _with_baselines(values, predictions, threshold, clusters):
+    """Put the baselines behind the metrics, and what the accuracy does not beat into its remark."""
+    if predictions.empty:
+        return values | {MAJORITY: replace(values["accuracy"])}
+    fake, called, shortcut = is_fake(predictions), _scores(predictions) >= threshold, None
+    majority, accuracy = majority_of(fake), values["accuracy"]
+    baselines = {
+        MAJORITY: Value(majority.accuracy, np.nan, np.nan, accuracy.n, majority.words, accuracy.clusters),
+    }
+    if SHORTCUT in predictions and predictions[SHORTCUT].notna().all():
+        shortcut = predictions[SHORTCUT].to_numpy(dtype=np.float64)
+        alone = evaluate(predictions.assign(score=shortcut).drop(columns=SHORTCUT), threshold=SHORTCUT_THRESHOLD)
+        baselines |= {name: replace(alone[metric], remark="") for name, metric in SHORTCUT_METRICS.items()}
+    remark = remark_on_accuracy(fake, called, shortcut, clusters)
+    return values | {"accuracy": replace(accuracy, remark=remark)} | baselines
 
 
 def _scores(predictions):

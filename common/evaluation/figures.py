@@ -12,6 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from common.evaluation.calibration import reliability
+from common.evaluation.evaluate import is_fake
+from common.evaluation.metrics import BINS
+from common.evaluation.sampling import sampling_of
 from common.files import atomic_path
 from common.labels import FAKE, REAL, to_numbers
 
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CURVE_COLOURS = ("#1b6ca8", "#d1495b", "#3a7d44", "#8e6c8a", "#c98b2b", "#4d5359")
+
+CHANCE = {"color": "#999999", "linewidth": 0.8, "linestyle": "--", "label": "chance"}
 
 
 def new_figure(
@@ -135,17 +141,13 @@ def roc_figure(predictions: pd.DataFrame, path: Path, title: str) -> Path:
     """
     from sklearn.metrics import auc, roc_curve  # here: most figures do not need them
 
-    figure, axes = new_figure(width=5, height=4.4, title=title)
-    axis = axes[0, 0]
-    axis.plot([0, 1], [0, 1], color="#999999", linewidth=0.8, linestyle="--", label="chance")
+    figure, axis = _curve_panel(title, "false positive rate (real called fake)", "true positive rate (fake found)")
+    axis.plot([0, 1], [0, 1], **CHANCE)
     for style, model, rows in _styled_models(predictions):
         fpr, tpr, _ = roc_curve(to_numbers(rows["label"]), rows["score"])
         axis.plot(fpr, tpr, **style, label=f"{model} (AUC {auc(fpr, tpr):.3f})")
-    axis.set_xlabel("false positive rate (real called fake)", fontsize=9)
-    axis.set_ylabel("true positive rate (fake found)", fontsize=9)
     axis.set_aspect("equal")
-    axis.legend(fontsize=8, loc="lower right", frameon=False)
-    return save_figure(figure, path)
+    return _with_legend(figure, axis, "lower right", path)
 
 
 def precision_recall_figure(predictions: pd.DataFrame, path: Path, title: str) -> Path:
@@ -158,19 +160,41 @@ def precision_recall_figure(predictions: pd.DataFrame, path: Path, title: str) -
     """
     from sklearn.metrics import average_precision_score, precision_recall_curve  # here: most figures do not need them
 
-    figure, axes = new_figure(width=5, height=4.4, title=title)
-    axis = axes[0, 0]
-    chance = to_numbers(predictions["label"]).mean()
-    axis.axhline(chance, color="#999999", linewidth=0.8, linestyle="--", label="chance")
+    figure, axis = _curve_panel(title, "recall (fakes found)", "precision (fakes among what is called fake)")
+    axis.axhline(to_numbers(predictions["label"]).mean(), **CHANCE)
     for style, model, rows in _styled_models(predictions):
         labels = to_numbers(rows["label"])
         precision, recall, _ = precision_recall_curve(labels, rows["score"])
         area = average_precision_score(labels, rows["score"])
         axis.step(recall, precision, where="post", **style, label=f"{model} (AP {area:.3f})")
-    axis.set_xlabel("recall (fakes found)", fontsize=9)
-    axis.set_ylabel("precision (fakes among what is called fake)", fontsize=9)
     axis.set_ylim(0, 1.03)
-    axis.legend(fontsize=8, loc="lower left", frameon=False)
+    return _with_legend(figure, axis, "lower left", path)
+
+
+def reliability_figure(predictions: pd.DataFrame, path: Path, title: str) -> Path:
+    """Draw for each model the share of fakes in each bin of scores, with its 95 % interval, and the images of each bin.
+
+    A calibrated detector lies on the diagonal (DeGroot and Fienberg 1983, doi:10.2307/2987588).
+
+    Args:
+        predictions: rows with the columns model, label, score in [0, 1] and path, and perhaps video and identity, by
+            which the intervals are clustered.
+        path: of the PNG.
+        title: of the figure.
+    """
+    models = list(_styled_models(predictions))
+    columns = min(3, len(models))
+    figure, axes = new_figure(2 * math.ceil(len(models) / columns), columns, 3.6, 2.4, title)
+    for place in range(columns * len(axes) // 2):
+        line, column = divmod(place, columns)
+        upper, lower = axes[2 * line, column], axes[2 * line + 1, column]
+        if place < len(models):
+            _, model, rows = models[place]
+            _reliability_panel(upper, lower, rows)
+            upper.set_title(model, fontsize=9)
+        else:
+            upper.set_visible(False)
+            lower.set_visible(False)
     return save_figure(figure, path)
 
 
@@ -197,6 +221,38 @@ def history_figure(histories: Mapping[str, pd.DataFrame], quantity: str, path: P
         axis.set_xlim(0.5, history["epoch"].max() + 0.5)
         axis.legend(fontsize=8, frameon=False)
     return save_figure(figure, path)
+
+
+def _curve_panel(title, x, y):
+    """A figure of one panel with named axes."""
+    figure, axes = new_figure(width=5, height=4.4, title=title)
+    axes[0, 0].set_xlabel(x, fontsize=9)
+    axes[0, 0].set_ylabel(y, fontsize=9)
+    return figure, axes[0, 0]
+
+
+def _with_legend(figure, axis, place, path):
+    axis.legend(fontsize=8, loc=place, frameon=False)
+    return save_figure(figure, path)
+
+
+def _reliability_panel(upper, lower, rows):
+    """The bins of one model: shares of fakes above, numbers of images below."""
+    fake, scores = is_fake(rows), rows["score"].to_numpy(dtype=np.float64)
+    bins = reliability(fake, scores, sampling_of(rows).clusters)
+    x, share = np.array([each.score for each in bins]), np.array([each.share for each in bins])
+    reach = np.abs(np.array([[each.low, each.high] for each in bins]).T - share)
+    upper.plot([0, 1], [0, 1], **CHANCE | {"label": "calibrated"})
+    upper.errorbar(x, share, reach, fmt="o-", markersize=3, linewidth=1, capsize=2, color=CURVE_COLOURS[0])
+    upper.set_ylabel("share of fakes", fontsize=8)
+    error = float(np.sum([each.n * abs(each.share - each.score) for each in bins]) / len(rows))
+    upper.text(0.03, 0.9, f"ECE {error:.3f}", fontsize=8, transform=upper.transAxes)
+    lower.hist([scores[fake], scores[~fake]], np.linspace(0, 1, BINS + 1), color=CURVE_COLOURS[1::-1], stacked=True)
+    lower.legend(["fake", "real"], fontsize=7, frameon=False)
+    lower.set_ylabel("images", fontsize=8)
+    lower.set_xlabel("score, P(fake)", fontsize=8)
+    for axis in (upper, lower):
+        axis.set_xlim(-0.02, 1.02)
 
 
 def _styled_models(predictions):

@@ -38,13 +38,27 @@ def influences(fake: NDArray[np.bool_], scores: NDArray[np.float64], threshold: 
     first = np.searchsorted(-scores, -scores, side="left")  # of the images with the same score
     after = np.searchsorted(-scores, -scores, side="right")
     above = np.concatenate([[0], np.cumsum(fake)])  # fakes before each place
-    found["auc"] = _of_auc(fake, first, after, above)
+    found["auc"] = _of_auc(fake, first, after, above)[1]
     found["average_precision"] = _of_average_precision(fake, first, after, above)
     found["eer"] = _of_eer(fake, after, above)
     gap = np.sign(np.bincount(bins := score_bins(scores), fake - scores))[bins] * (fake - scores)
     for name, error in (("brier", (scores - fake) ** 2), ("log_loss", log_losses(fake, scores)), ("ece", gap)):
         found[name] = (error - error.mean()) / len(error)
     return {name: found[name] for name in METRICS if name in found}
+
+
+def auc_influence(fake: NDArray[np.bool_], scores: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    """Compute the ROC AUC and the influence of each image on it, in the order of the images.
+
+    Args:
+        fake: bool (n,), with both classes.
+        scores: float64 (n,), finite.
+    """
+    order = np.argsort(-scores, kind="stable")
+    ranked, labels, influence = scores[order], fake[order], np.empty(len(fake))
+    first, after = (np.searchsorted(-ranked, -ranked, side=side) for side in ("left", "right"))
+    auc, influence[order] = _of_auc(labels, first, after, np.concatenate([[0], np.cumsum(labels)]))
+    return auc, influence
 
 
 @dataclass(frozen=True)
@@ -105,15 +119,15 @@ def denominator(name: str, fake: NDArray[np.bool_], called: NDArray[np.bool_]) -
 
 
 def _of_auc(fake, first, after, above):
-    """(share of reals below a fake - AUC) / fakes, and likewise for reals; ties count half."""
+    """The AUC, and (share of reals below a fake - AUC) / fakes, and likewise for reals; ties count half."""
     place = np.arange(len(fake) + 1)
     fakes, reals = above[-1], len(fake) - above[-1]
     beside = place - above  # reals before each place
     below = (reals - (beside[first] + beside[after]) / 2) / reals
     over = (above[first] + above[after]) / 2 / fakes
     share = np.where(fake, below, over)
-    auc = below[fake].mean()
-    return (share - auc) / np.where(fake, fakes, reals)
+    auc = float(below[fake].mean())
+    return auc, (share - auc) / np.where(fake, fakes, reals)
 
 
 def _of_average_precision(fake, first, after, above):

@@ -1,53 +1,18 @@
-"""Two detectors on the same images: do they differ by more than chance?
+"""Two detectors on the images that both have scored: do they differ by more than chance?
 
-Both tests assume independent images. Frames of one video are not independent: for them, use the level `video`.
+Everything counts what was drawn independently: persons, else videos, else images (`common.evaluation.sampling`). There
+are p-values of videos, and of images that belong to no video, but none of frames: the frames of a video repeat it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from common.errors import UserError
+from common.evaluation.differences import Difference, accuracy_difference, auc_difference
 from common.evaluation.evaluate import has_videos, is_fake, to_videos, video_numbers
-from common.evaluation.intervals import CONFIDENCE
-
-
-@dataclass(frozen=True)
-class McNemar:
-    """McNemar's test.
-
-    Args:
-        only_a: the number of images that only A classifies correctly.
-        only_b: the number of images that only B classifies correctly.
-        p: the p-value of both being correct equally often.
-    """
-
-    only_a: int
-    only_b: int
-    p: float
-
-
-@dataclass(frozen=True)
-class DeLong:
-    """DeLong's test.
-
-    Args:
-        auc_a: the ROC AUC of A; NaN without images of both classes.
-        auc_b: the ROC AUC of B.
-        difference: A - B.
-        low: the lower end of its 95 % interval; NaN if the variance is 0 or unknown (fewer than two images of a class).
-        high: its upper end.
-        p: the p-value of no difference; NaN as for low, unless the AUCs are equal.
-    """
-
-    auc_a: float
-    auc_b: float
-    difference: float
-    low: float
-    high: float
-    p: float
+from common.evaluation.sampling import sampling_of
 
 
 @dataclass(frozen=True)
@@ -55,20 +20,30 @@ class Comparison:
     """Two models on the images or videos that both have scored.
 
     Args:
-        level: `frame` or `video`.
+        level: `image`, `frame` (of videos) or `video`.
         n: the number of images or videos.
+        clusters: the number of persons, videos or images that were drawn independently among them.
         accuracy_a: the accuracy of A.
         accuracy_b: the accuracy of B.
-        mcnemar: the test of equal accuracies.
-        delong: the test of equal ROC AUCs.
+        only_a: the number of images that only A classifies correctly.
+        only_b: the number of images that only B classifies correctly.
+        accuracy: the difference of the accuracies.
+        auc_a: the ROC AUC of A; NaN without images of both classes.
+        auc_b: the ROC AUC of B.
+        auc: the difference of the AUCs.
     """
 
     level: str
     n: int
+    clusters: int
     accuracy_a: float
     accuracy_b: float
-    mcnemar: McNemar
-    delong: DeLong
+    only_a: int
+    only_b: int
+    accuracy: Difference
+    auc_a: float
+    auc_b: float
+    auc: Difference
 
 
 def compare_models(a: pd.DataFrame, b: pd.DataFrame) -> list[Comparison]:
@@ -81,7 +56,8 @@ def compare_models(a: pd.DataFrame, b: pd.DataFrame) -> list[Comparison]:
         b: predictions of another one.
 
     Returns:
-        One Comparison of level frame, and one of level video if a video has several images; none without shared images.
+        One Comparison of level image or frame, and one of level video if a video has several images; none without
+        shared images.
 
     Raises:
         UserError: if labels differ, or an image is listed twice.
@@ -101,66 +77,37 @@ def compare_models(a: pd.DataFrame, b: pd.DataFrame) -> list[Comparison]:
         return []
     shared_a, shared_b = shared, shared.assign(score=shared["score_b"])
     thresholds = [0.5 if predictions["score"].between(0, 1).all() else 0 for predictions in (a, b)]
-    comparisons = [_compare("frame", shared_a, shared_b, thresholds)]
-    if has_videos(shared) and video_numbers(shared).max() + 1 < len(shared):
-        comparisons.append(_compare("video", to_videos(shared_a), to_videos(shared_b), thresholds))
-    return comparisons
-
-
-def mcnemar(correct_a: ArrayLike, correct_b: ArrayLike) -> McNemar:
-    """Compute McNemar's test, exact (binomial) for every number of images.
-
-    Source: McNemar 1947, doi:10.1007/BF02295996.
-
-    Args:
-        correct_a: bool (n,), which images A classifies correctly.
-        correct_b: bool (n,), which images B classifies correctly.
-    """
-    from scipy.stats import binomtest  # here: half of the start-up time of results.compare
-
-    a, b = np.asarray(correct_a), np.asarray(correct_b)
-    only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
-    p = binomtest(only_a, only_a + only_b).pvalue if only_a + only_b else 1.0
-    return McNemar(only_a, only_b, float(p))
-
-
-def delong(fake: ArrayLike, scores_a: ArrayLike, scores_b: ArrayLike) -> DeLong:
-    """Compute DeLong's test for the AUCs of two detectors on the same images, by midranks in O(n log n).
-
-    Source: DeLong et al. 1988, doi:10.2307/2531595; midranks: Sun and Xu 2014, doi:10.1109/LSP.2014.2337313.
-
-    Args:
-        fake: bool (n,).
-        scores_a: float (n,), increasing with P(fake).
-        scores_b: float (n,).
-    """
-    from scipy.stats import norm, rankdata  # here: half of the start-up time of results.compare
-
-    mask, scores = np.asarray(fake, dtype=bool), np.array([scores_a, scores_b], dtype=np.float64)
-    fakes, reals = int(mask.sum()), int((~mask).sum())
-    if not fakes or not reals:
-        return DeLong(*[np.nan] * 6)
-    ranks = rankdata(scores, axis=1)
-    below = (ranks[:, mask] - rankdata(scores[:, mask], axis=1)) / reals  # (2, fakes) share of reals below each
-    above = 1 - (ranks[:, ~mask] - rankdata(scores[:, ~mask], axis=1)) / fakes  # (2, reals) share of fakes above
-    auc_a, auc_b = below.mean(axis=1)
-    difference = float(auc_a - auc_b)
-    if min(fakes, reals) < 2:
-        return DeLong(float(auc_a), float(auc_b), difference, *[np.nan] * 3)
-    variance = np.var(below[0] - below[1], ddof=1) / fakes + np.var(above[0] - above[1], ddof=1) / reals
-    error = float(np.sqrt(variance))
-    if not error:  # equal detectors, or both AUCs 0 or 1: no p-value unless they agree
-        return DeLong(float(auc_a), float(auc_b), difference, np.nan, np.nan, 1.0 if not difference else np.nan)
-    margin = error * norm.ppf((1 + CONFIDENCE) / 2)
-    p = 2 * norm.sf(abs(difference) / error)
-    return DeLong(float(auc_a), float(auc_b), difference, difference - margin, difference + margin, float(p))
+    if not has_videos(shared):
+        return [_compare("image", shared_a, shared_b, thresholds)]
+    videos = _compare("video", to_videos(shared_a), to_videos(shared_b), thresholds)
+    if video_numbers(shared).max() + 1 == len(shared):
+        return [videos]
+    return [_without_p(_compare("frame", shared_a, shared_b, thresholds)), videos]
 
 
 def _compare(level, a, b, thresholds):
-    fake = is_fake(a)
+    fake, clusters = is_fake(a), sampling_of(a).clusters
     correct_a, correct_b = (
         (predictions["score"] >= threshold).to_numpy() == fake
         for predictions, threshold in zip((a, b), thresholds, strict=True)
     )
-    tests = mcnemar(correct_a, correct_b), delong(fake, a["score"], b["score"])
-    return Comparison(level, len(a), float(correct_a.mean()), float(correct_b.mean()), *tests)
+    scores = (predictions["score"].to_numpy(dtype=np.float64) for predictions in (a, b))
+    auc_a, auc_b, auc = auc_difference(fake, *scores, clusters)
+    return Comparison(
+        level=level,
+        n=len(a),
+        clusters=int(clusters.max()) + 1,
+        accuracy_a=float(correct_a.mean()),
+        accuracy_b=float(correct_b.mean()),
+        only_a=int((correct_a & ~correct_b).sum()),
+        only_b=int((correct_b & ~correct_a).sum()),
+        accuracy=accuracy_difference(fake, correct_a, correct_b, clusters),
+        auc_a=auc_a,
+        auc_b=auc_b,
+        auc=auc,
+    )
+
+
+def _without_p(comparison):
+    accuracy, auc = (replace(difference, p=np.nan) for difference in (comparison.accuracy, comparison.auc))
+    return replace(comparison, accuracy=accuracy, auc=auc)

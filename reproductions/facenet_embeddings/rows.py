@@ -20,7 +20,7 @@ from reproductions.facenet_embeddings.settings import BOTH, TABLE_1, TABLE_3, se
 from reproductions.facenet_embeddings.trials import training_set
 from reproductions.facenet_embeddings.whole_videos import HELD_OUT, single_frames, videos_of_table_2
 from reproductions.inputs import RunData
-from reproductions.rows import as_table, majority_accuracy, result_row
+from reproductions.rows import as_table, result_row
 from reproductions.splitting import Split
 from results.formatting import format_decimals, format_interval, text_table
 
@@ -104,15 +104,14 @@ def result_rows(predictions: pd.DataFrame, datasets: Mapping[str, str], publishe
 
 
 def measure(predictions: pd.DataFrame, level: str, model: str) -> dict[str, Value]:
-    """Return every metric of a model, and what calling all alike would score.
+    """Return every metric of a model.
 
     Args:
         predictions: of one model.
         level: frame, or video for the mean score of each.
         model: its name; a margin has no Brier score.
     """
-    values = evaluate(predictions, level=level, probability=model not in MARGINS)
-    return values | ({"majority_accuracy": majority_accuracy(values)} if len(predictions) else {})
+    return evaluate(predictions, level=level, probability=model not in MARGINS)
 
 
 def measure_votes(predictions: pd.DataFrame, model: str) -> dict[str, Value]:

@@ -5,7 +5,8 @@
 
 A detector is never tested on images that it was trained on. Of its own data, only the test split is used; of other
 data, all images but copies of its training images. `note` counts what was left out. Writes AUC, balanced accuracy and
-EER by image and by video into results/cross.csv, and a heat map of the AUC into results/figures/cross.png. --robustness
+EER by image and by video into results/cross.csv, a heat map of the AUC into results/figures/cross.png, and how much AUC
+each detector loses against the test split of its own data, paired by seed, into results/cross_drops.csv. --robustness
 also writes robustness.csv and robustness.png, with images that are compressed, blurred, scaled, noisy, or re-encoded as
 by a social network (common/data/perturbations.py). What the tables already have, of the same images, is not scored
 again.
@@ -22,6 +23,7 @@ from common.cli import RESUME_HINT, parse, run_main
 from common.data.datasets import DataSet, read_data
 from common.errors import UserError
 from common.evaluation.figures import save_figure
+from results.cross.drops import write_drops
 from results.cross.measure import CROSS, ROBUSTNESS, measure
 from results.cross.plots import matrix_figure, robustness_figure
 from results.cross.runs import TrainedDetector, TrainedRun
@@ -107,7 +109,7 @@ def find_detectors(
 def draw_and_print(
     results: Path, robustness: bool, detectors: Sequence[TrainedDetector], datasets: Sequence[DataSet]
 ) -> None:
-    """Draw the complete tables, and print the AUC of these detectors on these data sets.
+    """Draw the complete tables, and print the AUC of these detectors on these data sets, and what they lose there.
 
     Args:
         results: folder of the tables and of figures/.
@@ -128,6 +130,8 @@ def draw_and_print(
         cells = [format_decimals(auc[row_key((*keys, data.name))]) or "-" for data in datasets]
         lines.append((" ".join((*keys[:4], f"seed {detector.seed}")), *cells))
     print("ROC AUC by image", *text_table(lines), sep="\n")
+    if drops := write_drops(detectors, table, results):
+        print("", *drops, sep="\n")
     print(f"rows: {results / CROSS}; figures: {', '.join(map(str, drawn))}")
 
 

@@ -9,10 +9,12 @@ import pandas as pd
 
 from common.data.datasets import DataSet
 from common.errors import UserError
-from common.evaluation.evaluate import Value, evaluate, has_videos
+from common.evaluation.differences import auc_difference
+from common.evaluation.evaluate import Value, evaluate, has_videos, is_fake
+from common.evaluation.sampling import sampling_of
 from common.tensorflow_import import import_tensorflow
 from results.cross.runs import TrainedDetector
-from results.cross.table import METRICS, PLAIN, Variant, has_rows, replace_rows, strength_text
+from results.cross.table import METRICS, PLAIN, UNPERTURBED, Variant, has_rows, replace_rows, strength_text
 
 CROSS, ROBUSTNESS = "cross.csv", "robustness.csv"
 
@@ -110,11 +112,30 @@ def _rows_by_variant(detector, selection, variants, title, reported):
     scores, images = np.delete(scores, list(unreadable), axis=0), images.drop(images.index[list(unreadable)])
     predictions = images.assign(split="test")  # whatever its split in the data set: one model, one set of images
     rows = {}
+    plain = predictions.assign(score=scores[:, variants.index(PLAIN)])
+    threshold = detector.description.threshold
     for (name, strength), column in zip(variants, scores.T, strict=True):
-        keys = {"perturbation": name, "strength": strength_text(strength)}
-        metrics = metric_rows(predictions.assign(score=column), detector.description.threshold, note)
+        keys, scored = {"perturbation": name, "strength": strength_text(strength)}, predictions.assign(score=column)
+        metrics = metric_rows(scored, threshold, f"{note}; called fake from {threshold:.4g}")
+        metrics += [] if name == UNPERTURBED else [drop_row(plain, scored, note)]
         rows[name, strength] = [keys | row for row in metrics]
     return rows
+
+
+def drop_row(plain: pd.DataFrame, perturbed: pd.DataFrame, note: str) -> dict:
+    """Return the row of the AUC that a perturbation costs, paired by image.
+
+    Args:
+        plain: predictions of the images as they are.
+        perturbed: of the same images, perturbed.
+        note: the note of the row.
+    """
+    scores = (table["score"].to_numpy(dtype=np.float64) for table in (plain, perturbed))
+    *_, drop = auc_difference(is_fake(plain), *scores, sampling_of(plain).clusters)
+    return {
+        "level": "frame", "metric": "auc_drop", "value": drop.value, "ci_low": drop.low, "ci_high": drop.high,
+        "n": len(plain), "note": "; ".join(filter(None, (note, "against the same images as they are", drop.reason))),
+    }  # fmt: skip
 
 
 def _report_unreadable(reasons, reported):

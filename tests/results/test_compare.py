@@ -465,6 +465,34 @@ def test_runs_are_paired_by_protocol_and_seed_where_they_can_be(tmp_path):
     assert compare_runs(a, tmp_path / "c")["seed"].tolist() == ["0 / 7", "1 / 7"]
 
 
+def test_several_paired_seeds_have_a_row_of_their_mean(tmp_path, capsys):
+    """Of single images; the spread of the seeds widens the interval of the mean."""
+    a, b = tmp_path / "a", tmp_path / "b"
+    for seed, scores in enumerate(([0.9, 0.8, 0.2, 0.1], [0.9, 0.8, 0.6, 0.1], [0.9, 0.4, 0.2, 0.1])):
+        write_run(a, scores, seed=seed)
+        write_run(b, [0.9, 0.4, 0.6, 0.1], seed=seed)
+    table = compare_runs(a, b)
+    assert table["seed"].tolist() == ["0", "1", "2", "mean of 3"]
+    mean = table.iloc[3]
+    assert mean["accuracy A - B"] == pytest.approx((0.5 + 0.25 + 0.25) / 3)
+    low, high = (float(end) for end in mean["of accuracy, 95 %"].split(" to "))
+    ends = [[float(end) for end in cell.split(" to ")] for cell in table["of accuracy, 95 %"][:3]]
+    assert high - low > np.mean([end[1] - end[0] for end in ends])
+    assert np.isnan(mean["McNemar p"])
+    assert main(["--runs", str(a), str(b)]) == 0
+    assert "mean of 3" in capsys.readouterr().out
+
+
+def test_frames_of_videos_have_intervals_but_no_p_value(tmp_path):
+    for name in ("a", "b"):
+        folder = write_run(tmp_path / name, [0.9, 0.8, 0.2, 0.1])
+        rows = pd.read_csv(folder / "predictions.csv").assign(video=["v", "v", "w", "x"])
+        rows.to_csv(folder / "predictions.csv", index=False)
+    table = compare_runs(tmp_path / "a", tmp_path / "b").set_index("level")
+    assert np.isnan(table["McNemar p"]["frame"]) and np.isnan(table["DeLong p"]["frame"])
+    assert table["McNemar p"]["video"] == 1 and table["clusters"].tolist() == [3, 3]
+
+
 def test_runs_that_cannot_be_compared(tmp_path):
     a = write_run(tmp_path / "a", [0.9, 0.8, 0.2, 0.1])
     with pytest.raises(UserError, match="no test images with predictions of both"):

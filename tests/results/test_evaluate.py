@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from scipy.interpolate import interp1d
 from scipy.optimize import brentq
 from sklearn import metrics as sklearn_metrics
@@ -96,6 +97,48 @@ def test_video_level_shows_beside_frames(capsys, tmp_path):
     assert "\n300 rows\n" not in text
 
 
+def test_the_threshold_of_validation_is_carried_to_the_file(capsys, tmp_path):
+    """Scores are a tenth of what they should be: at 0.5 all is real, at validation's threshold as before."""
+    small = scored().assign(confidence=lambda rows: rows["confidence"] / 10)
+    small.to_csv(tmp_path / "val.csv", index=False)
+    text, _ = run(capsys, small, tmp_path / "a.csv", "--validation", str(tmp_path / "val.csv"))
+    at_half, carried = text.split("\nat ")
+    assert "threshold with the best balanced accuracy on the 300 of validation" in carried
+    threshold, fake = float(carried.split(",")[0]), small["true_label"] == "FAKE"
+    expected = sklearn_metrics.balanced_accuracy_score(fake, small["confidence"] >= threshold)
+    assert f"balanced_accuracy  {expected:.6f}" in carried and expected > 0.6
+    assert "no better than calling everything fake" in at_half
+
+
+def test_groups_are_broken_down_and_the_worst_is_named(capsys, tmp_path):
+    table = scored().assign(method=lambda rows: np.where(rows.index % 2 == 0, "easy", "hard"))
+    fake = table["true_label"] == "FAKE"
+    table.loc[(table["method"] == "easy") & fake, "confidence"] = 0.99
+    text, _ = run(capsys, table, tmp_path / "a.csv", "--by", "method")
+    assert "worst method: hard, AUC" in text
+    manifest = table[["video_name", "method"]].rename(columns={"video_name": "path", "method": "kind"})
+    manifest.to_csv(tmp_path / "manifest.csv", index=False)
+    flags = ("--by", "kind", "--manifest", str(tmp_path))
+    text, _ = run(capsys, table.rename(columns={"video_name": "path"}), tmp_path / "b.csv", *flags)
+    assert "worst kind: hard, AUC" in text
+
+
+def test_files_give_a_shortcut_baseline_and_groups(capsys, tmp_path):
+    """Fakes are JPEG files of another quality: the shortcut detector is right where the scores are noise."""
+    table = scored(60).assign(path=lambda rows: rows["video_name"] + ".jpg", confidence=0.7)
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 16, 16, 3), dtype=np.uint8)
+    for place, row in enumerate(table.itertuples()):
+        Image.fromarray(pixels[place]).save(tmp_path / row.path, quality=90 if row.true_label == "FAKE" else 60)
+    flags = ("--images", str(tmp_path), "--by", "compression", "--figures", str(tmp_path / "figures"))
+    text, lines = run(capsys, table, tmp_path / "a.csv", *flags)
+    assert "60 of 60 files found" in text and "cross-fitted on this file in 5 folds of clusters" in text
+    assert lines["shortcut_accuracy"][0] == "1.000000" and "no better than the shortcut detector" in text
+    assert "JPEG quality 50 to 74" in text and (tmp_path / "figures" / "reliability.png").stat().st_size > 1000
+    (tmp_path / table["path"][0]).unlink()
+    text, _ = run(capsys, table, tmp_path / "a.csv", "--images", str(tmp_path))
+    assert "59 of 60 files found" in text and "\nthe 59 rows whose file was found" in text
+
+
 def test_no_rows_and_one_class_say_why(capsys, tmp_path):
     text, lines = run(capsys, scored()[:0], tmp_path / "a.csv")
     assert lines["auc"] == ["nan", "0", "0", "no", "images"]
@@ -117,6 +160,10 @@ def test_no_rows_and_one_class_say_why(capsys, tmp_path):
         ("path,label,score\na,fake,0.5\nb,real,\n", [], "not a finite number in 1 of 2 rows, first in row 3"),
         ("path,label,score\na,fake,0.5\n", ["--level", "video"], "name it with --video"),
         ("video,label,score\na,fake,0.5\na,real,0.1\n", ["--level", "video"], "have both labels"),
+        ("path,label,score\na,fake,0.5\n", ["--by", "method"], "has no column 'method'; found: path, label, score"),
+        ("path,label,score\na,fake,0.5\n", ["--images", "/none"], "none of 1 paths leads to an image in it, first a"),
+        ("path,label,score\na,fake,0.5\n", ["--by", "x", "--manifest", "/none"], "--manifest: no such file"),
+        ("path,label,score\na,fake,5\n", ["--figures", "/none"], "only probabilities can be calibrated"),
     ],
 )
 def test_bad_files_are_refused(tmp_path, content, flags, message):

@@ -58,6 +58,25 @@ def test_more_models_than_colours_all_have_a_curve(saved, draw):
     assert len(curves) == 9 and len({(line.get_color(), line.get_linestyle()) for line in curves}) == 9
 
 
+def test_a_reliability_figure_has_two_panels_for_each_model(saved):
+    """Model a: fakes at 0.1, 0.5 and 0.9, reals at 0.2 and 0.7, each in its own bin."""
+    figures.reliability_figure(PREDICTIONS.assign(path=[*"abcdeabcde"]), "path", "title")
+    upper, other, lower, other_lower = saved[0].axes
+    assert (upper.get_title(), other.get_title()) == ("a", "b")
+    diagonal, points = upper.lines[0], upper.lines[1]
+    assert diagonal.get_label() == "calibrated"
+    assert points.get_xdata().tolist() == [0.1, 0.2, 0.5, 0.7, 0.9] and points.get_ydata().tolist() == [1, 0, 1, 0, 1]
+    assert upper.texts[0].get_text() == f"ECE {(0.9 + 0.2 + 0.5 + 0.7 + 0.1) / 5:.3f}"
+    assert sum(patch.get_height() for patch in lower.patches) >= 5
+
+
+@pytest.mark.parametrize("models", [1, 4])
+def test_panels_without_a_model_are_hidden(saved, models):
+    many = pd.concat([PREDICTIONS[:5].assign(model=str(number), path=[*"abcde"]) for number in range(models)])
+    figures.reliability_figure(many, "path", "title")
+    assert sum(axis.get_visible() for axis in saved[0].axes) == 2 * models
+
+
 def test_a_history_has_a_panel_for_each_training_with_both_curves(saved):
     history = pd.DataFrame({"epoch": [1, 2], "loss": [0.5, 0.25], "val_loss": [0.75, 0.5]})
     figures.history_figure({"one": history, "two": history}, "loss", "path", "title")

@@ -1,0 +1,116 @@
+"""Anybody's file of predictions: which of its columns are ours, and how its labels and scores are meant."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from common.errors import UserError
+from common.evaluation.evaluate import GROUPING_COLUMNS, check_predictions
+from common.labels import FAKE, REAL, WORDS, to_words
+
+ALIASES = {  # column: its possible names in lower case; the first one that the file has is used
+    "label": ("label", "true_label", "y_true", "target", "ground_truth", "gt"),
+    "score": ("score", "confidence", "probability", "prob", "y_score", "p_fake", "prob_fake", "fake_prob"),
+    "video": ("video", "video_name", "video_id", "video_path"),
+    "path": ("path", "image", "image_path", "file", "filename", "filepath"),
+    "identity": ("identity", "person", "subject"),
+    "original": ("original", "source_video", "original_video"),
+}
+GROUPS = ("dataset", *GROUPING_COLUMNS)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a file is read.
+
+    Args:
+        score, label, video: names of its columns; None: one of ALIASES.
+        fake_is: which number is the label of fakes.
+        score_of: which class a high score means.
+        others: further columns to keep.
+    """
+
+    score: str | None = None
+    label: str | None = None
+    video: str | None = None
+    fake_is: int = 1
+    score_of: str = "fake"
+    others: Sequence[str] = ()
+
+
+def read_predictions(file: Path, reading: Reading) -> tuple[pd.DataFrame, dict[str, str], list[str]]:
+    """Read a file of predictions.
+
+    Args:
+        file: a CSV file with a heading line.
+        reading: how.
+
+    Returns:
+        The predictions: labels are words, scores float64, the index is the line in the file. {our column: the file's
+        column}. Remarks on how labels and scores were read.
+
+    Raises:
+        UserError: if the file or a column is missing, or a label or score cannot be read.
+    """
+    if not file.is_file():
+        raise UserError(f"no such file: {file}")
+    try:
+        names = list(pd.read_csv(file, nrows=0))
+        columns = _choose_columns(file, reading, names)
+        kept = [*(name for name in GROUPS if name in names), *reading.others]
+        needed = list({*columns.values(), *kept})
+        table = pd.read_csv(file, dtype=str, keep_default_na=False, usecols=needed)
+    except (ValueError, pd.errors.ParserError) as error:
+        raise UserError(f"{file} is not a readable CSV file: {str(error).strip()}") from error
+    table.index = table.index + 2
+    predictions = pd.DataFrame({name: table[column] for name, column in columns.items()})
+    predictions = predictions.join(table[[name for name in dict.fromkeys(kept) if name not in predictions]])
+    predictions["label"], remarks = _label_words(table[columns["label"]], reading)
+    check_predictions(
+        predictions.drop(columns=list(GROUPING_COLUMNS), errors="ignore"), probability=False, name=str(file)
+    )
+    predictions["score"] = predictions["score"].astype(np.float64)
+    if reading.score_of == "real":
+        probability = predictions["score"].between(0, 1).all()
+        predictions["score"] = int(probability) - predictions["score"]
+        remarks.append(f"score is {'1 - ' if probability else '-'}{columns['score']}, so that it grows with P(fake)")
+    return predictions, columns, remarks
+
+
+def _choose_columns(file, reading, names):
+    """Which columns of the file are our label, score, video and path; a UserError names the columns that it has."""
+    columns = {}
+    by_lower_case = {name.strip().lower(): name for name in reversed(names)}
+    for name, aliases in ALIASES.items():
+        requested = getattr(reading, name, None)
+        if requested is not None and requested not in names:
+            raise UserError(f"{file} has no column {requested!r}; found: {', '.join(names)}")
+        known = [by_lower_case[alias] for alias in aliases if alias in by_lower_case]
+        if requested or known:
+            columns[name] = requested or known[0]
+    if missing := [name for name in reading.others if name not in names]:
+        raise UserError(f"{file} has no column {missing[0]!r}; found: {', '.join(names)}")
+    for name in ("label", "score"):
+        if name not in columns:
+            raise UserError(
+                f"{file}: no column is known as the {name}; name it with --{name}; found: {', '.join(names)}"
+            )
+    if not {"video", "path"} & set(columns):
+        raise UserError(
+            f"{file}: expected a column of paths or videos; name one with --video; found: {', '.join(names)}"
+        )
+    return columns
+
+
+def _label_words(labels, reading):
+    """The labels as words, and remarks; labels that are neither words nor 0 and 1 are left as they are."""
+    normalized = labels.str.strip().str.lower()
+    if not len(normalized) or not normalized.isin(("0", "1", "0.0", "1.0")).all():
+        return normalized.where(normalized.isin(WORDS), labels), []
+    numbers = normalized.str[0].astype(int)
+    fake = numbers == reading.fake_is
+    words = pd.Series(to_words(np.where(fake, FAKE, REAL)), index=labels.index)
+    return words, [f"label {reading.fake_is} is fake, {1 - reading.fake_is} is real (--fake-is)"]

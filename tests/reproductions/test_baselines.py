@@ -1,0 +1,118 @@
+"""What the session adds to every run, on splits and detectors made by hand."""
+
+from dataclasses import asdict
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from common.detectors.description import Description, descriptions
+from common.evaluation.evaluate import evaluate
+from common.evaluation.predictions import COLUMNS, prediction_table
+from common.files import write_csv, write_json
+from reproductions.baselines import carried_rows, measure_baselines
+from reproductions.rows import result_row
+from reproductions.splitting import Split
+
+
+@pytest.fixture
+def run(tmp_path):
+    """What measure_baselines needs of a run: its folder."""
+    folder = tmp_path / "run"
+    (folder / "models").mkdir(parents=True)
+
+    def path(*parts):
+        target = folder.joinpath(*parts)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target
+
+    return SimpleNamespace(folder=folder, path=path, write_csv=lambda table, name: write_csv(table, folder / name))
+
+
+@pytest.fixture
+def split(tmp_path):
+    """120 noisy JPEG files, fakes at another quality; a model that is half as sure of every fake as it should be."""
+    random, rows = np.random.default_rng(0), []
+    for number in range(120):
+        fake = number % 2 == 0
+        file = tmp_path / f"{number}.jpg"
+        Image.fromarray(random.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(file, quality=90 if fake else 70)
+        rows.append(
+            {
+                "path": file.name, "file": str(file), "dataset": "home" if number < 90 else "unseen",
+                "label": "fake" if fake else "real", "split": ("train", "val", "test")[number // 30] if number < 90
+                else "test", "video": "", "identity": "", "frame": "", "source": "swap" if fake else "camera",
+            }
+        )  # fmt: skip
+    images = pd.DataFrame(rows)
+    scored = images[images["split"] != "train"]
+    scores = np.where(scored["label"] == "fake", 0.3, 0.05) + 0.02 * random.random(len(scored))
+    made = Split("frame", 0, {"": images})
+    made.predictions.append(prediction_table(scored, scores, "net", "frame", 0))
+    return made
+
+
+@pytest.fixture
+def detector(run):
+    description = Description("net", {"size": 8}, protocol="frame", seed=0).placed("", False)
+    write_json(asdict(description), run.folder / "models" / "net.json")
+    return description
+
+
+def test_the_shortcut_detector_is_fitted_on_training_files_and_scores_what_was_scored(split, run, detector):
+    measure_baselines([split], run)
+    table = split.table()
+    assert table["shortcut"].notna().all() and len(table) == 90
+    test = table[table["split"] == "test"]
+    values = evaluate(test)
+    assert values["shortcut_accuracy"].value == 1 and values["accuracy"].value == 0.5
+    row = result_row(("extra", "net", "accuracy"), "net", values["accuracy"], "home", "a note")
+    assert row["note"] == "a note; no better than calling everything fake; no better than the shortcut detector"
+    stored = pd.read_csv(run.folder / "shortcut.csv")
+    assert len(stored) == 120 and set(stored) == {"dataset", "path", "split", "shortcut", "protocol", "seed"}
+    assert list(table)[: len(COLUMNS)] == list(COLUMNS)
+
+
+def test_the_threshold_of_validation_is_stored_and_carried_to_unseen_data(split, run, detector):
+    thresholds = measure_baselines([split], run)
+    threshold = thresholds["net", "frame", 0]
+    assert 0.07 < threshold < 0.3 and descriptions(run.folder)["net"].threshold == threshold
+    rows = carried_rows(split, thresholds).set_index(["dataset", "metric"])
+    for dataset in ("home", "unseen"):
+        row = rows.loc[dataset, "balanced_accuracy_at_validation_threshold"]
+        assert row["value"] == 1 and row["row"] == "net, frame level" and row["table"] == "extra"
+        assert "chosen on validation; from 0.5 it is 0.5000" in row["note"]
+
+
+def test_without_validation_images_the_stored_threshold_stays(split, run, detector):
+    split.predictions[0] = split.predictions[0][split.predictions[0]["split"] == "test"]
+    thresholds = measure_baselines([split], run)
+    assert thresholds == {} and carried_rows(split, thresholds).empty
+    assert descriptions(run.folder)["net"].threshold == 0.5
+
+
+def test_without_training_images_there_is_no_shortcut_detector(split, run, detector):
+    split.parts[""] = split.parts[""][split.parts[""]["split"] != "train"]
+    measure_baselines([split], run)
+    assert split.shortcut is None and "shortcut" not in split.table()
+    assert not (run.folder / "shortcut.csv").exists() and (run.folder / "breakdown.csv").exists()
+
+
+def test_each_part_has_its_own_shortcut_detector(split, run, detector):
+    """A second part that trains where the first one tests: its test images are scored by its own detector."""
+    images = split.parts.pop("")
+    turned = images.assign(split=images["split"].map({"train": "test", "test": "train", "val": "val"}))
+    split.parts |= {"one": images, "two": turned[turned["dataset"] == "home"]}
+    assert measure_baselines([split], run) == {}, "validation scores of two networks may be in one table"
+    found = split.shortcut[split.shortcut["split"] == "test"]
+    assert not found.duplicated(["dataset", "path"]).any() and len(found) == 90
+
+
+def test_the_breakdown_names_the_worst_group(split, run, detector):
+    measure_baselines([split], run)
+    table = pd.read_csv(run.folder / "breakdown.csv")
+    assert {"source", "compression"} <= set(table["by"]) and set(table["model"]) == {"net"}
+    assert table.groupby("by")["worst"].sum().eq(1).all()
+    assert (run.folder / "figures" / "reliability.png").read_bytes().startswith(b"\x89PNG")
