@@ -1,7 +1,7 @@
 """A trained detector on disk: a network, perhaps a classifier on its features, and how to feed and read it.
 
 models/<name>.json describes everything between a picture and its score (common.detectors.description). A score is in
-[0, 1], grows with P(fake), and is decided at the threshold, 0.5.
+[0, 1], grows with P(fake), and is decided at the threshold: the best on validation images of both classes, else 0.5.
 """
 
 import zipfile
