@@ -6,6 +6,7 @@ JPEG files are decoded at a fraction of their size, so that a thousand files tak
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,11 @@ TABLES = ("luminance", "chrominance")
 ENTRIES = 64  # of a JPEG quantisation table
 TABLE_COLUMNS = tuple(f"{table}_{entry}" for table in TABLES for entry in range(ENTRIES))
 COLUMNS = ("bytes", "width", "height", "jpeg_quality", "brightness", "sharpness", *TABLE_COLUMNS)
-STANDARD_MEAN = 57.625  # of the luminance table at quality 50: ITU-T T.81, Table K.1
+STANDARD_LUMINANCE = (  # ITU-T T.81, Table K.1, which libjpeg scales by the quality
+    *(16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56),
+    *(14, 17, 22, 29, 51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92),
+    *(49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99),
+)
 
 
 def file_features(files: Sequence[str | Path]) -> pd.DataFrame:
@@ -41,14 +46,21 @@ def file_features(files: Sequence[str | Path]) -> pd.DataFrame:
 
 
 def jpeg_quality(luminance: Sequence[int]) -> float:
-    """Return the quality from 1 to 100 at which libjpeg scales its standard table to one of the same mean.
+    """Return the quality from 1 to 100 at which libjpeg makes a table of about the same mean.
 
     Args:
         luminance: the 64 entries of a quantisation table, in any order.
     """
-    percent = 100 * float(np.mean(luminance)) / STANDARD_MEAN
-    quality = (200 - percent) / 2 if percent < 100 else 5000 / percent
-    return float(np.clip(round(quality), 1, 100))
+    return float(np.argmin(np.abs(_means_by_quality() - np.mean(luminance))) + 1)
+
+
+@lru_cache(maxsize=1)
+def _means_by_quality():
+    """The mean entry of libjpeg's luminance table at the qualities 1 to 100, float64 (100,)."""
+    quality = np.arange(1, 101)
+    percent = np.where(quality < 50, 5000 // quality, 200 - 2 * quality)
+    tables = (np.outer(percent, STANDARD_LUMINANCE) + 50) // 100
+    return np.clip(tables, 1, 255).mean(axis=1)
 
 
 def _features(file):

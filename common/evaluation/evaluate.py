@@ -38,6 +38,8 @@ from common.labels import FAKE, WORDS
 
 GROUPING_COLUMNS = ("model", "protocol", "seed", "split")  # with several values in one table, images are counted twice
 
+ACCURACIES = ("accuracy", "weighted_recall")  # two names of one number
+
 
 @dataclass(frozen=True)
 class Value:
@@ -221,7 +223,7 @@ def _with_baselines(values, predictions, threshold, clusters):
         alone = evaluate(predictions.assign(score=shortcut).drop(columns=SHORTCUT), threshold=SHORTCUT_THRESHOLD)
         baselines |= {name: replace(alone[metric], remark="") for name, metric in SHORTCUT_METRICS.items()}
     remark = remark_on_accuracy(fake, called, shortcut, clusters)
-    return values | {"accuracy": replace(accuracy, remark=remark)} | baselines
+    return values | {name: replace(values[name], remark=remark) for name in ACCURACIES} | baselines
 
 
 def _scores(predictions):

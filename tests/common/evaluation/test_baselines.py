@@ -58,7 +58,7 @@ def test_the_shortcut_detector_is_measured_on_the_same_images():
 def test_the_remark_says_what_an_accuracy_does_not_beat(right, shortcut_right, remark):
     values = evaluate(table(right, shortcut_right))
     assert values["accuracy"].remark == remark
-    assert not any(value.remark for name, value in values.items() if name != "accuracy")
+    assert not any(value.remark for name, value in values.items() if name not in ("accuracy", "weighted_recall"))
 
 
 def test_frames_of_few_videos_show_less_than_as_many_images():

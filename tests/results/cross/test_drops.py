@@ -1,5 +1,6 @@
 """The loss of AUC on other data, by hand."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -22,7 +23,7 @@ def row(**changes):
     return values | changes
 
 
-def detector(folder="none", seed="0"):
+def detector(folder=Path("none"), seed="0"):
     run = SimpleNamespace(paper="p", name="r", folder=folder)
     return SimpleNamespace(run=run, model="m", protocol="video", seed=seed, trained_on=["home"])
 
@@ -65,7 +66,7 @@ def test_home_is_known_from_the_runs_predictions(tmp_path):
     assert home_auc(detector(tmp_path), "frame").value == expected
     (drop,) = detector_drops(detector(tmp_path), pd.DataFrame([row()]))
     assert drop["value"] == pytest.approx(expected - 0.7) and drop["ci_low"] < drop["value"] < drop["ci_high"]
-    assert detector_drops(detector("none"), pd.DataFrame([row()])) == [], "nothing to compare with"
+    assert detector_drops(detector(), pd.DataFrame([row()])) == [], "nothing to compare with"
 
 
 def test_seeds_are_paired_and_their_spread_widens_the_interval():
