@@ -83,20 +83,35 @@ def main(argv: Sequence[str] | None = None) -> int:
         title = ", ".join(f"{group} {name}" for group, name in zip(groups, names, strict=True) if name != "")
         drawn.append(part.assign(model=title or options.file.stem))
         for level in _levels(part, options.level):
-            rows = part if level == "frame" else to_videos(part)
-            print(f"\n{title + ': ' if title else ''}{len(rows)} {'rows' if level == 'frame' else 'videos'}")
-            values = _values(part, level, options)
-            print_values(values)
-            unit = sampling_of(rows).unit
-            print(f"clusters: {unit if unit != 'image' else 'row'}s, which the intervals take as drawn independently")
-            if values["auc"].value < 0.5:
-                print("the AUC is below 0.5: does a high score mean real? See --score-of and --fake-is")
-            print_carried(part, validation, level)
-            print_baseline(part, level, options)
-            print_breakdown(part, level, options)
+            print_level(part, level, title, validation, options)
     if options.figures and len(predictions):
         draw(pd.concat(drawn), options.figures)
     return 0
+
+
+def print_level(
+    part: pd.DataFrame, level: str, title: str, validation: pd.DataFrame | None, options: EvaluateOptions
+) -> None:
+    """Print all that is asked for of one combination at one level.
+
+    Args:
+        part: its rows.
+        level: frame or video.
+        title: its name, or empty.
+        validation: rows of --validation, or None.
+        options: the command's.
+    """
+    rows = part if level == "frame" else to_videos(part)
+    print(f"\n{title + ': ' if title else ''}{len(rows)} {'rows' if level == 'frame' else 'videos'}")
+    values = _values(part, level, options)
+    print_values(values)
+    unit = sampling_of(rows).unit
+    print(f"clusters: {unit if unit != 'image' else 'row'}s, which the intervals take as drawn independently")
+    if values["auc"].value < 0.5:
+        print("the AUC is below 0.5: does a high score mean real? See --score-of and --fake-is")
+    print_carried(part, validation, level)
+    print_baseline(part, level, options)
+    print_breakdown(part, level, options)
 
 
 def read_files(options: EvaluateOptions) -> tuple[pd.DataFrame, pd.DataFrame | None]:

@@ -87,7 +87,7 @@ class ClusterIntervals:
     def _of_variance(self, name, value, variance):
         if name == "log_loss":
             return log_interval(value, variance)
-        if name == "ece":
+        if name == "calibration_error":
             return calibration_interval(value, self._fake, self._scores, self._clusters, variance)
         return logit_interval(value, variance, LEAST.get(name, 0.0))
 

@@ -42,7 +42,11 @@ def influences(fake: NDArray[np.bool_], scores: NDArray[np.float64], threshold: 
     found["average_precision"] = _of_average_precision(fake, first, after, above)
     found["eer"] = _of_eer(fake, after, above)
     gap = np.sign(np.bincount(bins := score_bins(scores), fake - scores))[bins] * (fake - scores)
-    for name, error in (("brier", (scores - fake) ** 2), ("log_loss", log_losses(fake, scores)), ("ece", gap)):
+    for name, error in (
+        ("brier", (scores - fake) ** 2),
+        ("log_loss", log_losses(fake, scores)),
+        ("calibration_error", gap),
+    ):
         found[name] = (error - error.mean()) / len(error)
     return {name: found[name] for name in METRICS if name in found}
 

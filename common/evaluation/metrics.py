@@ -20,7 +20,7 @@ PROPORTIONS = {  # metric: (counts of its numerator, further counts of its denom
 COUNTS = ("tp", "fp", "tn", "fn")
 CURVE_METRICS = ("auc", "average_precision", "eer")
 OPERATING_POINTS = {"tpr_at_fpr_0.01": 100, "tpr_at_fpr_0.001": 1000}  # the rate is one false alarm in as many reals
-PROBABILITY_METRICS = ("brier", "log_loss", "ece")
+PROBABILITY_METRICS = ("brier", "log_loss", "calibration_error")
 SCORE_METRICS = (*CURVE_METRICS, *OPERATING_POINTS, *PROBABILITY_METRICS)
 METRICS = (
     *("accuracy", "precision", "recall", "specificity", "f1", "precision_real", "f1_real"),

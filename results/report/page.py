@@ -26,7 +26,10 @@ from results.verdicts import MARGIN as MARGIN_OF_VERDICTS
 
 HERE = Path(__file__).parent
 SHARES = ("", *(metric for metric in METRICS if metric not in COUNTS))
-ABBREVIATIONS = {"auc": "AUC", "f1": "F1", "eer": "EER", "tp": "TP", "fp": "FP", "tn": "TN", "fn": "FN"}
+ABBREVIATIONS = {
+    "auc": "AUC", "f1": "F1", "eer": "EER", "tp": "TP", "fp": "FP", "tn": "TN", "fn": "FN",
+    "tpr_at_fpr_0.01": "TPR at FPR 1 %", "tpr_at_fpr_0.001": "TPR at FPR 0.1 %",
+}  # fmt: skip
 OTHER = ""  # any verdict of the audit that is not listed
 FINDING_ORDER = (CONTRADICTION, ROUNDING, OTHER, READING, HOLDS)
 

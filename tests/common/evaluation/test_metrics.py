@@ -57,7 +57,7 @@ def oracle(fake, scores):
         "average_precision": sklearn_metrics.average_precision_score(fake, scores),
         "brier": sklearn_metrics.brier_score_loss(fake, scores),
         "log_loss": sklearn_metrics.log_loss(fake, np.array(scores), labels=[0, 1]),
-        "ece": plain_calibration_error(fake, scores),
+        "calibration_error": plain_calibration_error(fake, scores),
         **{"tp": tp, "fp": fp, "tn": tn, "fn": fn},
     }
 
@@ -141,7 +141,7 @@ def test_counts_of_many_resamples_at_once_equal_one_by_one():
 def test_with_one_class_only_its_own_metrics_are_defined():
     fakes = measured([1, 1, 1], [0.2, 0.6, 0.9])
     defined = {name for name, value in fakes.items() if not np.isnan(value)}
-    assert defined == {"accuracy", "recall", "brier", "log_loss", "ece", "tp", "fp", "tn", "fn"}
+    assert defined == {"accuracy", "recall", "brier", "log_loss", "calibration_error", "tp", "fp", "tn", "fn"}
     reals = measured([0, 0], [0.2, 0.6])
     assert {name for name, value in reals.items() if not np.isnan(value)} == defined - {"recall"} | {"specificity"}
     assert {name for name, value in measured([], []).items() if not np.isnan(value)} == {"tp", "fp", "tn", "fn"}
