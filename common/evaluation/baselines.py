@@ -62,8 +62,9 @@ def remark_on_accuracy(
         Remarks, joined by `; `. `no better` is a value that is not above the baseline's; `not shown to be better` a
         difference whose 95 % interval holds 0, or that has none.
     """
-    majority = majority_of(fake)
-    baselines = {majority.words: np.full(len(fake), majority.fake)}
+    majority, baselines = majority_of(fake), {}
+    if 0 < fake.sum() < len(fake):  # of one class, nothing beats its name
+        baselines[majority.words] = np.full(len(fake), majority.fake)
     if shortcut is not None:
         baselines["the shortcut detector"] = shortcut >= SHORTCUT_THRESHOLD
     remarks = []

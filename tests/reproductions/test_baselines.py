@@ -1,6 +1,6 @@
 """What the session adds to every run, on splits and detectors made by hand."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +13,7 @@ from common.evaluation.evaluate import evaluate
 from common.evaluation.predictions import COLUMNS, prediction_table
 from common.files import write_csv, write_json
 from reproductions.baselines import carried_rows, measure_baselines
-from reproductions.rows import result_row
+from reproductions.rows import as_table, result_row
 from reproductions.splitting import Split
 
 
@@ -116,3 +116,28 @@ def test_the_breakdown_names_the_worst_group(split, run, detector):
     assert {"source", "compression"} <= set(table["by"]) and set(table["model"]) == {"net"}
     assert table.groupby("by")["worst"].sum().eq(1).all()
     assert (run.folder / "figures" / "reliability.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_publishing_puts_baselines_and_carried_thresholds_into_the_results(split, run, detector, tmp_path):
+    """The session's own `publish`, without a training before it."""
+    from reproductions.mesoinception_svm.config import PRESETS
+    from reproductions.session import Session
+
+    session = object.__new__(Session)
+    session.paper, session.presets = "paper", PRESETS
+    session.config = replace(PRESETS["smoke"], results=tmp_path / "results")
+    session.data, session.run = SimpleNamespace(splits=[split]), run
+    run.name, run.commit = "smoke-1", "abc"
+
+    def rows_of(split):
+        test = split.table().query("split == 'test' and dataset == 'home'")
+        values = evaluate(test)
+        return as_table([result_row(("extra", "net", name), "net", value, "home") for name, value in values.items()])
+
+    session.publish(rows_of)
+    table = pd.read_csv(tmp_path / "results" / "paper.csv", keep_default_na=False).set_index(["dataset", "metric"])
+    assert table["value"]["home", "shortcut_accuracy"] == "1.0" and "majority_accuracy" in table.loc["home"].index
+    assert "no better than the shortcut detector" in table["note"]["home", "accuracy"]
+    assert table["value"]["unseen", "recall_at_validation_threshold"] == "1.0"
+    predictions = pd.read_csv(run.folder / "predictions.csv")
+    assert tuple(predictions) == COLUMNS and len(predictions) == 90
