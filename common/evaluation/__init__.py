@@ -1,1 +1,1 @@
-"""From scores to metrics with intervals, paired tests and figures."""
+"""From scores to metrics with intervals, baselines, breakdowns, paired comparisons and figures."""

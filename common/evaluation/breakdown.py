@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from common.evaluation.baselines import SHORTCUT
 from common.evaluation.evaluate import evaluate, is_fake
 from common.labels import FAKE, REAL, WORDS
 
@@ -39,14 +40,14 @@ def breakdown(
         one, the lowest recall or specificity), among those that have an interval if any has.
     """
     rows = []
-    fake = is_fake(predictions)
+    fake, scored = is_fake(predictions), predictions.drop(columns=SHORTCUT, errors="ignore")
     for column in columns:
         groups = _groups(predictions[column])
         names = [name for name in sorted(groups.unique(), key=_natural) if name]
         if len(names) < 2:
             continue
         found = [
-            {"by": column, "group": name, **_measure(predictions, fake, (groups == name).to_numpy(), threshold, level)}
+            {"by": column, "group": name, **_measure(scored, fake, (groups == name).to_numpy(), threshold, level)}
             for name in names
         ]
         worst = worst_place(found)
