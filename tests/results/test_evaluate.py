@@ -1,5 +1,6 @@
 """The command itself, on files as other people write them."""
 
+import re
 import subprocess
 import sys
 import time
@@ -181,3 +182,28 @@ def test_the_command_line_starts_without_tensorflow_and_fails_in_one_line(tmp_pa
     assert not {"tensorflow", "keras", "sklearn"} & {line.split("|")[-1].strip() for line in shown.stderr.splitlines()}
     failed = subprocess.run([*command[:1], "-m", "results.evaluate", "none.csv"], capture_output=True, text=True)
     assert (failed.returncode, failed.stderr) == (2, "error: no such file: none.csv\n")
+
+
+def test_a_table_that_r_wrote_is_read_without_its_row_names(capsys, tmp_path):
+    """write.table(sep=","): the header has one field less. Scores 0.9 and 0.7 are fake, 0.2 and 0.6 real."""
+    rows = "".join(f'"{n}","a/{n}.png",{score},"{label}"\n' for n, score, label in
+                   ((1, 0.9, "fake"), (2, 0.2, "real"), (3, 0.7, "fake"), (4, 0.6, "real")))  # fmt: skip
+    (tmp_path / "r.csv").write_text(f'"path","score","label"\n{rows}')
+    main([str(tmp_path / "r.csv")])
+    out = capsys.readouterr().out
+    assert re.search(r"^accuracy +0\.750000", out, re.MULTILINE) and re.search(r"^auc +1\.000000", out, re.MULTILINE)
+    (tmp_path / "r.csv").write_text(f'"path","score","label"\n{rows}a/5.png,0.3,real\n')
+    with pytest.raises(UserError, match="line 2 has 4 fields, the header 3"):
+        main([str(tmp_path / "r.csv")])
+
+
+def test_rows_that_are_given_twice_count_once(capsys, tmp_path):
+    rows = "".join(f"{n}.png,{'fake' if n % 2 else 'real'},{(n * 7 % 10) / 10}\n" for n in range(20))
+    (tmp_path / "once.csv").write_text("path,label,score\n" + rows)
+    (tmp_path / "twice.csv").write_text("path,label,score\n" + rows + rows)
+    tables = []
+    for name in ("once", "twice"):
+        main([str(tmp_path / f"{name}.csv")])
+        tables.append(capsys.readouterr().out)
+    assert "20 rows are given again and count once" in tables[1] and "given again" not in tables[0]
+    assert tables[0].partition("accuracy")[2] == tables[1].partition("accuracy")[2] != ""
