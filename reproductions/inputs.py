@@ -207,18 +207,20 @@ def log_resolution(splits: Sequence[Split]) -> None:
     """Log, before anything is trained, which differences of accuracy the test sets can tell.
 
     Args:
-        splits: of each protocol and seed. Of each protocol the smallest test set is told.
+        splits: of each protocol and seed; of each protocol, the smallest test set counts.
     """
-    told: dict[str, tuple[int, str]] = {}  # {protocol: independent drawings, their unit}
+    smallest: dict[str, tuple[int, str]] = {}  # {protocol: (number of clusters, what a cluster is)}
     for split in splits:
         for images in split.parts.values():
             test = images[images["split"] == "test"]
             if len(test):
                 drawn = sampling_of(test)
-                told[split.protocol] = min(
-                    (int(drawn.clusters.max()) + 1, drawn.unit), told.get(split.protocol, (10**9, ""))
-                )
-    points = [f"{100 * detectable_difference(n):.2g} points ({name}: {n} {unit}s)" for name, (n, unit) in told.items()]
+                size = int(drawn.clusters.max()) + 1, drawn.unit
+                smallest[split.protocol] = min(size, smallest.get(split.protocol, size))
+    points = [
+        f"{100 * detectable_difference(n):.2g} points ({protocol}: {n} {unit}{'s' if n > 1 else ''})"
+        for protocol, (n, unit) in smallest.items()
+    ]
     if points:
         log.info("this test set can tell differences of %s near an accuracy of 90 %%", ", ".join(points))
 
