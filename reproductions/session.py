@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import pandas as pd
 
 from common.conditions import is_synthetic
@@ -69,6 +70,7 @@ class Session:
         distribution.log_devices(self.devices, self.strategy)
         config.results.mkdir(parents=True, exist_ok=True)
         self.faces = data.face_cropping()
+        self._summaries: dict[tuple, tuple[keras.KerasTensor, TrainingSummary | None]] = {}  # of one split's networks
         warn_of_differences(data.datasets)
         if config.data:
             log_resolution(data.splits)
@@ -146,9 +148,17 @@ class Session:
 
     def _summarize(self, split: Split, detector: Detector, part: str) -> TrainingSummary | None:
         """Return where the training images of a detector are, for predict: of a sample of them, and of validation."""
+        network = store.feature_network(detector.network, detector.description)
+        key = (split.protocol, split.seed, part, detector.classifier is not None, id(network.output))
+        if key not in self._summaries:  # ten classifiers share a network's features, and their summary
+            self._summaries = {key: (network.output, self._summary(split, detector, network, part))} | {
+                other: kept for other, kept in self._summaries.items() if other[:3] == key[:3]
+            }
+        return self._summaries[key][1]
+
+    def _summary(self, split: Split, detector: Detector, network: keras.Model, part: str) -> TrainingSummary | None:
         images = split.parts.get(part, split.images)
         preprocessing = Preprocessing(**detector.description.preprocessing)
-        network = store.feature_network(detector.network, detector.description)
         describe = Describer(network, detector.classifier is not None)
         sides = []
         for side in ("train", "val"):

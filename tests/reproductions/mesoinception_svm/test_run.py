@@ -1,6 +1,7 @@
 """The real command on tiny embedded data: its files, its numbers, and its errors."""
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -118,8 +119,9 @@ def test_predict_gives_the_runs_own_scores(smoke, command, cache):
         scored = list(csv.DictReader(done.stdout.splitlines()))
         assert [row["path"] for row in scored] == [str(path) for path in paths]
         np.testing.assert_allclose([float(row["score"]) for row in scored], own["score"], atol=1e-4)
+        threshold = json.loads((run / "models" / f"{model}.json").read_text())["threshold"]  # best on validation
         for row, score in zip(scored, own["score"], strict=True):
-            assert row["verdict"] in ("fake" if score >= 0.5 else "real", "unknown")
+            assert row["verdict"] in ("fake" if score >= threshold else "real", "unknown")
             assert "trained on drawn faces" in row["warning"]
         assert done.stderr.count("trained on drawn faces") == 1 and "--weights mesoinception4=published" in done.stderr
 
