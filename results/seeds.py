@@ -10,6 +10,7 @@ from results.differences import ERROR, quantile
 
 PER_SEED_COLUMNS = ("value", "ci_low", "ci_high", "n", "clusters", "seed", "run", "note")
 ADDED_COLUMNS = ("sd", "test_low", "test_high", "seeds")
+UNBOUNDED = ("log_loss",)  # metrics that are no shares
 SUMMARY_COLUMNS = ("value", "ci_low", "ci_high", "n", "clusters", "run", "note", *ADDED_COLUMNS)
 
 
@@ -38,7 +39,7 @@ def aggregate_seeds(rows: pd.DataFrame, by: Sequence[str] | None = None) -> pd.D
     by = [column for column in rows if column not in PER_SEED_COLUMNS] if by is None else list(by)
     numbers = rows.groupby(by, sort=False, dropna=False).ngroup()  # in the order of appearance
     ordered = rows.assign(number=numbers).sort_values(["number", "seed"], kind="stable")
-    cells = ordered[["number", *(column for column in PER_SEED_COLUMNS if column in rows)]]
+    cells = ordered[["number", *(column for column in ("metric", *PER_SEED_COLUMNS) if column in rows)]]
     seeds_of: dict[int, list[dict]] = {}  # plain Python: pandas takes milliseconds for each of thousands of groups
     for row in cells.to_dict("records"):
         seeds_of.setdefault(row["number"], []).append(row)
@@ -70,6 +71,8 @@ def _summary(rows):
     value, sd = values.mean(), values.std(ddof=1) if len(values) > 1 else np.nan
     bounds = [np.array([row[bound] for row in measured], np.float64).mean() for bound in ("ci_low", "ci_high")]
     low, high = _nested(value, *bounds, sd, len(values))
+    if rows[0].get("metric") not in UNBOUNDED and -1 <= bounds[0] and bounds[1] <= 1:
+        low, high = max(low, 0.0 if bounds[0] >= 0 else -1.0), min(high, 1.0)
     return {
         "value": value,
         "sd": sd,
@@ -86,13 +89,11 @@ def _summary(rows):
 
 
 def _nested(value, low, high, sd, seeds):
-    """The interval of the mean; that of a share stays within 0 and 1."""
+    """The interval of the mean."""
     if seeds < 2 or np.isnan(low) or np.isnan(high):
         return low, high
     training = quantile(ERROR, seeds - 1) * sd / sqrt(seeds)
-    ends = value - hypot(value - low, training), value + hypot(high - value, training)
-    share = low >= -1 and high <= 1
-    return (max(ends[0], 0.0 if low >= 0 else -1.0), min(ends[1], 1.0)) if share else ends
+    return value - hypot(value - low, training), value + hypot(high - value, training)
 
 
 def _notes(rows):

@@ -44,6 +44,9 @@ def test_the_interval_of_the_mean_is_nested(tmp_path):
     assert one.ci_high == pytest.approx(0.8 + (0.05**2 + training**2) ** 0.5)
     (one,) = summary(tmp_path / "wide", *(row(seed, value) for seed, value in enumerate((0.5, 0.9)))).itertuples()
     assert (one.ci_low, one.ci_high) == (0.0, 1.0)
+    losses = (row(seed, value, metric="log_loss") for seed, value in enumerate((0.5, 0.9)))
+    (one,) = summary(tmp_path / "loss", *losses).itertuples()
+    assert one.ci_high == pytest.approx(0.7 + (0.05**2 + (stats.t.ppf(0.975, 1) * 0.4 / 2) ** 2) ** 0.5)
 
 
 def test_seeds_of_two_versions_of_the_code_are_not_averaged(tmp_path):
