@@ -71,7 +71,7 @@ def _summary(rows):
     value, sd = values.mean(), values.std(ddof=1) if len(values) > 1 else np.nan
     bounds = [np.array([row[bound] for row in measured], np.float64).mean() for bound in ("ci_low", "ci_high")]
     low, high = _nested(value, *bounds, sd, len(values))
-    if rows[0].get("metric") not in UNBOUNDED and -1 <= bounds[0] and bounds[1] <= 1:
+    if rows[0].get("metric") not in UNBOUNDED and bounds[0] >= -1 and bounds[1] <= 1:
         low, high = max(low, 0.0 if bounds[0] >= 0 else -1.0), min(high, 1.0)
     return {
         "value": value,
