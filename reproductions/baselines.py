@@ -61,12 +61,11 @@ def read_features(splits: Iterable[Split]) -> pd.DataFrame:
         splits: of the run.
 
     Returns:
-        Features of `common.data.file_features.file_features`, indexed by (dataset, path).
+        Features of `common.data.file_features.file_features`, indexed by file: what a run generates has the same
+        dataset and path under every seed.
     """
-    images = pd.concat([part[[*IMAGE, "file"]] for split in splits for part in split.parts.values()])
-    images = images.drop_duplicates(IMAGE)
-    features = file_features(images["file"].to_list())
-    return features.set_axis(pd.MultiIndex.from_frame(images[IMAGE]), axis=0)
+    files = pd.concat([part["file"] for split in splits for part in split.parts.values()]).drop_duplicates()
+    return file_features(files.to_list()).set_axis(pd.Index(files), axis=0)
 
 
 def add_shortcut(split: Split, features: pd.DataFrame) -> None:
@@ -81,7 +80,7 @@ def add_shortcut(split: Split, features: pd.DataFrame) -> None:
     """
     found = []
     for images in split.parts.values():
-        rows = features.loc[pd.MultiIndex.from_frame(images[IMAGE])]
+        rows = features.loc[images["file"]]
         train = (images["split"] == "train").to_numpy()
         scores = shortcut_scores(rows[train], is_fake(images)[train], rows, split.seed)
         if scores is not None:
@@ -174,12 +173,12 @@ def break_down(splits: Sequence[Split], features: pd.DataFrame, run: Run) -> Non
         features: of `read_features`.
         run: the folder to write into.
     """
-    groups = file_groups(features).set_axis(features.index, axis=0)
-    tables = []
+    groups, tables = file_groups(features), []
     for split in splits:
+        files = pd.concat([part[[*IMAGE, "file"]] for part in split.parts.values()]).drop_duplicates(IMAGE)
         test = split.table()
         test = test[test["split"] == "test"]
-        test = test.join(groups, on=IMAGE)
+        test = test.merge(files, how="left", on=IMAGE).join(groups, on="file")
         for model, images in test.groupby("model", sort=False):
             found = breakdown(images, GROUPS)
             tables.append(found.assign(model=model, protocol=split.protocol, seed=split.seed))

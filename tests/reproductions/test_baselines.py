@@ -110,6 +110,24 @@ def test_each_part_has_its_own_shortcut_detector(split, run, detector):
     assert not found.duplicated(["dataset", "path"]).any() and len(found) == 90
 
 
+def test_files_that_a_run_generates_under_each_seed_are_told_apart(split, run, detector, tmp_path):
+    """Another seed's fakes have the same names, and the quality of the reals: there the files tell nothing."""
+    images = split.parts[""].copy()
+    fake = images["label"] == "fake"
+    (tmp_path / "seed1").mkdir()
+    for place in images.index[fake]:
+        file = tmp_path / "seed1" / images["path"][place]
+        Image.open(images["file"][place]).save(file, quality=70)
+        images.loc[place, "file"] = str(file)
+    other = Split("frame", 1, {"": images})
+    other.predictions.append(split.predictions[0].assign(seed=1))
+    measure_baselines([split, other], run)
+    aucs = [evaluate(each.table().query("split == 'test'"))["shortcut_auc"].value for each in (split, other)]
+    assert aucs[0] == 1 > aucs[1]
+    table = pd.read_csv(run.folder / "breakdown.csv")
+    assert (table["by"] == "compression").groupby(table["seed"]).any().to_dict() == {0: True, 1: False}
+
+
 def test_the_breakdown_names_the_worst_group(split, run, detector):
     measure_baselines([split], run)
     table = pd.read_csv(run.folder / "breakdown.csv")
