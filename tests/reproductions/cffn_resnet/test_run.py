@@ -42,7 +42,7 @@ def weights(run_folder):
 @pytest.mark.slow
 class TestSmoke:
     def test_the_run_folder_is_complete(self, run_folder):
-        tables = {"splits.csv", "predictions.csv", "history.csv", "steps.csv"}
+        tables = {"splits.csv", "predictions.csv", "history.csv", "steps.csv", "breakdown.csv", "shortcut.csv"}
         assert {path.name for path in run_folder.iterdir()} == tables | {
             "config.json", "environment.json", "log.txt", "models", "figures",
         }  # fmt: skip
@@ -52,6 +52,7 @@ class TestSmoke:
         figures = sorted((run_folder / "figures").iterdir())
         assert [path.name for path in figures] == [
             "evidence.png", "figure_03_training.png", "figure_03d_confusion.png", "figure_04_examples.png",
+            "reliability.png",
         ]  # fmt: skip
         for path in figures:
             pixels = np.asarray(Image.open(path).convert("RGB"))

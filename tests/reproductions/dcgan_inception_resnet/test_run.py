@@ -172,7 +172,7 @@ def smoke(tmp_path_factory, command):
 def test_the_run_folder_is_complete(run_folder):
     names = {"config.json", "environment.json", "splits.csv", "predictions.csv", "history.csv", "log.txt"}
     assert {path.name for path in run_folder.iterdir()} == names | {
-        "models", "figures", "samples", "fakes", "gan_losses.csv",
+        "models", "figures", "samples", "fakes", "gan_losses.csv", "breakdown.csv", "shortcut.csv",
     }  # fmt: skip
     models = {path.name for path in (run_folder / "models").iterdir()}
     assert {"generator.keras", "discriminator.keras", "generator-epoch-0001.keras", "stand_in.json"} <= models

@@ -80,7 +80,8 @@ def test_phase_2_alone_leaves_its_detectors_rows_and_figures(phase_2, read_rows)
     saved = CLASSIFIERS - {"sgd_on_untrained"}
     assert models == {"base_network.keras"} | {f"{name}{end}" for name in saved for end in (".json", ".skops")}
     figures = {path.name for path in (run / "figures").iterdir()}
-    assert figures == {"figure_01_split.png", "figure_02_faces.png", "figure_08_tsne.png", "figure_09_roc.png"}
+    names = {"figure_01_split.png", "figure_02_faces.png", "figure_08_tsne.png", "figure_09_roc.png"}
+    assert figures == names | {"reliability.png"}
     assert "Figure 2 shows faces without their frames, and there is no Figure 4" in (run / "log.txt").read_text()
     assert all(is_drawn(run / "figures" / name) for name in figures)
     rows = read_rows(folder)
@@ -184,7 +185,9 @@ def test_mistakes_about_the_data_are_one_line(refused, words, message):
 @pytest.mark.slow
 def test_the_run_folder_is_complete(run_folder):
     names = {"config.json", "environment.json", "splits.csv", "predictions.csv", "history.csv", "log.txt"}
-    assert {path.name for path in run_folder.iterdir()} == names | {"models", "figures"}
+    assert {path.name for path in run_folder.iterdir()} == names | {
+        "models", "figures", "breakdown.csv", "shortcut.csv",
+    }  # fmt: skip
     models = {path.name for path in (run_folder / "models").iterdir()}
     assert {"base_network.keras", "random_forest.skops", "sgd.json", "trial3.keras", "lstm.keras"} <= models
     assert {"base_network-video-seed0.keras", "random_forest-identity-seed0.json"} <= models
@@ -192,7 +195,7 @@ def test_the_run_folder_is_complete(run_folder):
     assert figures == {
         "figure_01_split.png", "figure_02_faces.png", "figure_04_detection.png", "figure_07_loss.png",
         "figure_07_accuracy.png", "figure_08_tsne.png", "figure_09_roc.png",
-        "figure_09_roc-video-seed0.png", "figure_09_roc-identity-seed0.png",
+        "figure_09_roc-video-seed0.png", "figure_09_roc-identity-seed0.png", "reliability.png",
     }  # fmt: skip
     assert all(is_drawn(run_folder / "figures" / name) for name in figures)
 

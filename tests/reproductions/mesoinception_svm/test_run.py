@@ -35,13 +35,15 @@ def table(path):
 
 def test_the_run_folder_is_complete(smoke, assert_drawn):
     run = only(smoke[0] / "runs" / "mesoinception_svm")
-    tables = {"splits.csv", "predictions.csv", "history.csv"}
+    tables = {"splits.csv", "predictions.csv", "history.csv", "breakdown.csv", "shortcut.csv"}
     assert {path.name for path in run.iterdir()} == tables | {
         "config.json", "environment.json", "models", "figures", "log.txt",
     }  # fmt: skip
     models = {path.name for path in (run / "models").iterdir()}
     assert {"mesoinception4.keras", "meso4.keras", "mesoinception4_svm.skops", "mesoinception4_svm.json"} <= models
     figures = {path.name for path in (run / "figures").iterdir()}
+    assert "reliability.png" in figures
+    figures.remove("reliability.png")
     assert {name.split("_")[1] for name in figures} == {"03", "04", "05", "06", "07", "08", "09", "10"}
     assert_drawn(run / "figures")
 

@@ -24,12 +24,14 @@ def smoke(tmp_path_factory, command):
 
 def test_the_run_folder_is_complete(run_folder, assert_drawn):
     names = {"config.json", "environment.json", "splits.csv", "predictions.csv", "history.csv", "log.txt"}
-    assert {path.name for path in run_folder.iterdir()} == names | {"models", "figures"}
+    assert {path.name for path in run_folder.iterdir()} == names | {
+        "models", "figures", "breakdown.csv", "shortcut.csv",
+    }  # fmt: skip
     models = {path.name for path in (run_folder / "models").iterdir()}
     assert {"siamese.keras", "siamese.skops", "siamese.json", "resnet50.keras", "siamese_loss1.skops"} <= models
     assert {path.stem for path in (run_folder / "figures").iterdir()} == {
         "figure_01_samples", "figure_04_accuracy", "figure_05_loss", "figure_06_case2", "figure_07_embeddings",
-        "roc_case1", "roc_case2", "precision_recall_case1", "precision_recall_case2",
+        "roc_case1", "roc_case2", "precision_recall_case1", "precision_recall_case2", "reliability",
     }  # fmt: skip
     assert_drawn(run_folder / "figures")
 
