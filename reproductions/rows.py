@@ -66,7 +66,10 @@ def as_table(rows: list[dict]) -> pd.DataFrame:
 
 
 def write_tables(splits: Sequence[Split], run: Run) -> None:
-    """Write predictions.csv, splits.csv and history.csv, over all protocols and seeds."""
+    """Write predictions.csv, splits.csv, history.csv and times.csv, over all protocols and seeds.
+
+    The seconds of each epoch are in times.csv, so that history.csv is the same whenever the run is repeated.
+    """
     run.write_csv(pd.concat([split.table() for split in splits])[list(COLUMNS)], "predictions.csv")
     columns = ["dataset", "path", "sha256", "label", "split", "case", "held_out"]
     images = [split.images.filter(items=columns).assign(protocol=split.protocol, seed=split.seed) for split in splits]
@@ -79,4 +82,6 @@ def write_tables(splits: Sequence[Split], run: Run) -> None:
     if histories:
         history = pd.concat(histories)
         keys = ["model", "protocol", "seed"]
-        run.write_csv(history[keys + [column for column in history if column not in keys]], "history.csv")
+        measured = [column for column in history if column not in (*keys, "seconds")]
+        run.write_csv(history[keys + measured], "history.csv")
+        run.write_csv(history[keys + ["epoch", *history.filter(items=["phase"]), "seconds"]], "times.csv")

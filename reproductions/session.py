@@ -105,7 +105,8 @@ class Session:
     def training_in(self, name: str, seed: int) -> Training:
         """Return the training whose state is in the folder `name`."""
         logs = self.run.folder / "tensorboard" / name if self.config.tensorboard else None
-        return Training(self.strategy, self.run.path("checkpoints", name), seed, self.config.jit, logs)
+        folder, config = self.run.path("checkpoints", name), self.config
+        return Training(self.strategy, folder, seed, config.jit, logs, config.checkpoint_minutes)
 
     def add(
         self,

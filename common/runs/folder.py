@@ -5,7 +5,6 @@ run is left alone and the next number is taken.
 """
 
 import logging
-import platform
 import shutil
 import subprocess
 from contextlib import ExitStack
@@ -17,10 +16,10 @@ from pathlib import Path
 import pandas as pd
 
 from common.errors import UserError
-from common.files import file_lock, read_json, write_csv, write_json
+from common.files import file_lock, read_json, write_bytes, write_csv, write_json
+from common.runs.environment import PROJECT, describe_environment, requirements
 from common.runs.options import RunOptions, computed_values, digest, to_json
 
-PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python-headless", "mtcnn", "scikit-learn", "scipy", "pandas")
 LOCK = ".lock"
 log = logging.getLogger("deepfake")
 
@@ -85,6 +84,8 @@ def open_run(paper: str, config: RunOptions, data: dict[str, str], devices: list
     resumed = [*previous.get("resumed", []), {"at": _now(), "commit": commit}] if previous else []
     commits = list(dict.fromkeys([previous.get("commit", commit), *(resume["commit"] for resume in resumed)]))
     write_json(to_json(config), folder / "config.json")
+    environment = describe_environment()
+    write_bytes(requirements(environment, commit).encode(), folder / "requirements.txt")
     _update_environment(
         folder,
         paper=paper,
@@ -93,10 +94,8 @@ def open_run(paper: str, config: RunOptions, data: dict[str, str], devices: list
         resumed=resumed,
         commit=commits[0],
         commits=commits,
-        python=platform.python_version(),
-        system=platform.platform(),
         devices=devices,
-        packages={name: version for name in PACKAGES if (version := _version(name))},
+        **environment,
     )
     _open_log(folder / "log.txt")
     log.info("%s run %s", "resuming" if previous else "new", folder)
@@ -123,7 +122,10 @@ def code_version() -> str:
             return git("rev-parse", "--short=12", "HEAD") + ("+changed" if changed else "")
     except (OSError, subprocess.CalledProcessError):  # no git, no checkout, or no commit yet
         pass
-    return _version("deepfake-reproductions") or "unknown"
+    try:
+        return metadata.version(PROJECT)
+    except metadata.PackageNotFoundError:
+        return "unknown"
 
 
 def _next_folder(parent, key):
@@ -159,13 +161,6 @@ def _open_log(path):
     log.addHandler(screen)
     log.setLevel(logging.INFO)
     log.propagate = False
-
-
-def _version(package):
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _now():

@@ -59,6 +59,9 @@ class RunOptions:
     """Use at most this many images per class of each data set, chosen by hash."""
     deterministic: Annotated[bool, Role.SUBJECT] = False
     """Bit-identical results at the same seed and thread count; slower, on a CPU without oneDNN's kernels."""
+    checkpoint_minutes: Annotated[float, Role.OUTPUT, AtLeast(0)] = 10.0
+    """Minutes between checkpoints within an epoch; 0 writes one after each step. Each epoch ends with one. A killed run
+    resumes from its last checkpoint."""
     tensorboard: Annotated[bool, Role.OUTPUT] = False
     """Write TensorBoard logs into the run folder (needs the extra [tensorboard])."""
     debug: Annotated[bool, Role.OUTPUT] = False
@@ -237,7 +240,7 @@ def _resumed(config: Config, preset: Config, argv: Sequence[str]) -> Config:
     if not path.is_file():
         raise UserError(f"--resume: expected a run folder with a config.json, got {config.resume}")
     started = from_json(type(config), read_json(path))
-    given = {"resume": config.resume, "tensorboard": config.tensorboard, "debug": config.debug}
+    given = {name: getattr(config, name) for name in ("resume", "checkpoint_minutes", "tensorboard", "debug")}
     if _value_of("--results", argv) is not None:
         given["results"] = config.results
     return dataclasses.replace(started, **given)  # type: ignore[arg-type]

@@ -1,8 +1,8 @@
 """One training loop for every paper: Keras fit, epoch by epoch, that can be stopped and resumed.
 
 Everything random in an epoch is a function of (seed, epoch): the order and augmentation of images
-(common.data.pipeline) and the dropout masks (set here). The state after an epoch is written whole or not at all, so a
-killed training resumes after its last full epoch as if nothing had happened.
+(common.data.pipeline) and the dropout masks (set here). A checkpoint is written after each epoch, and within an epoch
+every few minutes, so a killed training resumes from its last one as if nothing had happened.
 """
 
 import logging
@@ -19,9 +19,8 @@ import pandas as pd
 import tensorflow as tf
 
 from common.data.image_reader import explain_damaged_images
-from common.errors import UserError
-from common.files import atomic_path, read_json, write_json
-from common.library_internals import all_layers
+from common.training.checkpoints import MINUTES, Checkpoints
+from common.training.progress import Progress, WithinEpoch, check_loss, dropout_generators
 
 log = logging.getLogger("deepfake")
 
@@ -51,6 +50,7 @@ def fit(
     seed: int = 0,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     should_continue: Callable[[pd.DataFrame], bool] | None = None,
+    checkpoint_minutes: float = MINUTES,
 ) -> pd.DataFrame:
     """Train a compiled Keras model and leave it with the weights of its best epoch.
 
@@ -60,10 +60,12 @@ def fit(
         validate: model -> {"val_...": number}, called after each epoch. It alone decides which epoch is kept, the first
             of equals.
         plan: how long to train, and what to monitor.
-        folder: the folder of the training's state; a state found there is resumed.
+        folder: the folder of the training's checkpoints; the newest one found there is resumed.
         seed: of the dropout masks.
-        callbacks: for each epoch's `model.fit`.
+        callbacks: for each epoch's `model.fit`. What a `ResumableCallback` has gathered in an epoch is in its
+            checkpoints.
         should_continue: the history so far -> whether to train another epoch, asked before each.
+        checkpoint_minutes: between checkpoints within an epoch; 0: after each step.
 
     Returns:
         The history, one row an epoch.
@@ -71,45 +73,34 @@ def fit(
     Raises:
         UserError: if the loss is no longer a finite number, or an image is damaged.
     """
-    folder = Path(folder)
-    state = _State.read(folder)
-    if state.history:
-        model.optimizer.build(model.trainable_variables)
-        model.load_weights(folder / state.weights)
-        log.info("%s: resuming after epoch %d of %d", model.name, len(state.history), plan.epochs)
-    for epoch in range(len(state.history), plan.epochs):
-        if _is_over(state, plan) or (should_continue and not should_continue(pd.DataFrame(state.history))):
+    checkpoints = Checkpoints(Path(folder), [model], checkpoint_minutes)
+    progress = _resume(model, checkpoints, plan)
+    history = progress.history
+    for epoch in range(len(history), plan.epochs):
+        if _is_over(progress, plan) or (should_continue and not should_continue(pd.DataFrame(history))):
             break
-        started = time.monotonic()
+        progress.started = time.monotonic()
         data = batches(epoch)
         if not model.train_function:
             _create_variables(model, data)
         seed_dropout(model, seed, epoch)
         logs = model.fit(
-            data,
+            data.skip(progress.step) if progress.step else data,
             epochs=epoch + 1,
             initial_epoch=epoch,
             shuffle=False,  # the order is ours
             verbose=1 if sys.stderr.isatty() else 0,
-            callbacks=[keras.callbacks.TerminateOnNaN(), *callbacks],
+            callbacks=[*callbacks, WithinEpoch(checkpoints, progress, callbacks)],  # last: it restores what they hold
         ).history
         values = {name: float(value[-1]) for name, value in logs.items()}
-        if not np.isfinite(values["loss"]):
-            raise UserError(f"training of {model.name} diverged in epoch {epoch + 1}: lower its learning rate")
-        values |= validate(model)
-        state.history.append({"epoch": epoch + 1, **values, "seconds": round(time.monotonic() - started, 2)})
-        state.save(model, folder, plan)
+        check_loss(values["loss"], model, epoch)
+        values |= {name: float(value) for name, value in validate(model).items()}
+        progress.end_epoch(values, plan.monitor)
+        checkpoints.save(epoch + 1, 0, progress.facts(), progress.kept)
         log.info("%s: epoch %d of %d: %s", model.name, epoch + 1, plan.epochs, _in_words(values))
-    if state.history:
-        model.load_weights(folder / "best.weights.h5")
-    return pd.DataFrame(state.history)
-
-
-def best_epoch(history: pd.DataFrame, monitor: str) -> int:
-    """Return the epoch, from 1, whose weights `fit` keeps: the best of `monitor`, the first of equals."""
-    values = history[monitor].to_numpy(float)
-    place = np.argmin(values) if monitor.endswith("loss") else np.argmax(values)
-    return int(history["epoch"].iloc[place])
+    if history:
+        checkpoints.load_weights(progress.best)
+    return pd.DataFrame(history)
 
 
 @explain_damaged_images()
@@ -124,10 +115,9 @@ def predict(model: keras.Model, batches: Any, count: int) -> np.ndarray:
 
 def seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:
     """Set the state of every random layer of the model from (seed, epoch), different for each layer."""
-    layers = [layer for layer in all_layers(model) if isinstance(layer, keras.layers.Dropout)]
-    for place, layer in enumerate(layers):
+    for place, generator in enumerate(dropout_generators(model)):
         state = np.random.default_rng([seed, epoch, 2, place]).integers(0, 2**32, size=2, dtype=np.uint32)
-        layer.seed_generator.state.assign(state)
+        generator.state.assign(state)
 
 
 def _create_variables(model, data):
@@ -146,39 +136,20 @@ def _create_variables(model, data):
     model.reset_metrics()
 
 
-@dataclass
-class _State:
-    """The history so far and the file of the weights and optimizer that belong to its end."""
-
-    history: list
-    weights: str
-
-    @classmethod
-    def read(cls, folder):
-        path = folder / "state.json"
-        return cls(**read_json(path)) if path.is_file() else cls([], "")
-
-    def save(self, model, folder, plan):
-        """Write the weights, then the small file that points to them: a kill in between leaves the previous state."""
-        if best_epoch(pd.DataFrame(self.history), plan.monitor) == self.history[-1]["epoch"]:
-            _save_weights(model, folder / "best.weights.h5")
-        before, self.weights = self.weights, f"epoch-{len(self.history):04d}.weights.h5"
-        _save_weights(model, folder / self.weights)
-        write_json({"history": self.history, "weights": self.weights}, folder / "state.json")
-        if before:
-            (folder / before).unlink(missing_ok=True)
+def _resume(model, checkpoints, plan):
+    """Return the progress of the newest checkpoint, whose weights and optimizer the model gets."""
+    model.optimizer.build(model.trainable_variables)
+    facts = checkpoints.restore()
+    progress = Progress(**facts) if facts else Progress()
+    if facts:
+        place = f"step {progress.step} of epoch" if progress.step else "epoch"
+        number = len(progress.history) + bool(progress.step)
+        log.info("%s: resuming after %s %d of %d", model.name, place, number, plan.epochs)
+    return progress
 
 
-def _save_weights(model, path):
-    with atomic_path(path) as temporary:
-        model.save_weights(temporary, overwrite=True)
-
-
-def _is_over(state, plan):
-    if plan.patience is None or not state.history:
-        return False
-    best = best_epoch(pd.DataFrame(state.history), plan.monitor)
-    return state.history[-1]["epoch"] - best >= plan.patience
+def _is_over(progress, plan):
+    return plan.patience is not None and len(progress.history) - progress.best >= plan.patience
 
 
 def _in_words(values):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 from common.data.pipeline import Images
 from common.labels import FAKE
 from common.library_internals import all_layers
+from common.training.checkpoints import MINUTES
 from common.training.collapse import collapse_notes, warn_of_collapse
-from common.training.fit import TrainingPlan, best_epoch, fit, predict
+from common.training.fit import TrainingPlan, fit, predict
+from common.training.progress import best_epoch
 
 JIT = {"auto": "auto", "on": True, "off": False}  # of --jit, as Keras's compile takes it
 NOT_TRAINED = "not trained by this run"
@@ -32,6 +34,7 @@ class Training:
         seed: of initial weights, order, augmentation and dropout.
         jit: the value of --jit.
         tensorboard: a folder for TensorBoard's logs, or None.
+        checkpoint_minutes: between checkpoints within an epoch.
     """
 
     strategy: tf.distribute.Strategy
@@ -39,6 +42,7 @@ class Training:
     seed: int = 0
     jit: str = "auto"
     tensorboard: Path | None = None
+    checkpoint_minutes: float = MINUTES
 
     @property
     def synchronized(self) -> bool:
@@ -55,7 +59,7 @@ class Training:
     def part(self, name: str) -> "Training":
         """Return the training of one of several phases, with its state in a sub-folder."""
         logs = self.tensorboard / name if self.tensorboard else None
-        return Training(self.strategy, self.folder / name, self.seed, self.jit, logs)
+        return replace(self, folder=self.folder / name, tensorboard=logs)
 
     def compile(self, network: keras.Model, optimizer: Any, loss: Any, metrics: Sequence[Any] = ()) -> None:
         """Compile a network under the run's --jit. The arguments are Keras's, created in `scope`."""
@@ -83,7 +87,10 @@ class Training:
         if self.tensorboard:
             callbacks = [*callbacks, keras.callbacks.TensorBoard(self.tensorboard)]
         validate = warn_of_collapse(validate, network.name)
-        history = fit(network, batches, validate, plan, self.folder, self.seed, callbacks, should_continue)
+        history = fit(
+            network, batches, validate, plan, self.folder, self.seed, callbacks, should_continue,
+            self.checkpoint_minutes,
+        )  # fmt: skip
         kept = best_epoch(history, plan.monitor)
         notes = [f"epoch {kept} of {len(history)} by {plan.monitor}"]
         notes += [f"batch-normalisation momentum {momentum:.2f}"] if momentum else []

@@ -14,8 +14,9 @@ from common.data.pipeline import Images, Preprocessing
 from common.detectors.store import Description, Detector
 from common.files import write_csv
 from common.training.collapse import embedding_distance
-from common.training.fit import TrainingPlan, best_epoch, predict
+from common.training.fit import TrainingPlan, predict
 from common.training.initial_weights import initial_weights_note, load_initial_weights
+from common.training.progress import ResumableCallback, best_epoch
 from common.training.supervised import NOT_TRAINED, Training, validate_classifier
 from reproductions.cffn_resnet.config import PAPER_BATCH, PAPER_SIZE, PROPOSED, Config
 from reproductions.cffn_resnet.model import Networks, build_networks, fake_score
@@ -137,7 +138,7 @@ class TwoPhaseTraining:
         best = history[phase.plan.monitor].iloc[best_epoch(history, phase.plan.monitor) - 1]
         self.notes.append(f"phase {number}: {kept}" + (f" {best:.3f} of pairs" if phase.name == TRIPLET else ""))
         self.notes += [] if self.histories else adapted
-        steps = pd.read_csv(file)
+        steps = pd.read_csv(file, float_precision="round_trip")
         self.histories.append(history.assign(phase=phase.name))
         self.steps.append(steps[steps["epoch"] <= len(history)].assign(phase=phase.name))
 
@@ -198,7 +199,7 @@ def pair_auc(labels: np.ndarray, encodings: np.ndarray) -> float:
     return roc_auc_score(differ, ((encodings[first] - encodings[second]) ** 2).sum(axis=1))
 
 
-class StepValues(keras.callbacks.Callback):
+class StepValues(ResumableCallback):
     """Write loss and accuracy of every step into a CSV file, for Figure 3. An epoch that is repeated replaces its rows.
 
     Args:
@@ -208,6 +209,14 @@ class StepValues(keras.callbacks.Callback):
     def __init__(self, path: Path):
         super().__init__()
         self.path = path
+
+    def get_state(self) -> list[dict[str, float]]:
+        """Return the values of this epoch's steps."""
+        return self.means
+
+    def set_state(self, state: list[dict[str, float]]) -> None:
+        """Continue an epoch of which some steps were trained."""
+        self.means = list(state)
 
     def on_epoch_begin(self, epoch, logs=None):
         self.means = []
@@ -221,7 +230,7 @@ class StepValues(keras.callbacks.Callback):
         steps = pd.DataFrame(np.diff(means * count, axis=0, prepend=0), columns=means.columns)
         steps = steps.assign(epoch=epoch + 1, step=count)
         if self.path.is_file():
-            before = pd.read_csv(self.path)
+            before = pd.read_csv(self.path, float_precision="round_trip")
             steps = pd.concat([before[before["epoch"] <= epoch], steps])
         write_csv(steps[["epoch", "step", *means.columns]], self.path)
 

@@ -1,13 +1,11 @@
-"""The DCGAN's training step on any number of devices, its noise and its checkpoints.
+"""The DCGAN's training step on any number of devices, and its noise.
 
 Radford, Metz, Chintala 2016, doi:10.48550/arXiv.1511.06434. The noise is drawn on the host for the whole batch as a
 function of (seed, epoch, step): replicas get different noise, several of them train exactly as one, and a training that
 was stopped resumes as if it had not been.
 """
 
-import shutil
-import zipfile
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -17,8 +15,6 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from common.data.image_reader import explain_damaged_images
-from common.errors import UserError
-from common.files import atomic_folder
 from reproductions.dcgan_inception_resnet.config import DISCRIMINATOR, GENERATOR
 from reproductions.dcgan_inception_resnet.gan import NOISE, discriminator, generator
 
@@ -52,7 +48,7 @@ class DCGAN:
         synchronized = self._strategy.num_replicas_in_sync > 1
         self.generator = generator(image_size, width, synchronized)
         self.discriminator = discriminator(image_size, width, synchronized, pooling)
-        for network in self._networks:
+        for network in self.networks:
             # Compiled, a network is saved with its optimizer, which scales the loss where float16 asks for it.
             network.compile(keras.optimizers.Adam(learning_rate, beta_1=beta_1))
             network.optimizer.build(network.trainable_variables)
@@ -65,14 +61,28 @@ class DCGAN:
 
         self._step = step
 
+    @property
+    def networks(self) -> tuple[keras.Model, keras.Model]:
+        """The generator and the discriminator."""
+        return self.generator, self.discriminator
+
     @explain_damaged_images()
-    def train_epoch(self, batches: tf.data.Dataset, seed: int, epoch: int) -> pd.DataFrame:
+    def train_epoch(
+        self,
+        batches: tf.data.Dataset,
+        seed: int,
+        epoch: int,
+        before: Sequence[Any] = (),
+        after_step: Callable[[Sequence[Any]], None] | None = None,
+    ) -> pd.DataFrame:
         """Train on one epoch of full batches.
 
         Args:
             batches: (images (B, S, S, 3) in [-1, 1], labels that are not used), of Images.training_batches.
             seed: of the noise.
             epoch: from 0.
+            before: the pairs of losses of the epoch's first steps, if they were trained before; they are left out.
+            after_step: called after each step with the losses so far, (generator's, discriminator's) or tensors (2,).
 
         Returns:
             The losses before each step: batch (from 1), generator_loss, discriminator_loss.
@@ -80,62 +90,17 @@ class DCGAN:
         Raises:
             UserError: if an image is damaged.
         """
-        batches = self._strategy.experimental_distribute_dataset(with_noise(batches, seed, epoch))
+        rest = with_noise(batches, seed, epoch).skip(len(before))
+        distributed = self._strategy.experimental_distribute_dataset(rest)
         # Losses stay on the device until the epoch is over: fetching each would make the device wait for us.
-        losses = [self._step(*batch) for batch in tqdm(batches, f"DCGAN, epoch {epoch + 1}", leave=False, disable=None)]
-        losses = pd.DataFrame(np.array([loss.numpy() for loss in losses]).reshape(-1, 2), columns=LOSSES)
-        losses.insert(0, "batch", np.arange(1, len(losses) + 1))
-        return losses
-
-    def save(self, folder: Path, epoch: int, keep_every: int = 10) -> None:
-        """Write the state after an epoch to folder/epoch-0010/, whole or not at all.
-
-        It has generator.keras and discriminator.keras, each with its optimizer. Earlier checkpoints are then removed,
-        except those of multiples of `keep_every`: the paper exports every tenth (Sec. IV-A).
-
-        Args:
-            folder: of the checkpoints.
-            epoch: the number of epochs that were trained.
-            keep_every: epochs between two checkpoints that are kept.
-        """
-        with atomic_folder(folder / f"epoch-{epoch:04d}") as temporary:
-            for network in self._networks:
-                network.save(temporary / f"{network.name}.keras")
-        for earlier, path in checkpoints(folder).items():
-            if earlier < epoch and earlier % keep_every:
-                shutil.rmtree(path)
-
-    def restore(self, folder: Path) -> int:
-        """Resume from the latest checkpoint in a folder.
-
-        Args:
-            folder: of the checkpoints.
-
-        Returns:
-            The number of epochs that were trained, 0 without a checkpoint.
-
-        Raises:
-            UserError: if the checkpoint is damaged or of another network.
-        """
-        paths = checkpoints(folder)
-        if not paths:
-            return 0
-        epoch = max(paths)
-        for network in self._networks:
-            file = paths[epoch] / f"{network.name}.keras"
-            try:
-                network.load_weights(file)
-            except (ValueError, OSError, KeyError, zipfile.BadZipFile) as error:
-                reason = str(error).strip().splitlines()[0]
-                raise UserError(
-                    f"{file}: expected a {network.name} {network.input_shape} -> {network.output_shape} of this width "
-                    f"({reason}); remove the folder {paths[epoch]} to resume from the checkpoint before"
-                ) from error
-        return epoch
-
-    @property
-    def _networks(self):
-        return self.generator, self.discriminator
+        losses = list(before)
+        for batch in tqdm(distributed, f"DCGAN, epoch {epoch + 1}", initial=len(before), leave=False, disable=None):
+            losses.append(self._step(*batch))
+            if after_step:
+                after_step(losses)
+        table = pd.DataFrame(np.array(losses, np.float32).reshape(-1, 2), columns=LOSSES)
+        table.insert(0, "batch", np.arange(1, len(table) + 1))
+        return table
 
     def _step_on_replica(self, images, noise):
         """One step of both players from the same point. Returns this replica's share of both losses, float32 (2,).
@@ -150,19 +115,14 @@ class DCGAN:
             fake = self.discriminator(fakes, training=True)  # (b, 1)
             per_example = tf.nn.softplus(-fake), tf.nn.softplus(-real) + tf.nn.softplus(fake)
             losses = [tf.reduce_sum(loss) / tf.cast(examples, tf.float32) for loss in per_example]
-            scaled = [network.optimizer.scale_loss(loss) for network, loss in zip(self._networks, losses, strict=True)]
+            scaled = [network.optimizer.scale_loss(loss) for network, loss in zip(self.networks, losses, strict=True)]
         gradients = [
             tape.gradient(loss, network.trainable_variables)
-            for network, loss in zip(self._networks, scaled, strict=True)
+            for network, loss in zip(self.networks, scaled, strict=True)
         ]
-        for network, gradient in zip(self._networks, gradients, strict=True):
+        for network, gradient in zip(self.networks, gradients, strict=True):
             network.optimizer.apply(gradient, network.trainable_variables)
         return tf.stack(losses)
-
-
-def checkpoints(folder: Path) -> dict[int, Path]:
-    """Return the complete checkpoints in a folder as {epochs trained: path}, in order."""
-    return {int(path.name.removeprefix("epoch-")): path for path in sorted(folder.glob("epoch-*"))}
 
 
 def diverged(losses: pd.DataFrame) -> str:

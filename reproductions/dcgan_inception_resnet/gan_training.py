@@ -14,10 +14,11 @@ from common.data.pipeline import Images, Preprocessing
 from common.detectors.store import save_network
 from common.errors import UserError
 from common.files import atomic_path, sha256, write_csv
+from common.training.checkpoints import Checkpoints, full_epochs, read_state
 from common.training.initial_weights import load_initial_weights
 from common.training.supervised import Training
 from reproductions.dcgan_inception_resnet.config import DISCRIMINATOR, GENERATOR, Config
-from reproductions.dcgan_inception_resnet.dcgan import DCGAN, LOSSES, checkpoints, diverged
+from reproductions.dcgan_inception_resnet.dcgan import DCGAN, LOSSES, diverged
 from reproductions.dcgan_inception_resnet.gan import generate
 
 log = logging.getLogger("deepfake")
@@ -54,19 +55,29 @@ def train_gan(
         )  # fmt: skip
         for name, file in weights.items():
             load_initial_weights(getattr(gan, name), file, f"--weights {name}")
-    done = gan.restore(training.folder)
-    if done:
-        log.info("DCGAN: resuming after epoch %d of %d", done, config.gan_epochs)
+    state = checkpoints(gan, training)
+    facts = state.restore()
+    done, begun = (facts["epochs"], facts["losses"]) if facts else (0, [])
+    if facts:
+        place = f"step {len(begun)} of epoch" if begun else "epoch"
+        log.info("DCGAN: resuming after %s %d of %d", place, done + bool(begun), config.gan_epochs)
     for epoch in range(done, config.gan_epochs):
-        losses = _train_epoch(gan, images, config, training, epoch)
+        resumed = facts if facts and epoch == done else {"losses": [], "seconds": 0.0}
+        losses = _train_epoch(gan, images, config, training, epoch, state, resumed)
         _save_strip(next(generate(gan.generator, SAMPLES, training.seed)), samples / f"epoch-{epoch + 1:04d}.png")
-        gan.save(training.folder, epoch + 1, config.checkpoint_every)
+        kept = range(config.checkpoint_every, epoch + 2, config.checkpoint_every)  # Sec. IV-A: every tenth
+        state.save(epoch + 1, 0, {"epochs": epoch + 1, "losses": [], "seconds": 0.0}, kept)
         log.info("DCGAN: epoch %d of %d: %s", epoch + 1, config.gan_epochs, _in_words(losses))
     losses = _stored_losses(training.folder, config.gan_epochs)
     collapsed = [epoch for epoch, of_epoch in losses.groupby("epoch") if diverged(of_epoch)]
     if collapsed:
         notes.append(f"DCGAN: the discriminator's loss is about 0 in {len(collapsed)} of {config.gan_epochs} epochs")
     return gan.generator, losses, notes
+
+
+def checkpoints(gan: DCGAN, training: Training) -> Checkpoints:
+    """Return the checkpoints of a DCGAN's training: generator.keras and discriminator.keras, with their optimizers."""
+    return Checkpoints(training.folder, gan.networks, training.checkpoint_minutes, ".keras")
 
 
 def keep_models(checkpoint_folder: Path, models: Path, suffix: str) -> dict[int, Path]:
@@ -82,12 +93,13 @@ def keep_models(checkpoint_folder: Path, models: Path, suffix: str) -> dict[int,
     Returns:
         The earlier generators as {epoch: file}.
     """
-    paths = checkpoints(checkpoint_folder)
+    paths = full_epochs(checkpoint_folder)
     last = max(paths)
+    kept = (read_state(paths[last], verify=False) or {"keep": ()})["keep"]
     for name in (GENERATOR, DISCRIMINATOR):
         _copy(paths[last] / f"{name}.keras", models / f"{name}{suffix}.keras")
     earlier = {}
-    for epoch in sorted(set(paths) - {last}):
+    for epoch in sorted(set(kept) - {last}):
         earlier[epoch] = models / f"{GENERATOR}{suffix}-epoch-{epoch:04d}.keras"
         _copy(paths[epoch] / f"{GENERATOR}.keras", earlier[epoch])
     return earlier
@@ -125,27 +137,41 @@ def losses_by_epoch(losses: pd.DataFrame) -> pd.DataFrame:
     return losses.drop(columns="batch").groupby("epoch", as_index=False).mean()
 
 
-def _train_epoch(gan, images, config, training, epoch):
-    """Train one epoch and store its losses, which a resumed run reads again."""
+def _train_epoch(gan, images, config, training, epoch, state, resumed):
+    """Train one epoch, or the rest of it, and store its losses, which a resumed run reads again."""
     batches = images.training_batches(config.gan_batch_size, training.seed, epoch)
-    started = time.monotonic()
-    losses = gan.train_epoch(batches, training.seed, epoch)
+    started = time.monotonic() - resumed["seconds"]
+    kept = range(config.checkpoint_every, epoch + 1, config.checkpoint_every)
+
+    def save_if_due(losses):
+        if state.is_due:
+            pairs = [[float(loss) for loss in pair] for pair in losses]
+            _check(pd.DataFrame(pairs, columns=LOSSES).assign(batch=range(1, len(pairs) + 1)), epoch, config)
+            facts = {"epochs": epoch, "losses": pairs, "seconds": time.monotonic() - started}
+            state.save(epoch, len(pairs), facts, kept)
+
+    losses = gan.train_epoch(batches, training.seed, epoch, resumed["losses"], save_if_due)
     seconds = round(time.monotonic() - started, 2)
+    _check(losses, epoch, config)
     if problem := diverged(losses):
         log.warning("DCGAN: epoch %d: %s", epoch + 1, problem)
-    if not np.isfinite(losses[LOSSES].to_numpy()).all():
-        raise UserError(
-            f"the DCGAN diverged in epoch {epoch + 1}: {problem}; lower --gan-learning-rate, now "
-            f"{config.gan_learning_rate:g} (Radford et al. take 0.0002)"
-        )
     losses.insert(0, "epoch", epoch + 1)
     losses["seconds"] = seconds
     write_csv(losses, training.folder / f"losses-{epoch + 1:04d}.csv")
     return losses
 
 
+def _check(losses, epoch, config):
+    if not np.isfinite(losses[LOSSES].to_numpy()).all():
+        raise UserError(
+            f"the DCGAN diverged in epoch {epoch + 1}: {diverged(losses)}; lower --gan-learning-rate, now "
+            f"{config.gan_learning_rate:g} (Radford et al. take 0.0002)"
+        )
+
+
 def _stored_losses(folder, epochs):
-    losses = pd.concat([pd.read_csv(file) for file in sorted(folder.glob("losses-*.csv"))], ignore_index=True)
+    files = sorted(folder.glob("losses-*.csv"))
+    losses = pd.concat([pd.read_csv(file, float_precision="round_trip") for file in files], ignore_index=True)
     return losses[losses["epoch"] <= epochs]
 
 

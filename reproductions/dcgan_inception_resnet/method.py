@@ -99,7 +99,7 @@ def make_fakes(session: Session, config: Config, split: Split, compression: Sequ
     generated.generator, generated.losses = generator, losses
     generated.notes = notes if config.match_jpeg else [*notes, "generated images not compressed"]
     if losses is not None:
-        run.write_csv(losses, f"gan_losses{split.suffix}.csv")
+        run.write_csv(losses.drop(columns="seconds"), f"gan_losses{split.suffix}.csv")
     counts = real["split"].value_counts()
     prefix = f"{SYNTHETIC}-" if any(dataset.is_synthetic for dataset in session.data.datasets) else ""
 

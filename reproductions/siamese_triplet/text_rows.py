@@ -6,7 +6,7 @@ from math import exp, hypot, isnan, log, nan
 import pandas as pd
 
 from common.evaluation.evaluate import Value
-from common.training.fit import best_epoch
+from common.training.progress import best_epoch
 from reproductions.rows import device_note, number_row, result_row
 from reproductions.siamese_triplet.config import NAMES, TRANSFER
 

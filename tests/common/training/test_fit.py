@@ -1,14 +1,14 @@
 """The training loop: what it keeps, when it stops, and how it resumes."""
 
-import json
-
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 
 from common.errors import UserError
-from common.training.fit import TrainingPlan, best_epoch, fit, seed_dropout
+from common.training.fit import TrainingPlan, fit, seed_dropout
+from common.training.progress import ResumableCallback, best_epoch
 
 GENERATOR = np.random.default_rng(0)
 INPUTS = GENERATOR.normal(size=(64, 6)).astype(np.float32)
@@ -32,22 +32,108 @@ def validate(model):
     return {"val_loss": float(np.mean((model.predict(INPUTS, verbose=0) - LABELS) ** 2))}
 
 
-def test_a_training_that_is_killed_between_epochs_ends_with_the_same_weights(tmp_path):
-    whole = network()
-    history = fit(whole, batches, validate, TrainingPlan(4, "val_loss"), tmp_path / "whole", seed=3)
+def constant_auc(model):
+    """What `validate` returns, and an AUC that never changes: the first epoch is kept."""
+    return validate(model) | {"val_auc": 0.5}
 
-    def interrupted(epoch):
-        if epoch == 2:
+
+class Gathered(ResumableCallback):
+    """Keeps the losses of an epoch's steps, and ends the process's part of the training before a step."""
+
+    def __init__(self, stop=None):
+        super().__init__()
+        self.stop, self.losses, self.epochs = stop, [], {}
+
+    def get_state(self):
+        return self.losses
+
+    def set_state(self, state):
+        self.losses = state
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch, self.losses = epoch, []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if (self.epoch, batch) == self.stop:
             raise KeyboardInterrupt
-        return batches(epoch)
 
-    with pytest.raises(KeyboardInterrupt):
-        fit(network(), interrupted, validate, TrainingPlan(4, "val_loss"), tmp_path / "killed", seed=3)
-    resumed = network()
-    after = fit(resumed, batches, validate, TrainingPlan(4, "val_loss"), tmp_path / "killed", seed=3)
-    np.testing.assert_allclose(after["val_loss"], history["val_loss"], rtol=1e-5)
-    for left, right in zip(whole.get_weights(), resumed.get_weights(), strict=True):
-        np.testing.assert_allclose(left, right, atol=1e-6)
+    def on_train_batch_end(self, batch, logs=None):
+        self.losses.append(float(logs["loss"]))
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epochs[epoch] = self.losses
+
+
+def train(folder, stop=None, minutes=0.0):
+    """(weights, optimizer, history, losses of each step) of three epochs of four steps, or None if it was stopped."""
+    model, gathered = network(), Gathered(stop)
+    plan = TrainingPlan(3, "val_auc")
+    try:
+        history = fit(model, batches, constant_auc, plan, folder, 3, [gathered], checkpoint_minutes=minutes)
+    except KeyboardInterrupt:
+        return None
+    optimizer = [np.asarray(variable) for variable in model.optimizer.variables]
+    return model.get_weights(), optimizer, history.drop(columns="seconds"), gathered.epochs
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    return train(tmp_path_factory.mktemp("whole"), minutes=1000)
+
+
+def assert_same(one, other):
+    for left, right in zip([*one[0], *one[1]], [*other[0], *other[1]], strict=True):
+        np.testing.assert_array_equal(left, right)
+    pd.testing.assert_frame_equal(one[2], other[2], check_exact=True)
+    assert 2 in one[3] and all(other[3][epoch] == losses for epoch, losses in one[3].items())
+
+
+@pytest.mark.parametrize(("stop", "minutes"), [((0, 1), 0), ((1, 2), 0), ((2, 3), 0), ((1, 0), 1000), ((2, 3), 1000)])
+def test_a_training_that_is_killed_at_any_step_ends_the_same(tmp_path, uninterrupted, stop, minutes):
+    """Weights, optimizer, history and what a callback gathers, bit for bit."""
+    assert train(tmp_path, stop, minutes) is None
+    assert_same(train(tmp_path, minutes=minutes), uninterrupted)
+
+
+@pytest.mark.parametrize("file", ["tiny.weights.h5", "state.json"])
+def test_a_truncated_checkpoint_gives_way_to_the_one_before(tmp_path, uninterrupted, file, caplog):
+    """The newest two, of step 2 and of step 1 of the second epoch: cut, cut, and cut both."""
+    steps = ["epoch-0001-step-000001", "epoch-0001-step-000002"]
+    for damaged, resumed in ((steps[1:], "step 1 of epoch 2"), (steps, "epoch 1")):
+        folder = tmp_path / str(len(damaged))
+        train(folder, (1, 3))
+        assert {path.name for path in folder.iterdir()} >= set(damaged)
+        for name in damaged:
+            path = folder / name / file
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        caplog.clear()
+        with caplog.at_level("INFO", "deepfake"):
+            assert_same(train(folder), uninterrupted)
+        messages = [record.getMessage() for record in caplog.records]
+        assert sum("is damaged: resuming from the one before it" in message for message in messages) == len(damaged)
+        assert any(f"resuming after {resumed} of 3" in message for message in messages)
+
+
+def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(tmp_path, uninterrupted, monkeypatch):
+    """The process ends before the rename: what it leaves behind is removed by the next one."""
+    train(tmp_path, (1, 2))
+    half = tmp_path / ("." + "0" * 32 + "-epoch-0001-step-000002")
+    half.mkdir()
+    (half / "tiny.weights.h5").write_bytes(b"half")
+    assert_same(train(tmp_path), uninterrupted)
+    assert not half.exists()
+
+
+def test_two_replicas_resume_within_an_epoch(tmp_path):
+    devices = [device.name for device in tf.config.list_logical_devices("CPU")]
+    strategy = tf.distribute.MirroredStrategy(devices)
+    results = []
+    for name, stop in (("whole", None), ("killed", (1, 2))):
+        with strategy.scope():
+            train(tmp_path / name, stop)
+            results.append(train(tmp_path / name))
+    for left, right in zip(results[0][0], results[1][0], strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-6)
 
 
 def test_the_best_epoch_of_validation_is_kept(tmp_path):
@@ -81,10 +167,10 @@ def test_a_finished_training_does_not_train_again(tmp_path):
     assert len(fit(network(), refuse, validate, TrainingPlan(2, "val_loss"), tmp_path)) == 2
 
 
-def test_only_the_last_state_and_the_best_weights_are_kept(tmp_path):
-    fit(network(), batches, validate, TrainingPlan(3, "val_loss"), tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"best.weights.h5", "epoch-0003.weights.h5", "state.json"}
-    assert json.loads((tmp_path / "state.json").read_text())["weights"] == "epoch-0003.weights.h5"
+def test_only_the_last_two_checkpoints_and_the_best_are_kept(tmp_path):
+    losses = iter([0.3, 0.1, 0.4, 0.2, 0.5])
+    fit(network(), batches, lambda _: {"val_loss": next(losses)}, TrainingPlan(5, "val_loss"), tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"epoch-0002", "epoch-0004", "epoch-0005"}
 
 
 def test_a_step_is_traced_once(tmp_path):
@@ -110,7 +196,7 @@ def test_a_diverged_training_is_an_error(tmp_path):
 
     with pytest.raises(UserError, match="diverged in epoch 1: lower its learning rate"):
         fit(network(), without_labels, validate, TrainingPlan(2, "val_loss"), tmp_path)
-    assert not (tmp_path / "state.json").exists()
+    assert not list(tmp_path.iterdir())
 
 
 def test_training_ends_when_the_caller_says_so(tmp_path):

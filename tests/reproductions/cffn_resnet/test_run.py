@@ -42,9 +42,9 @@ def weights(run_folder):
 @pytest.mark.slow
 class TestSmoke:
     def test_the_run_folder_is_complete(self, run_folder):
-        tables = {"splits.csv", "predictions.csv", "history.csv", "steps.csv", "breakdown.csv", "shortcut.csv"}
+        tables = {"splits.csv", "predictions.csv", "history.csv", "times.csv", "steps.csv", "breakdown.csv", "shortcut.csv"}
         assert {path.name for path in run_folder.iterdir()} == tables | {
-            "config.json", "environment.json", "log.txt", "models", "figures",
+            "config.json", "environment.json", "requirements.txt", "log.txt", "models", "figures",
         }  # fmt: skip
         assert "computing on " in (run_folder / "log.txt").read_text(), "the device, before the first epoch"
         models = {path.name for path in (run_folder / "models").iterdir()}

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from common.errors import UserError
+from common.training.checkpoints import Checkpoints, full_epochs
 from common.training.distribution import set_up
 from reproductions.dcgan_inception_resnet import dcgan, gan
 from reproductions.dcgan_inception_resnet.dcgan import DCGAN, with_noise
@@ -227,40 +228,45 @@ def test_a_stopped_training_resumes_as_if_it_had_not_been(strategy, tmp_path):
     whole, stopped, resumed = small(scope), small(scope), small(scope)
     expected = [whole.train_epoch(batches(), seed=1, epoch=epoch) for epoch in range(2)][1]
     stopped.train_epoch(batches(), seed=1, epoch=0)
-    stopped.save(tmp_path, 1)
+
+    def save_and_stop(losses):
+        if len(losses) == 2:
+            pairs = [[float(loss) for loss in pair] for pair in losses]
+            Checkpoints(tmp_path, stopped.networks, suffix=".keras").save(1, 2, {"losses": pairs})
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped.train_epoch(batches(), seed=1, epoch=1, after_step=save_and_stop)
     resumed.train_epoch(batches(2), seed=9, epoch=9)  # its state before must not matter
-    assert resumed.restore(tmp_path) == 1
-    measured = resumed.train_epoch(batches(), seed=1, epoch=1)
+    facts = Checkpoints(tmp_path, resumed.networks, suffix=".keras").restore()
+    measured = resumed.train_epoch(batches(), seed=1, epoch=1, before=facts["losses"])
     np.testing.assert_allclose(measured, expected, atol=1e-6)
     for left, right in zip(state(whole), state(resumed), strict=True):
         np.testing.assert_allclose(left, right, atol=1e-6)
 
 
-def test_checkpoints_keep_every_tenth_and_the_last(tmp_path, monkeypatch):
+def test_a_checkpoint_holds_networks_that_can_be_loaded_and_is_whole(tmp_path, monkeypatch):
     model = small(set_up("none"))
-    assert model.restore(tmp_path / "absent") == 0 and dcgan.checkpoints(tmp_path / "absent") == {}
+    checkpoints = Checkpoints(tmp_path, model.networks, suffix=".keras")
+    assert checkpoints.restore() is None
     for epoch in (1, 2, 3, 4, 5):
-        model.save(tmp_path, epoch, keep_every=2)
-    assert list(dcgan.checkpoints(tmp_path)) == [2, 4, 5]
+        checkpoints.save(epoch, 0, {}, range(2, epoch + 1, 2))
+    assert list(full_epochs(tmp_path)) == [2, 4, 5]
 
     def full(*_):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(model.discriminator, "save", full)
-    with pytest.raises(OSError, match="no space"):
-        model.save(tmp_path, 6, keep_every=2)
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
+        patch.setattr(model.discriminator, "save", full)
+        checkpoints.save(6, 0, {})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch-0002", "epoch-0004", "epoch-0005"]
-    generator = keras.models.load_model(dcgan.checkpoints(tmp_path)[5] / "generator.keras", compile=False)
+    generator = keras.models.load_model(full_epochs(tmp_path)[5] / "generator.keras", compile=False)
     (expected,), (loaded,) = (gan.generate(network, 3, seed=1) for network in (model.generator, generator))
     np.testing.assert_array_equal(loaded, expected)
 
 
-def test_a_checkpoint_of_another_width_or_a_damaged_one_is_refused(tmp_path):
-    small(set_up("none")).save(tmp_path, 1)
-    with pytest.raises(UserError, match="generator.keras: expected a generator .* of this width"):
-        DCGAN(8, width=0.05).restore(tmp_path)
-    with pytest.raises(UserError, match="generator.keras: expected a generator"):
-        small(set_up("none"), 16).restore(tmp_path)
-    (tmp_path / "epoch-0001" / "discriminator.keras").write_bytes(b"cut short")
-    with pytest.raises(UserError, match="discriminator.keras: expected a discriminator"):
-        small(set_up("none")).restore(tmp_path)
+def test_a_checkpoint_of_another_width_is_refused(tmp_path):
+    Checkpoints(tmp_path, small(set_up("none")).networks, suffix=".keras").save(1, 0, {})
+    for other in (DCGAN(8, width=0.05), small(set_up("none"), 16)):
+        with pytest.raises(UserError, match="generator.keras: expected a generator .* of this width"):
+            Checkpoints(tmp_path, other.networks, suffix=".keras").restore()

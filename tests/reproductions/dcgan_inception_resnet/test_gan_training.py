@@ -9,6 +9,7 @@ from PIL import Image
 
 from common.errors import UserError
 from common.files import sha256
+from common.training.checkpoints import full_epochs
 from common.training.distribution import set_up
 from common.training.supervised import Training
 from reproductions.dcgan_inception_resnet import dcgan, gan, gan_training
@@ -94,7 +95,7 @@ def test_a_training_starts_from_given_weights(faces, tmp_path):
 def test_a_training_that_diverges_is_an_error_that_names_the_epoch(faces, tmp_path):
     with pytest.raises(UserError, match=r"diverged in epoch \d: a loss is not a finite number.*lower --gan-learning"):
         train(faces, tmp_path, gan_learning_rate=1e30)
-    assert not dcgan.checkpoints(tmp_path / "state") or max(dcgan.checkpoints(tmp_path / "state")) < 3
+    assert not full_epochs(tmp_path / "state") or max(full_epochs(tmp_path / "state")) < 3
 
 
 @pytest.mark.slow

@@ -81,14 +81,15 @@ def test_stage_1_is_built_fed_and_checkpointed_with_the_presets_numbers(monkeypa
             seen["arguments"] = values
             self.generator = lambda noise, training: tf.zeros((len(noise), 128, 128, 3))
 
-        def restore(self, folder):
-            return 0
-
-        def train_epoch(self, batches, seed, epoch):
+        def train_epoch(self, batches, seed, epoch, before, after_step):
             return pd.DataFrame({"batch": [1], "generator_loss": [1.0], "discriminator_loss": [1.0]})
 
-        def save(self, folder, epoch, keep_every):
-            seen["keep_every"] = keep_every
+    class RecordedCheckpoints:
+        def restore(self):
+            return None
+
+        def save(self, epochs, step, facts, keep):
+            seen["keep_every"] = keep.step
             raise Stop
 
     def images(table, preprocessing):
@@ -98,6 +99,7 @@ def test_stage_1_is_built_fed_and_checkpointed_with_the_presets_numbers(monkeypa
         )
 
     monkeypatch.setattr(gan_training, "DCGAN", Recorder)
+    monkeypatch.setattr(gan_training, "checkpoints", lambda gan, training: RecordedCheckpoints())
     monkeypatch.setattr(gan_training, "Images", images)
     training = SimpleNamespace(scope=nullcontext, jit="auto", seed=0, folder=tmp_path)
     with pytest.raises(Stop):
