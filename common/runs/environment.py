@@ -1,5 +1,6 @@
 """What a run was computed with: versions of Python and of all packages, and the variables that change numbers."""
 
+import functools
 import os
 import platform
 import re
@@ -31,8 +32,13 @@ def describe_environment() -> dict[str, Any]:
     }
 
 
-def installed_packages() -> dict[str, str]:
-    """Return {name: version} of the packages that the suite needs, directly and indirectly, in alphabetical order."""
+@functools.cache
+def installed_packages(project: str = PROJECT) -> dict[str, str]:
+    """Return {name: version} of the packages that the suite needs, directly and indirectly, in alphabetical order.
+
+    Args:
+        project: the suite's name among the installed packages.
+    """
     from packaging.requirements import Requirement  # here: --help need not wait for it
 
     found: dict[str, str] = {}
@@ -52,11 +58,11 @@ def installed_packages() -> dict[str, str]:
                 if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
                     visit(requirement.name, requirement.extras)
 
-    visit(PROJECT, EXTRAS)
-    if PROJECT not in found:
+    visit(project, EXTRAS)
+    if project not in found:
         for name in DIRECT:
             visit(name, ())
-    found.pop(PROJECT, None)
+    found.pop(project, None)
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 
