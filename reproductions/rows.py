@@ -84,4 +84,5 @@ def write_tables(splits: Sequence[Split], run: Run) -> None:
         keys = ["model", "protocol", "seed"]
         measured = [column for column in history if column not in (*keys, "seconds")]
         run.write_csv(history[keys + measured], "history.csv")
-        run.write_csv(history[keys + ["epoch", *history.filter(items=["phase"]), "seconds"]], "times.csv")
+        if "seconds" in history:
+            run.write_csv(history.filter(items=[*keys, "phase", "epoch", "seconds"]), "times.csv")

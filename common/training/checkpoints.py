@@ -34,7 +34,7 @@ class Checkpoints:
 
     Args:
         folder: of the training. One process at a time writes there.
-        networks: what is trained, each with a name of its own and an optimizer that is built.
+        networks: what is trained, with optimizers that are built; of several, each has a name of its own.
         minutes: between two checkpoints within an epoch, at least 0.
         suffix: `.weights.h5`, or `.keras` for files from which a network can be built.
     """
@@ -63,7 +63,7 @@ class Checkpoints:
         self.folder.mkdir(parents=True, exist_ok=True)
         with atomic_folder(self.folder / _name(epochs, step)) as temporary:
             for network in self.networks:
-                file = temporary / f"{network.name}{self.suffix}"
+                file = temporary / self._file_name(network)
                 (network.save if self.suffix == ".keras" else network.save_weights)(file)
             digests = {file.name: sha256(file) for file in sorted(temporary.iterdir())}
             write_json({"files": digests, "keep": keep, "facts": facts}, temporary / STATE)
@@ -111,7 +111,7 @@ class Checkpoints:
 
     def _load(self, path):
         for network in self.networks:
-            file = path / f"{network.name}{self.suffix}"
+            file = path / self._file_name(network)
             try:
                 network.load_weights(file)
             except (ValueError, OSError, KeyError, zipfile.BadZipFile) as error:
@@ -120,6 +120,10 @@ class Checkpoints:
                     f"{file}: expected a {network.name} {network.input_shape} -> {network.output_shape} of this width "
                     f"({reason}); remove the folder {path} to resume from the checkpoint before"
                 ) from error
+
+    def _file_name(self, network):
+        """The name of a single network may be Keras's own, functional_7, which counts the networks of a process."""
+        return f"{network.name if len(self.networks) > 1 else 'network'}{self.suffix}"
 
     def _paths(self):
         found = [path for path in self.folder.glob("epoch-*") if NAME.match(path.name)]

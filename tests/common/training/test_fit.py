@@ -95,7 +95,7 @@ def test_a_training_that_is_killed_at_any_step_ends_the_same(tmp_path, uninterru
     assert_same(train(tmp_path, minutes=minutes), uninterrupted)
 
 
-@pytest.mark.parametrize("file", ["tiny.weights.h5", "state.json"])
+@pytest.mark.parametrize("file", ["network.weights.h5", "state.json"])
 def test_a_truncated_checkpoint_gives_way_to_the_one_before(tmp_path, uninterrupted, file, caplog):
     """The newest two, of step 2 and of step 1 of the second epoch: cut, cut, and cut both."""
     steps = ["epoch-0001-step-000001", "epoch-0001-step-000002"]
@@ -119,7 +119,7 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(tmp_path, un
     train(tmp_path, (1, 2))
     half = tmp_path / ("." + "0" * 32 + "-epoch-0001-step-000002")
     half.mkdir()
-    (half / "tiny.weights.h5").write_bytes(b"half")
+    (half / "network.weights.h5").write_bytes(b"half")
     assert_same(train(tmp_path), uninterrupted)
     assert not half.exists()
 
