@@ -42,7 +42,15 @@ def weights(run_folder):
 @pytest.mark.slow
 class TestSmoke:
     def test_the_run_folder_is_complete(self, run_folder):
-        tables = {"splits.csv", "predictions.csv", "history.csv", "times.csv", "steps.csv", "breakdown.csv", "shortcut.csv"}
+        tables = {
+            "splits.csv",
+            "predictions.csv",
+            "history.csv",
+            "times.csv",
+            "steps.csv",
+            "breakdown.csv",
+            "shortcut.csv",
+        }
         assert {path.name for path in run_folder.iterdir()} == tables | {
             "config.json", "environment.json", "requirements.txt", "log.txt", "models", "figures",
         }  # fmt: skip
