@@ -9,6 +9,14 @@ import pandas as pd
 
 from common.errors import UserError
 from common.runs.options import RunOptions
+from common.splits.knowledge import (
+    composition,
+    describe_composition,
+    known_share,
+    shared_between_sides,
+    shares_names,
+    why_weak,
+)
 from common.splits.leaks import check_splits
 from common.splits.protocols import choose_protocols, split_images
 
@@ -130,8 +138,9 @@ def draw_split(
 ) -> Split:  # fmt: skip
     """Split what is trained on; the unseen data sets are test.
 
-    An unseen data set's copies of images that are trained on, and with --near-duplicates their near-duplicates, are
-    left out. With --epochs 0, data that cannot be split (one class, a handful of images) are all test.
+    Of an unseen data set are left out: copies of images that are trained on; with --near-duplicates their
+    near-duplicates; and what shows a video or person of theirs, if the protocol keeps those on one side. With
+    --epochs 0, data that cannot be split (one class, a handful of images) are all test.
 
     Args:
         images: all images, with the column dataset.
@@ -149,6 +158,10 @@ def draw_split(
     if copies.any():
         remarks.append(f"{copies.sum()} unseen images left out, they are copies of images trained on")
         images, seen = images[~copies], seen[~copies]
+    if (shown := shares_names(images, seen, protocol)).any():
+        kind = "persons" if protocol == "identity" else "videos"
+        remarks.append(f"{shown.sum()} unseen images left out, they show {kind} trained on")
+        images, seen = images[~shown], seen[~shown]
     splits = pd.Series("test", index=images.index)
     try:
         splits[seen], remark = draw(images[seen], protocol, seed, config.split)
@@ -157,8 +170,55 @@ def draw_split(
         if config.epochs:
             raise
         log.warning("everything is test: %s", error)
-    images, splits = images[splits != ""], splits[splits != ""]
+    known, kept = known_remarks(images[seen], protocol), splits != ""
+    check_splits(images[kept], splits[kept], protocol)
     for remark in remarks:
         log.warning("protocol %s, seed %d: %s", protocol, seed, remark)
-    check_splits(images, splits, protocol)
-    return Split(protocol, seed, {"": images.assign(split=splits)}, remarks)
+    images = images[kept].assign(split=splits[kept])
+    facts = [*known, *person_remarks(images[seen[kept]], protocol, config.split), *sharing_remarks(images, protocol)]
+    for fact in facts:
+        log.info("protocol %s, seed %d: %s", protocol, seed, fact)
+    return Split(protocol, seed, {"": images}, [*remarks, *facts])
+
+
+def known_remarks(images: pd.DataFrame, protocol: str) -> list[str]:
+    """Return what share of the images names what the protocol keeps on one side; an empty list for other protocols.
+
+    Args:
+        images: all images that are split, before any is dropped.
+        protocol: of common.splits.protocols.
+    """
+    share = known_share(images, protocol)
+    subject = {"video": "video", "identity": "person"}.get(protocol)
+    return [] if share is None else [f"{subject} known for {share:.1%} of the images"]
+
+
+def person_remarks(images: pd.DataFrame, protocol: str, fractions: Sequence[float]) -> list[str]:
+    """Return what is in each split under `identity`, and whether test can decide anything; otherwise an empty list.
+
+    Args:
+        images: with the column split.
+        protocol: of common.splits.protocols.
+        fractions: shares of train, val and test that were asked for.
+    """
+    if protocol != "identity" or images.empty:
+        return []
+    counts = composition(images, images["split"])
+    return [describe_composition(counts, fractions), *filter(None, [why_weak(counts)])]
+
+
+def sharing_remarks(images: pd.DataFrame, protocol: str) -> list[str]:
+    """Return how many near-duplicates are in several splits and, under `official`, videos, originals and persons.
+
+    Args:
+        images: with the columns split and near_duplicates, and perhaps dataset and scope.
+        protocol: of common.splits.protocols, or a paper's own.
+    """
+    shared = shared_between_sides(images, images["split"])
+    near, groups = shared.pop("groups of near-duplicates", (0, 0))
+    counted = f"{near} of {groups} groups of near-duplicates in several splits" if groups else "no near-duplicates"
+    remarks = [counted] if "near_duplicates" in images else []
+    if protocol == "official":
+        found = [f"{count} of {total} {kind}" for kind, (count, total) in shared.items() if total]
+        remarks.insert(0, f"official splits share {', '.join(found) or 'nothing known, no name is given'}")
+    return remarks

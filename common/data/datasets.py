@@ -14,6 +14,9 @@ from common.data.manifest import NAME, read_manifest, unfinished_journal
 from common.errors import UserError
 from common.files import read_json
 
+# Layouts whose names of videos and persons are the publisher's, in all versions: Celeb-DF v2 extends v1.
+PUBLISHED_NAMES = ("celebdf", "dfdc", "faceforensics", "celeba")
+
 
 @dataclass(frozen=True)
 class DataSet:
@@ -37,6 +40,12 @@ class DataSet:
     def is_synthetic(self) -> bool:
         """Whether the images are drawn."""
         return is_synthetic(self.name)
+
+    @property
+    def scope(self) -> str:
+        """Within what equal names of videos and persons mean the same ones: the data sets of one publisher, or this."""
+        layout = self.preparation.get("layout", "")
+        return layout if layout in PUBLISHED_NAMES and not self.is_synthetic else self.name
 
     @property
     def fingerprint(self) -> str:
@@ -114,17 +123,21 @@ def merge(datasets: Sequence[DataSet], near_duplicates: int | None = None) -> pd
             `near`, which splits keep together. None: no such column.
 
     Returns:
-        The columns of `DataSet.images`, and `near` if asked for.
+        The columns of `DataSet.images`; `scope`, equal for data sets in which equal names of videos and persons mean
+        the same; `near_duplicates`, the number of the group of near-duplicates, which is counted and decides nothing;
+        and `near` if asked for.
 
     Raises:
-        UserError: if near-duplicates are looked for and an image is damaged.
+        UserError: if an image is damaged.
     """
-    images = pd.concat([dataset.images for dataset in datasets], ignore_index=True)
-    if near_duplicates is None:
-        return images
     from common.data.near_duplicates import hash_images, near_duplicate_groups
 
-    return images.assign(near=near_duplicate_groups(hash_images(images["file"]), near_duplicates))
+    images = pd.concat([dataset.images.assign(scope=dataset.scope) for dataset in datasets], ignore_index=True)
+    hashes = hash_images(images["file"])
+    if near_duplicates is None:
+        return images.assign(near_duplicates=near_duplicate_groups(hashes))
+    groups = near_duplicate_groups(hashes, near_duplicates)
+    return images.assign(near_duplicates=groups, near=groups)
 
 
 def _limit_per_class(images, limit):

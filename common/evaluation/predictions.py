@@ -1,7 +1,10 @@
 """predictions.csv, the waist of the suite: everything after it can be recomputed without a model."""
 
+import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+
+from common.conditions import RESUBSTITUTION
 
 COLUMNS = (
     "path", "video", "identity", "source", "frame", "dataset", "split", "label", "score", "model", "protocol", "seed",
@@ -15,10 +18,11 @@ def prediction_table(images: pd.DataFrame, scores: ArrayLike, model: str, protoc
         images: n rows of a manifest with the columns `dataset` and `split`.
         scores: float (n,) in [0, 1], increasing with P(fake).
         model: the name of the model.
-        protocol: the protocol of the split.
+        protocol: the protocol of the split; of training images it is called RESUBSTITUTION.
         seed: the seed of the split and the training.
 
     Returns:
         n rows with the columns COLUMNS.
     """
-    return images.assign(score=scores, model=model, protocol=protocol, seed=seed)[list(COLUMNS)]
+    names = np.where(images["split"] == "train", RESUBSTITUTION, protocol)
+    return images.assign(score=scores, model=model, protocol=names, seed=seed)[list(COLUMNS)]

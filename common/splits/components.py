@@ -7,6 +7,8 @@ import pandas as pd
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from common.splits.names import comparable_names, scope_of, separate_names
+
 MIN_PERSONS_TO_ASSIGN = 6  # with fewer, not each of three splits can get two persons, and so a swap
 MAX_COMPONENT_SHARE = 1 / 3  # of a class of its data set; a larger component cannot be assigned to three splits
 
@@ -57,7 +59,7 @@ def identity_units(rows: pd.DataFrame) -> SplitUnits:
     """
     persons, links = _persons(rows), _links(rows, by_name=True)
     component = _components(rows, pd.concat([links, "person " + persons]))
-    units = _units_from_components(rows, component, pd.concat([_names(rows), _without_scope(persons)]))
+    units = _units_from_components(rows, component, pd.concat([_names(rows), separate_names(rows["identity"])]))
     is_large = _large_components(rows, component, persons)[component]
     return _units_by_person(rows, units, is_large, persons, links) if is_large.any() else units
 
@@ -69,6 +71,7 @@ def _units_by_person(rows, units, is_large, persons, links):
     """
     block = _components(rows, _links_not_covered_by_persons(links, persons))
     code, names = pd.factorize(persons)
+    spelling = _smallest_spelling(rows)
     persons_of_block = pd.DataFrame({"block": block[persons.index], "person": code}).drop_duplicates()
     members = pd.DataFrame({"row": rows.index, "block": block})[is_large].merge(
         persons_of_block, how="left", on="block"
@@ -88,7 +91,7 @@ def _units_by_person(rows, units, is_large, persons, links):
     is_person, is_component = number >= first_person, number < first_block
     content = _smallest(_content(rows).to_numpy()[row], unit)
     key = content.copy()
-    key[is_person] = _without_scope(names.to_series()).to_numpy()[number[is_person] - first_person]
+    key[is_person] = spelling[names].to_numpy()[number[is_person] - first_person]
     key[is_component] = units.key[number[is_component]].to_numpy()
     return SplitUnits(row, unit, key, content, is_person)
 
@@ -116,33 +119,29 @@ def _links(rows, by_name):
 
 
 def _names(rows):
-    """Every video and original of the rows; the index is the row."""
-    return pd.concat([rows["video"][rows["video"] != ""], _separate(rows["original"])])
+    """Every video and original of the rows, as it is spelled; the index is the row."""
+    return pd.concat([rows["video"][rows["video"] != ""], separate_names(rows["original"])])
 
 
 def _persons(rows):
-    """Every person of the rows with its data set, listed once for each row; the index is the row."""
-    persons = _scoped(rows, _separate(rows["identity"])).rename_axis("row").reset_index(name="person")
+    """Every person of the rows with its scope, listed once for each row; the index is the row."""
+    persons = _scoped(rows, separate_names(rows["identity"])).rename_axis("row").reset_index(name="person")
     return persons.drop_duplicates().set_index("row")["person"]
 
 
-def _separate(cells):
-    """The names in cells that hold several, separated by `;`; the index is the row."""
-    names = cells[cells != ""].str.split(";").explode().str.strip()
-    return names[names != ""]
+def _smallest_spelling(rows):
+    """A person's name as it is spelled, without its scope: the name that a user gives to a data set must not change its
+    splits. The index is the person with its scope.
+    """
+    names = separate_names(rows["identity"])
+    return names.groupby(_scoped(rows, names).to_numpy()).min()
 
 
 def _scoped(rows, names):
-    """Names preceded by their scope: equal names of one scope mean one video or person. It is the data set, or the
-    column `scope` if data sets share videos and persons.
+    """Comparable names preceded by their scope: equal names of one scope mean one video or person. It is the data set,
+    or the column `scope` if data sets share videos and persons.
     """
-    column = next((column for column in ("scope", "dataset") if column in rows), None)
-    return rows[column].loc[names.index] + "\n" + names if column else "\n" + names
-
-
-def _without_scope(names):
-    """Scoped names without their data set: the name that a user gives to a data set must not change its splits."""
-    return names.str.rpartition("\n")[2]
+    return scope_of(rows).loc[names.index] + "\n" + comparable_names(names)
 
 
 def _large_components(rows, component, persons):

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from common.errors import UserError
-from common.labels import WORDS
+from common.labels import FAKE, WORDS
 from common.splits.components import SplitUnits
+from common.splits.persons import MIN_PERSONS, assign_persons
 
 SMALL_STRATUM = 10  # units; a split of a tenth cannot be drawn from fewer
 ATTEMPTS = 20  # orders that are tried until every split has every class
@@ -32,20 +33,48 @@ def draw_splits(
     Raises:
         UserError: if there are too few units, or none of ATTEMPTS orders gives every split every class.
     """
-    stratum, size = _strata(rows, units), np.bincount(units.unit)
-    table = pd.DataFrame({"key": units.key, "content": units.content, "size": size, "stratum": stratum})
-    table["is_person"] = units.is_person
+    side = draw_units(rows, units, seed, shares, classes)
+    return pd.Series(splits_of_rows(len(rows), units, side, list(shares)))
+
+
+def draw_units(
+    rows: pd.DataFrame, units: SplitUnits, seed: int, shares: Mapping[str, float], classes: Sequence[str] = WORDS
+) -> np.ndarray:
+    """Assign units to splits, as `draw_splits`, which has these arguments and errors.
+
+    Returns:
+        The split of each unit, int (units,): 0 ... len(shares) - 1.
+    """
+    table = pd.DataFrame({"key": units.key, "content": units.content, "size": np.bincount(units.unit)})
+    table["stratum"], table["is_person"] = _strata(rows, units), units.is_person
     labels = rows["label"].to_numpy()
     counts = {label: len(set(units.unit[labels[units.row] == label])) for label in classes}
     dropped = 0
     for attempt in range(ATTEMPTS if min(counts.values()) >= len(shares) else 0):
-        split = _assign(table, f"{seed}\n" + (f"{attempt}\n" if attempt else ""), list(shares.values()))
-        splits = _splits_of_rows(len(rows), units, split, list(shares))
+        ordered = _order(table, f"{seed}\n" + (f"{attempt}\n" if attempt else ""))
+        side = _assign(ordered, rows, units, list(shares.values()))
+        splits = splits_of_rows(len(rows), units, side, list(shares))
         present = set(zip(splits, labels, strict=True)) - {("", label) for label in WORDS}
         if len(present) == len(shares) * len(classes):
-            return pd.Series(splits)
+            return side
         dropped = int((splits == "").sum())
     raise UserError(_explain_failure(counts, list(shares), dropped))
+
+
+def splits_of_rows(count: int, units: SplitUnits, side: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Return the split of each row, object (count,); '' if its units are in different splits.
+
+    Args:
+        count: the number of rows.
+        units: the units of these rows.
+        side: int (units,): the split of each unit.
+        names: the splits' names; two numbers can have one name.
+    """
+    code, distinct = pd.factorize(np.array(names, dtype=object))
+    lowest, highest = np.full(count, len(names)), np.full(count, -1)
+    np.minimum.at(lowest, units.row, code[side[units.unit]])
+    np.maximum.at(highest, units.row, code[side[units.unit]])
+    return np.where(lowest == highest, distinct[lowest % len(distinct)], "")
 
 
 def _explain_failure(counts, names, dropped):
@@ -58,23 +87,28 @@ def _explain_failure(counts, names, dropped):
     )
 
 
-def _assign(table, salt, shares):
-    """The split of each unit as a number 0 ... len(shares) - 1, int (units,)."""
+def _order(table, salt):
+    """The units within their strata in the order of their hashes."""
     digests = [hashlib.sha256(f"{salt}{key}".encode()).digest() for key in table["key"]]
-    order = table.assign(hash=digests).sort_values(["stratum", "hash", "content"])
-    split = pd.Series(0, index=order.index)
-    for _, stratum in order.groupby("stratum"):
-        minimum = 2 if stratum["is_person"].iloc[0] else 1  # one person alone is in no swap
+    return table.assign(hash=digests).sort_values(["stratum", "hash", "content"])
+
+
+def _assign(ordered, rows, units, shares):
+    """The split of each unit as a number 0 ... len(shares) - 1, int (units,)."""
+    split = np.zeros(len(ordered), int)
+    for _, stratum in ordered.groupby("stratum"):
+        minimum = MIN_PERSONS if stratum["is_person"].iloc[0] else 1
         split[stratum.index] = _cut(stratum["size"], shares, minimum)
-    return split.sort_index().to_numpy()
-
-
-def _splits_of_rows(count, units, split, names):
-    """The split of each row, object (count,); '' if its units are in different splits."""
-    lowest, highest = np.full(count, len(names)), np.full(count, -1)
-    np.minimum.at(lowest, units.row, split[units.unit])
-    np.maximum.at(highest, units.row, split[units.unit])
-    return np.where(lowest == highest, np.array(names, dtype=object)[lowest], "")
+    if not units.is_person.any():
+        return split
+    by_hash = ordered.sort_values(["hash", "content"]).index
+    split, filling = assign_persons(rows, units, split, by_hash, shares)
+    label = (rows["label"] == WORDS[FAKE]).to_numpy().astype(int)[units.row]
+    classes = pd.Series(label).groupby(units.unit).agg(["min", "max"])
+    single = ~units.is_person & (classes["min"] == classes["max"]).to_numpy()
+    for _, stratum in ordered[single[ordered.index]].groupby("stratum"):
+        split[stratum.index] = _cut(stratum["size"], filling[:, classes["min"][stratum.index[0]]], 1)
+    return split
 
 
 def _strata(rows, units):

@@ -1,9 +1,12 @@
-"""The check against leaks that runs before every training. It shares no code with what draws the splits."""
+"""The check against leaks that runs before every training. It shares no code with what draws the splits, except what
+makes two names the same.
+"""
 
 import pandas as pd
 
 from common.data.manifest import SPLITS
 from common.errors import UserError
+from common.splits.names import comparable_names, scope_of, separate_names
 
 
 def check_splits(images: pd.DataFrame, splits: pd.Series, protocol: str) -> None:
@@ -11,8 +14,8 @@ def check_splits(images: pd.DataFrame, splits: pd.Series, protocol: str) -> None
 
     Every protocol forbids two splits for a path, equal bytes (sha256), and near-duplicates if there is a column `near`;
     `video` and `identity` also for a video, or an original and what was made from it; `identity` also for a person, as
-    target or as source. Names are compared within a data set if there is a column `dataset`, or within a scope if there
-    is a column `scope`: several data sets that share videos and persons.
+    target or as source. Names are compared as of `common.splits.names.comparable_names`, within a data set if there is
+    a column `dataset`, or within a scope if there is a column `scope`: several data sets that share videos and persons.
 
     Args:
         images: n rows of a manifest, without those that split_images dropped.
@@ -33,7 +36,7 @@ def check_splits(images: pd.DataFrame, splits: pd.Series, protocol: str) -> None
     if not images.index.is_unique:
         images, splits = images.reset_index(drop=True), splits.reset_index(drop=True)
     dataset = images["dataset"] if "dataset" in images else pd.Series("", index=images.index)
-    scope = images.get("scope", dataset)
+    scope = scope_of(images)
     no_scope = pd.Series("", index=images.index)
 
     def refuse(kind, names, scope=no_scope):
@@ -44,14 +47,10 @@ def check_splits(images: pd.DataFrame, splits: pd.Series, protocol: str) -> None
     if "near" in images:
         refuse("near-duplicates of group", images["near"].astype(str))
     if protocol in ("video", "identity"):
-        refuse("video", pd.concat([images["video"], _separate(images["original"])]), scope)
+        names = pd.concat([images["video"], separate_names(images["original"])])
+        refuse("video", comparable_names(names), scope)
     if protocol == "identity":
-        refuse("identity", _separate(images["identity"]), scope)
-
-
-def _separate(cells):
-    """The names in cells that hold several, separated by `;`, under the index of their cell."""
-    return cells.str.split(";").explode().str.strip()
+        refuse("identity", comparable_names(separate_names(images["identity"])), scope)
 
 
 def _refuse_two_splits(kind, names, scope, paths, splits, protocol):

@@ -3,9 +3,11 @@
 `frame`: single images; copies (equal bytes) stay together. The easy protocol: frames of one video are on both sides.
 `video`: all images that are connected by video, original or equal bytes stay on one side.
 `identity`: no person is on two sides, neither as the target nor as the source of a swap. If nearly everybody is swapped
-with everybody (Celeb-DF), persons are assigned to splits, and swaps of two persons in different splits are dropped.
+with everybody (Celeb-DF), persons are assigned to splits so that the kept images meet the shares of splits and classes
+(common.splits.persons), and swaps of two persons in different splits are dropped.
 `official`: the data set's own split; if it has no val, some of train is drawn for it. Rows without a split are dropped:
 FaceForensics++ comes with videos of actors that its lists do not have.
+`video` and `identity` need a name for KNOWN_SHARE of the images: who or what is not named could be on two sides unseen.
 The three drawn protocols also keep rows with an equal value in a column `near` (common.data.near_duplicates) together.
 """
 
@@ -15,11 +17,13 @@ from typing import Literal
 
 import pandas as pd
 
+from common.conditions import RESUBSTITUTION
 from common.data.manifest import SPLITS
 from common.errors import UserError
 from common.labels import WORDS
 from common.splits.components import component_units, identity_units
 from common.splits.drawing import draw_splits
+from common.splits.knowledge import composition, require_persons, why_unknown
 from common.splits.leaks import check_splits
 
 log = logging.getLogger("deepfake")
@@ -34,6 +38,7 @@ UNIT_OF_PROTOCOL: dict[str, Unit] = {  # what a protocol keeps on one side, for 
     "identity": "person",
     "official": "video",  # what the authors of a data set kept on one side is not known; at least the videos
     "paper": "image",  # drawn by the papers that state numbers of images
+    RESUBSTITUTION: "image",
     "heldout": "person",  # drawn by the paper that generates its fakes
 }
 
@@ -63,7 +68,8 @@ def split_images(
 
     Images that belong together form a unit. SplitUnits are divided into strata by their labels, sources and data sets,
     ordered within a stratum by SHA-256 of the seed and their names, and cut where the cumulative image counts pass
-    `fractions`. So the order of the rows does not matter, and a few more images move few others.
+    `fractions`. So the order of the rows does not matter, and a few more images move few others (but where persons are
+    assigned one by one).
 
     Args:
         images: n rows of a manifest, or of several in one table with the column `dataset`. Data sets with one value in
@@ -79,9 +85,10 @@ def split_images(
         them.
 
     Raises:
-        UserError: if the manifest does not have the columns of this protocol, or too few units for every split.
+        UserError: if the manifest does not have the columns of this protocol, or names too few videos or persons; if
+            there are too few units for every split, or validation or test would show one person only.
     """
-    if protocol not in PROTOCOLS or not _has_columns(images, protocol):
+    if protocol not in PROTOCOLS or not _has_columns(images, protocol) or why_unknown(images, protocol):
         raise _not_applicable(images, protocol)
     draw = _splitter(images.reset_index(drop=True), protocol, fractions, classes)
     try:
@@ -101,11 +108,11 @@ def allowed_protocols(
         fractions: shares of train, val and test.
 
     Returns:
-        Those of PROTOCOLS whose columns the manifest has, that split the images without error and without leaks for
-        every seed, and whose training split has both classes. `identity` only if persons connect images that nothing
-        else connects, since it is the same as `video` otherwise.
+        Those of PROTOCOLS whose columns the manifest fills in, that split the images without error and without leaks
+        for every seed, and whose training split has both classes. `identity` only if persons connect images that
+        nothing else connects, since it is the same as `video` otherwise.
     """
-    candidates = _applicable_protocols(images)
+    candidates = applicable_protocols(images)
     return [protocol for protocol in candidates if not _why_impossible(images, protocol, seeds, fractions)]
 
 
@@ -146,8 +153,8 @@ def choose_protocols(
 
 def _check_requested(images, requested, seeds, fractions, training):
     for protocol in requested:
-        if protocol not in PROTOCOLS or not (_is_applicable(images, protocol) or images.empty):
-            raise _not_applicable(images, protocol)
+        if protocol not in PROTOCOLS or not images.empty:
+            require_applicable(images, protocol)
         if training and (reason := _why_impossible(images, protocol, seeds, fractions)):
             raise UserError(
                 f"protocol {protocol!r} is not possible with these data, {reason}; add data, or choose another protocol"
@@ -155,8 +162,9 @@ def _check_requested(images, requested, seeds, fractions, training):
 
 
 def _default_protocols(images, seeds, fractions, training):
-    candidates = _applicable_protocols(images)
-    reasons = {protocol: _why_impossible(images, protocol, seeds, fractions) for protocol in candidates}
+    reasons = {protocol: reason for protocol in PROTOCOLS if (reason := _why_not_named(images, protocol))}
+    for protocol in applicable_protocols(images):
+        reasons[protocol] = _why_impossible(images, protocol, seeds, fractions)
     possible = [protocol for protocol, reason in reasons.items() if not reason]
     if possible:
         for protocol, reason in reasons.items():
@@ -196,13 +204,37 @@ def _has_columns(images, protocol):
     return protocol == "frame" or {"train", "test"} <= set(images["split"])
 
 
-def _applicable_protocols(images):
+def applicable_protocols(images: pd.DataFrame) -> list[str]:
+    """Return the protocols that the columns of the manifest allow; whether they can be drawn is not tried.
+
+    Args:
+        images: rows of a manifest, or of several in one table with the column `dataset`.
+    """
     return [protocol for protocol in PROTOCOLS if _is_applicable(images, protocol)]
+
+
+def require_applicable(images: pd.DataFrame, protocol: str) -> None:
+    """Check that the columns of the manifest allow a protocol.
+
+    Args:
+        images: rows of a manifest, or of several in one table with the column `dataset`.
+        protocol: as requested.
+
+    Raises:
+        UserError: if they do not, or it is unknown.
+    """
+    if protocol not in PROTOCOLS or not _is_applicable(images, protocol):
+        raise _not_applicable(images, protocol)
+
+
+def _why_not_named(images, protocol):
+    """Why a protocol whose columns have something in them has too little; empty if it has enough, or nothing."""
+    return why_unknown(images, protocol) if _has_columns(images, protocol) else ""
 
 
 def _is_applicable(images, protocol):
     """Whether the columns of a protocol are filled in and, for `identity`, it differs from `video`."""
-    if not _has_columns(images, protocol):
+    if not _has_columns(images, protocol) or why_unknown(images, protocol):
         return False
     return protocol != "identity" or _persons_connect_images(images.reset_index(drop=True))
 
@@ -215,8 +247,10 @@ def _persons_connect_images(rows):
 def _not_applicable(images, protocol):
     if protocol not in PROTOCOLS:
         return UserError(f"protocol {protocol!r} is unknown; one of {', '.join(PROTOCOLS)}")
+    if reason := _why_not_named(images, protocol):
+        return UserError(f"protocol {protocol!r} is not possible with these data: {reason}, or choose another protocol")
     return UserError(
-        f"protocol {protocol!r} is not possible with these data, only {', '.join(_applicable_protocols(images))}: "
+        f"protocol {protocol!r} is not possible with these data, only {', '.join(applicable_protocols(images))}: "
         "`video` needs a video or original in the manifest, `identity` persons who are in several videos, `official` "
         "rows whose split is train and others whose split is test"
     )
@@ -230,7 +264,14 @@ def _splitter(rows, protocol, fractions, classes) -> Callable[[int], pd.Series]:
         return _official_splitter(rows, fractions)
     units = identity_units(rows) if protocol == "identity" else component_units(rows, by_name=protocol == "video")
     shares = dict(zip(SPLITS, fractions, strict=True))
-    return lambda seed: draw_splits(rows, units, seed, shares, classes)
+
+    def split(seed):
+        splits = draw_splits(rows, units, seed, shares, classes)
+        if protocol == "identity" and len(classes) > 1:  # of one class alone, who adds the other one decides
+            require_persons(composition(rows, splits))
+        return splits
+
+    return split
 
 
 def _official_splitter(rows, fractions):

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from common.conditions import RESUBSTITUTION
 from common.evaluation.evaluate import Value, evaluate
 from reproductions.cffn_resnet import sizes
 from reproductions.cffn_resnet.config import PROPOSED, Config
@@ -28,7 +29,7 @@ ACCURACIES = {
     "story_schedule": (("text", "schedule and batch 128"), ("text", "schedule and batch 128, training")),
 }
 TEST_NOTE = "the paper's is a validation accuracy, ours of a test split"
-TRAINING_NOTE = "of training images, not augmented"
+TRAINING_NOTE = f"{RESUBSTITUTION}: of training images, not augmented"
 SUMMARY_METRICS = ("accuracy", "majority_accuracy", "balanced_accuracy", "kappa", "false_alarm_rate", "auc")
 
 

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from common.conditions import RESUBSTITUTION
 from common.runs.options import RunOptions
 from common.runs.rules import Above, AtLeast, Below, Distinct, Role
 
 PAPER = "dcgan_inception_resnet"
+HELD_OUT = "heldout"
 PROPOSED, STAND_IN = "inception_resnet_v2", "stand_in"
 MODELS = (PROPOSED, STAND_IN)
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
@@ -22,7 +24,7 @@ EMBEDDED = {CELEB: ("deconv", 1.0)}
 JPEG = 90  # quality of the embedded faces: real images are camera JPEGs, generated ones are not (Sec. III-D)
 PAPER_IMAGES = 100_000  # Sec. III-B
 # Protocol -> the splits that it measures: what the detector was trained on, or what no network has seen.
-PROTOCOLS = {"paper": ("train", "val"), "heldout": ("test",)}
+PROTOCOLS = {RESUBSTITUTION: ("train", "val"), HELD_OUT: ("test",)}
 
 
 @dataclass(frozen=True)

@@ -11,22 +11,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from common.conditions import RESUBSTITUTION
 from common.data.datasets import DataSet, merge, open_dataset
 from common.errors import UserError
 from common.labels import FAKE, REAL, WORDS
+from common.splits.knowledge import why_unknown
 from common.splits.leaks import check_splits
 from common.splits.protocols import split_images
 from reproductions.dcgan_inception_resnet.config import (
     CELEB,
     EMBEDDED,
     GENERATOR,
+    HELD_OUT,
     JPEG,
     LAYOUTS,
     PROTOCOLS,
     Config,
 )
 from reproductions.inputs import Batch, RunData, load_data, require_weights
-from reproductions.splitting import Split
+from reproductions.splitting import Split, known_remarks, sharing_remarks
 
 if TYPE_CHECKING:
     import keras
@@ -65,8 +68,8 @@ class GeneratedData:
             splits: one for each image.
         """
         fakes = open_dataset(name, folder).images.assign(dataset=name, split=splits)
-        if "near" in self.images:  # they are new: nobody's near-duplicates
-            fakes["near"] = self.images["near"].max() + 1 + np.arange(len(fakes))
+        for column in {"near", "near_duplicates"} & set(self.images):  # they are new: nobody's near-duplicates
+            fakes[column] = self.images[column].max() + 1 + np.arange(len(fakes))
         self.images = pd.concat([self.images, fakes], ignore_index=True)
         self.groups[maker] = name
 
@@ -89,9 +92,11 @@ def choose_protocols(config: Config, weights: Mapping[str, Path]) -> tuple[str, 
         return ()
     require_weights(config, weights, config.models)
     if config.epochs == 0:
-        if "paper" in config.protocol:
-            raise UserError("--protocol paper scores what was trained on, --epochs 0 trains nothing: choose heldout")
-        return ("heldout",)
+        if RESUBSTITUTION in config.protocol:
+            raise UserError(
+                f"--protocol {RESUBSTITUTION} scores what was trained on, --epochs 0 trains nothing: choose {HELD_OUT}"
+            )
+        return (HELD_OUT,)
     if config.gan_epochs == 0 and GENERATOR not in weights:
         raise UserError(f"--gan-epochs 0 trains no generator: give --weights {GENERATOR}=FILE")
     return config.protocol or tuple(PROTOCOLS)
@@ -210,8 +215,20 @@ def add_foreign_fakes(images: pd.DataFrame, fakes: pd.DataFrame) -> pd.DataFrame
     count = ((images["label"] == WORDS[REAL]) & (images["split"] == "test")).sum() or len(fakes)
     chosen = fakes[~copies].sort_values("sha256").groupby("dataset", sort=False).head(count)
     together = pd.concat([images, chosen.assign(split="test").sort_index()], ignore_index=True)
-    check_splits(together, together["split"].replace(GAN_ONLY, "train"), _protocol(together))
+    protocol = _protocol(together[together["label"] == WORDS[REAL]])
+    check_splits(together, together["split"].replace(GAN_ONLY, "train"), protocol)
     return together
+
+
+def split_remarks(images: pd.DataFrame) -> list[str]:
+    """Return what a reader must know of the splits: what is known of the persons, and the near-duplicates.
+
+    Args:
+        images: of all splits.
+    """
+    reals = images[images["label"] == WORDS[REAL]]
+    seen = images.assign(split=images["split"].replace(GAN_ONLY, "train"))
+    return [*known_remarks(reals, _protocol(reals)), *sharing_remarks(seen, "heldout")]
 
 
 def fake_groups(images: pd.DataFrame, own: Mapping[str, str]) -> dict[str, str]:
@@ -220,5 +237,6 @@ def fake_groups(images: pd.DataFrame, own: Mapping[str, str]) -> dict[str, str]:
     return dict(own) | {f"other fakes ({name})": name for name in datasets if name not in own.values()}
 
 
-def _protocol(images):
-    return "identity" if (images["identity"] != "").any() else "frame"
+def _protocol(reals):
+    named = (reals["identity"] != "").any() and not why_unknown(reals, "identity")
+    return "identity" if named else "frame"

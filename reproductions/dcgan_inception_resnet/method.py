@@ -24,6 +24,7 @@ from reproductions.dcgan_inception_resnet.config import (
     DISCRIMINATOR,
     FEATURE_NETWORK,
     GENERATOR,
+    HELD_OUT,
     PROPOSED,
     PROTOCOLS,
     Config,
@@ -179,7 +180,7 @@ def score_detector(
         splits: the protocols of one seed, whose one training this was; the first one gets the history.
         detector, history, notes: of `train_detector`.
     """
-    session.save(splits[0], detector)
+    session.save(next((split for split in splits if split.protocol == HELD_OUT), splits[0]), detector)
     images = splits[0].images[splits[0].images["split"] != GAN_ONLY]
     scores = session.score(detector, images)
     for split in splits:

@@ -36,13 +36,14 @@ def all_rows(split: Split, groups: Mapping[str, str], extra: Sequence[dict]) -> 
 def result_rows(predictions: pd.DataFrame, groups: Mapping[str, str], protocol: str) -> list[dict]:
     """Return all rows that the predictions of one protocol and one seed give.
 
-    `paper` measures what the detector was trained on, training and validation split together, `heldout` the test split.
+    `resubstitution` measures what the detector was trained on, training and validation split together, `heldout` the
+    test split.
     Without any fakes the real images are measured alone.
 
     Args:
         predictions: the columns of predictions.csv.
         groups: {what made the fakes: their data set}, the detector's own generator first.
-        protocol: `paper` or `heldout`.
+        protocol: `resubstitution` or `heldout`.
 
     Returns:
         Rows of `result_row`.

@@ -6,7 +6,7 @@ celebrities' faces and makes fakes; Inception-ResNet-v2 learns to tell them from
     python reproductions/dcgan_inception_resnet/run.py                    embedded data, 7 to 9 minutes on 2 CPU cores
     python reproductions/dcgan_inception_resnet/run.py --data celeb=DIR   the paper: about 4 GPU hours, estimated
 
-Expected with the paper's data: accuracy 0.998 (Figure 10) under the protocol `paper`, which scores the images that were
+Expected with the paper's data: accuracy 0.998 (Figure 10) under `resubstitution`, which scores the images that were
 trained on; what is left of it on unseen ones is the row of `heldout`.
 """
 
@@ -24,6 +24,7 @@ from reproductions.dcgan_inception_resnet.data import (
     foreign_fakes,
     load_real_images,
     required_batches,
+    split_remarks,
 )
 from reproductions.inputs import partial_data
 
@@ -52,7 +53,7 @@ def main(argv=None):
         stage1 = generated[seed] = method.make_fakes(session, config, first, compression)  # Sec. III-B
         images = add_foreign_fakes(stage1.images, foreign)
         for split in splits:
-            split.parts, split.remarks = {"": images}, stage1.notes
+            split.parts, split.remarks = {"": images}, [*split_remarks(images), *stage1.notes]
         detectors = {}
         for name in session.models(config.models):  # stage 2, Sec. III-C
             training, file = session.training(name, first), weights.get(name)

@@ -15,7 +15,7 @@ FACENET, STAND_IN, XCEPTION_EMBEDDER = "facenet", "spectrum", "xception"
 FIRST, SECOND = "celebdf", "celebdf_v2"
 LAYOUTS = {FIRST: "celebdf", SECOND: "celebdf"}
 SCOPE = "celebdf"  # v2 extends v1: equal names of videos and persons mean the same one in both
-PROTOCOLS_WITH_FOLDS = ("frame", "video")
+PROTOCOLS_WITH_FOLDS = ("frame", "video", "identity")
 # The notebook's other classifiers on the base network's output, then what the base network is measured against.
 OTHERS = ("logistic_regression", "k_neighbours", "perceptron", "decision_tree")
 ON_EMBEDDINGS, ON_UNTRAINED = "sgd_on_embeddings", "sgd_on_untrained"
@@ -103,9 +103,9 @@ class Config(RunOptions):
     """Whole videos of each class that the protocol frame keeps for Table II; none of their frames is trained on. At
     most a quarter of a class. Authors' code: 12 and 12, from another list. With 0, frame has no rows of Table II."""
     folds: Annotated[int | None, AtLeast(3)] = None
-    """Cross-validation with this many folds instead of --split, under the protocols frame and video. Each part is the
-    test split once and the validation split once, and the predictions are pooled. For data with few videos. Not in the
-    paper; none."""
+    """Cross-validation with this many folds instead of --split, under the protocols frame, video and identity (which
+    leaves persons out). Each part is the test split once and the validation split once, and the predictions are pooled.
+    For data with few videos or persons. Not in the paper; none."""
     synthetic_videos: Annotated[int, AtLeast(2)] = 60
     """Videos per class of the embedded data. We chose."""
     synthetic_frames: Annotated[int, AtLeast(1)] = 8

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from common.conditions import RESUBSTITUTION
 from common.data.datasets import DataSet, open_dataset
 from common.detectors.description import Description, descriptions
 from common.errors import UserError
@@ -168,7 +169,7 @@ class TrainedRun:
             if other.seed == description.seed
             for protocol in other.protocol.split("+")
         }
-        names = dict.fromkeys(splits["protocol"])
+        names = [name for name in dict.fromkeys(splits["protocol"]) if name != RESUBSTITUTION] or [RESUBSTITUTION]
         return [name for name in names if name in own or name not in trained or not description.protocol]
 
     def _is(self, data, name):

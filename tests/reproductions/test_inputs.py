@@ -20,6 +20,7 @@ from reproductions.inputs import (
     resolve_imagenet_weights,
 )
 from reproductions.splitting import Split, draw_possible, draw_split
+from tests.common.splits.manifests import swap_graph
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,43 @@ def test_unseen_copies_of_trained_images_are_left_out_and_noted(column):
     assert set(split.images.index) == set(range(20)) - {17}
     assert (split.images.loc[[16, 18, 19], "split"] == "test").all()
     assert split.remarks == ["1 unseen images left out, they are copies of images trained on"]
+
+
+def test_unseen_images_of_videos_that_are_trained_on_are_left_out_and_noted():
+    """A second version of a data set has the same names in one scope, whatever their spelling."""
+    table = images(dataset=["v1"] * 40 + ["v2"] * 4).assign(scope="celebdf")
+    table["video"] = [f"v{number}" for number in range(44)]
+    table.loc[40, "video"] = "./V3"
+    split = draw_split(table, ("v1",), QUICK, "video", seed=0)
+    assert set(split.images.index) == set(range(44)) - {40}
+    assert split.remarks == [
+        "1 unseen images left out, they show videos trained on", "video known for 100.0% of the images"
+    ]  # fmt: skip
+    assert 40 in draw_split(table.drop(columns="scope"), ("v1",), QUICK, "video", seed=0).images.index
+
+
+def test_the_note_of_identity_has_the_persons_and_images_of_every_split():
+    table = swap_graph(12, unnamed=0).assign(dataset="celebdf")
+    split = draw_split(table.assign(near_duplicates=range(len(table))), ("celebdf",), QUICK, "identity", seed=0)
+    dropped, known, composition, weak, near = split.remarks
+    assert dropped == f"{len(table) - len(split.images)} of {len(table)} images dropped, they show persons of two sides"
+    assert known == "person known for 100.0% of the images" and near == "no near-duplicates"
+    for name, part in split.images.groupby("split"):
+        persons = len(set(";".join(part["identity"]).split(";")))
+        counts = part["label"].value_counts()
+        assert f"{name} {persons} persons, {counts['fake']} fakes, {counts['real']} reals (" in composition
+    assert composition.startswith("train") and "asked 25.0%" in composition and weak.startswith("test decides little: ")
+    assert not any(";" in remark for remark in split.remarks), "parts of a note are separated by it"
+
+
+def test_the_note_of_official_has_what_its_splits_share():
+    table = images(dataset=["d"] * 12).assign(split=["train", "train", "val", "val", "test", "test"] * 2)
+    table["video"] = [f"v{number}" for number in range(11)] + ["v0"]
+    table["near_duplicates"] = [0, 1, 0, *range(3, 12)]
+    split = draw_split(table, ("d",), QUICK, "official", seed=0)
+    assert split.remarks == [
+        "official splits share 1 of 11 videos", "1 of 1 groups of near-duplicates in several splits"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("label", ["fake", "real"])

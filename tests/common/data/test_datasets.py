@@ -1,7 +1,10 @@
+from pathlib import Path
+
+import pandas as pd
 import pytest
 from PIL import Image
 
-from common.data.datasets import merge, read_data
+from common.data.datasets import DataSet, merge, read_data
 from common.errors import UserError
 
 LAYOUTS = {"deepfake": "mesonet", "dfdc": "dfdc"}
@@ -27,6 +30,15 @@ def test_near_duplicates_of_two_data_sets_get_one_number(tmp_path, make_prepared
     first, second = (images[images["dataset"] == name].set_index("path")["near"] for name in ("deepfake", "dfdc"))
     assert (first == second).all()
     assert "near" not in merge(read_data((f"deepfake={one}",), LAYOUTS))
+
+
+def test_data_sets_of_one_publisher_share_the_names_of_videos_and_persons():
+    def scope(name, layout):
+        return DataSet("role", name, Path(), pd.DataFrame(), {"layout": layout}).scope
+
+    assert scope("celebdf", "celebdf") == scope("celebdf_v2", "celebdf") == "celebdf"
+    assert scope("one", "folders") == "one" and scope("two", "mesonet") == "two"
+    assert scope("synthetic-swap", "celebdf") == "synthetic-swap"
 
 
 def test_drawn_images_are_called_synthetic_whatever_their_role(tmp_path, make_prepared):

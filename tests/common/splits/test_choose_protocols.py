@@ -22,7 +22,8 @@ def clips(videos, frames, label, **more):
 def test_allowed_protocols():
     plain = manifest(clips(5, 1, "real", video="") + clips(5, 1, "fake", video=""))
     assert allowed_protocols(plain) == ["frame"]
-    assert allowed_protocols(plain.assign(original=[""] * 5 + list("vwxyz"))) == ["frame", "video"]
+    named = plain.assign(video=list("vwxyz") + [""] * 5, original=[""] * 5 + list("vwxyz"))
+    assert allowed_protocols(named) == ["frame", "video"]
     assert allowed_protocols(plain.assign(split=["train", "test"] * 5)) == ["frame", "official"]
     for split in (["train", ""], ["train", "val"], ["test", "test"]):
         assert allowed_protocols(plain.assign(split=split * 5)) == ["frame"]

@@ -63,8 +63,8 @@ def overlaps(images, splits, by_name):
 
 @st.composite
 def tangled_manifests(draw):
-    """Fifty single images of each class, so that a split exists, and rows that share videos, originals and bytes."""
-    rows = [{"label": label, "dataset": "a"} for label in ("real", "fake") for _ in range(50)]
+    """Sixty clips of each class, so that a split exists, and rows that share videos, originals and bytes."""
+    rows = [{"label": label, "dataset": "a", "video": f"{label}{n}"} for label in ("real", "fake") for n in range(60)]
     name = st.sampled_from(["", "v1", "v2", "v3", "v4", "v5", "v6"])
     tangled = st.fixed_dictionaries(
         {

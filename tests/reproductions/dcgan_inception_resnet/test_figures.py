@@ -73,7 +73,7 @@ def cells(figure):
 
 def test_all_figures_of_a_run(drawn, run, generated):
     counts = {("train", "real", "celeb"): 3, ("val", "fake", "dcgan"): 2}
-    paper = split("paper", counts)
+    paper = split("resubstitution", counts)
     paper.histories = {
         "stand_in": pd.DataFrame(
             {"epoch": [1, 2], "loss": [2, 1], "val_loss": [3, 2], "accuracy": [0, 1], "val_accuracy": [0, 0.5]}
@@ -103,7 +103,7 @@ def test_all_figures_of_a_run(drawn, run, generated):
     assert len(grid) == 10 and [axis.get_ylabel() for axis in (grid[0], grid[-1])] == ["1", "12"]
     # fake called fake, fake called real, real called fake, real called real; pggan's fakes are not the paper's
     assert cells(drawn["figure_10_confusion.png"]) == {
-        "stand_in, paper": [2, 0, 3, 0], "stand_in, heldout": [4, 0, 1, 0],
+        "stand_in, resubstitution": [2, 0, 3, 0], "stand_in, heldout": [4, 0, 1, 0],
     }  # fmt: skip
     with Image.open(run.folder / "figures" / "samples_over_epochs.gif") as animation:
         assert animation.n_frames == EPOCHS and animation.size == (80, 16)

@@ -19,7 +19,7 @@ def faces(tmp_path_factory, make_prepared):
     [
         (("--gan-epochs", "0"), "give --weights generator=FILE"),
         (("--generate", "5"), "expected --weights generator=RUN/models/generator.keras"),
-        (("--protocol", "frame"), "expected some of paper, heldout"),
+        (("--protocol", "frame"), "expected some of resubstitution, heldout"),
         (("--image-size", "20"), "--image-size: expected a power of two of at least 8, got 20"),
         (("--gan-beta-1", "1"), "--gan-beta-1: expected a number below 1"),
         (("--gan-batch-size", "64"), "--gan-batch-size 64: the training of the DCGAN has only 48 images"),

@@ -33,7 +33,7 @@ def predictions():
     return pd.DataFrame(rows).assign(path=range(len(rows)), video="", model="inception_resnet_v2", protocol="", seed=0)
 
 
-@pytest.mark.parametrize(("protocol", "cells"), [("paper", (1, 0, 1, 2)), ("heldout", (2, 1, 0, 1))])
+@pytest.mark.parametrize(("protocol", "cells"), [("resubstitution", (1, 0, 1, 2)), ("heldout", (2, 1, 0, 1))])
 def test_rows_measure_the_splits_of_their_protocol(predictions, protocol, cells):
     table = as_table(result_rows(predictions, GROUPS, protocol)).set_index(["table", "metric"])["value"]
     assert tuple(table["Figure 10"][metric] for metric in ("tp", "fp", "fn", "tn")) == cells
@@ -102,7 +102,7 @@ def test_after_a_complete_run_no_published_number_but_the_settings_is_not_run(pr
     )
     extra = size_rows(network, "celeb")
     extra += training_rows({"dcgan": epochs, "inception_resnet_v2": epochs}, epochs, "celeb", ["CPU"])
-    split = Split("paper", 0, {"": predictions}, predictions=[predictions])
+    split = Split("resubstitution", 0, {"": predictions}, predictions=[predictions])
     rows = all_rows(split, GROUPS, extra)
     published = read_published("dcgan_inception_resnet")
     keys = set(

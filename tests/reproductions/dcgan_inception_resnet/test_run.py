@@ -77,24 +77,24 @@ def test_one_training_serves_both_protocols(finished):
         "stand_in.json", "stand_in.keras", "stand_in-seed1.json", "stand_in-seed1.keras",
     }  # fmt: skip
     for name, description in descriptions(run).items():
-        assert (description.model, description.protocol) == ("stand_in", "paper")
+        assert (description.model, description.protocol) == ("stand_in", "heldout")
         assert description.seed == int(name.endswith("-seed1")) and set(description.trained_on) == {"celeb"}
     splits = pd.read_csv(run / "splits.csv", keep_default_na=False)
     for seed in (0, 1):
         paper, heldout = (
             splits[(splits["protocol"] == protocol) & (splits["seed"] == seed)].reset_index(drop=True)
-            for protocol in ("paper", "heldout")
+            for protocol in ("resubstitution", "heldout")
         )
         assert paper.drop(columns="protocol").equals(heldout.drop(columns="protocol"))
     predictions = pd.read_csv(run / "predictions.csv", keep_default_na=False)
     scored = predictions.groupby(["protocol", "seed"], sort=False)["split"].agg(lambda names: set(names))
-    assert list(scored.index) == [("paper", 0), ("heldout", 0), ("paper", 1), ("heldout", 1)]
-    assert scored["paper", 0] == {"train", "val"} and scored["heldout", 1] == {"test", "val"}
+    assert list(scored.index) == [("resubstitution", 0), ("heldout", 0), ("resubstitution", 1), ("heldout", 1)]
+    assert scored["resubstitution", 0] == {"train", "val"} and scored["heldout", 1] == {"test", "val"}
     validation = predictions[(predictions["split"] == "val") & (predictions["seed"] == 0)]
     scores = [list(table["score"]) for _, table in validation.groupby("protocol")]
     assert scores[0] == scores[1]
     history = pd.read_csv(run / "history.csv")
-    assert set(history["protocol"]) == {"paper"} and set(history["model"]) == {"stand_in", "dcgan"}
+    assert set(history["protocol"]) == {"resubstitution"} and set(history["model"]) == {"stand_in", "dcgan"}
     assert {"gan_losses.csv", "gan_losses-seed1.csv"} <= {path.name for path in run.iterdir()}
 
 
@@ -156,10 +156,12 @@ def test_a_generator_writes_images_that_a_detector_is_tested_on(finished, tmp_pa
     assert recall["n"].astype(int).item() == 20
 
 
-def test_the_protocol_paper_needs_a_training(finished, tmp_path, faces):
+def test_resubstitution_needs_a_training(finished, tmp_path, faces):
     weights = f"stand_in={finished[0] / 'models' / 'stand_in.keras'}"
     with pytest.raises(UserError, match="choose heldout"):
-        call(tmp_path, "--epochs", "0", "--weights", weights, "--protocol", "paper", "--data", f"celeb={faces}")
+        call(
+            tmp_path, "--epochs", "0", "--weights", weights, "--protocol", "resubstitution", "--data", f"celeb={faces}"
+        )
 
 
 @pytest.fixture(scope="module")
@@ -201,10 +203,10 @@ def test_the_proposed_detector_has_the_papers_parameters(rows):
 
 
 def test_numbers_are_those_of_the_predictions(rows, run_folder):
-    """Figure 10 against scikit-learn: `paper` counts training and validation images, `heldout` the test split."""
+    """Figure 10 against scikit-learn: `resubstitution` counts training and validation images, `heldout` test images."""
     predictions = pd.read_csv(run_folder / "predictions.csv")
     predictions = predictions[(predictions["label"] == "real") | (predictions["dataset"] == "synthetic-dcgan")]
-    for protocol, splits, count in (("paper", ("train", "val"), 48), ("heldout", ("test",), 24)):
+    for protocol, splits, count in (("resubstitution", ("train", "val"), 48), ("heldout", ("test",), 24)):
         for model in ("inception_resnet_v2", "stand_in"):
             chosen = predictions[(predictions["protocol"] == protocol) & (predictions["model"] == model)]
             chosen = chosen[chosen["split"].isin(splits)]

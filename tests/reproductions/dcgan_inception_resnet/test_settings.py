@@ -66,7 +66,7 @@ def test_of_the_papers_faces_the_detector_has_29500_and_the_gan_all_that_are_not
     splits = data.split_real_images(reals, few, 0)["split"].value_counts()
     assert splits["train"] + splits["val"] == 2950 and splits["val"] == 295
     assert splits["test"] == 590 and splits["gan"] == 10_000 - 2950 - 590
-    assert config.PROTOCOLS == {"paper": ("train", "val"), "heldout": ("test",)}
+    assert config.PROTOCOLS == {"resubstitution": ("train", "val"), "heldout": ("test",)}
 
 
 def test_stage_1_is_built_fed_and_checkpointed_with_the_presets_numbers(monkeypatch, tmp_path):

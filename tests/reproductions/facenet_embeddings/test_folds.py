@@ -10,15 +10,24 @@ from common.splits.leaks import check_splits
 from reproductions.facenet_embeddings.config import PRESETS, SCOPE
 from reproductions.facenet_embeddings.folds import draw_folds, draw_splits, protocols_with_folds
 from reproductions.facenet_embeddings.whole_videos import choose_videos
+from tests.common.splits.manifests import swap_graph
 
 SMOKE = PRESETS["smoke"]
+
+
+@pytest.fixture
+def swapped():
+    """A manifest of 15 persons, each with two real videos and swapped with all others."""
+    return swap_graph(15, unnamed=0).assign(dataset="celebdf")
 
 
 def test_every_unit_is_tested_once_and_validates_once(clips):
     splits = draw_splits(clips, replace(SMOKE, folds=5))
     assert [split.protocol for split in splits] == ["frame", "video"]
     for split in splits:
-        assert split.remarks == ["5-fold cross-validation"] and list(split.parts) == [f"fold {n}" for n in range(1, 6)]
+        known = ["video known for 100.0% of the images"] if split.protocol == "video" else []
+        assert split.remarks == ["5-fold cross-validation", *known]
+        assert list(split.parts) == [f"fold {n}" for n in range(1, 6)]
         for name in ("val", "test"):
             drawn = pd.concat([part[part["split"] == name] for part in split.parts.values()])
             assert sorted(drawn["path"]) == sorted(clips["path"])
@@ -50,7 +59,8 @@ def test_a_run_goes_through_the_seeds_and_each_seeds_protocols(clips):
     ("protocol", "label", "folds", "message"),
     [
         ("video", None, 11, "only 10 groups"),
-        ("identity", None, 3, "expected a protocol of frame, video"),
+        ("official", None, 3, "expected a protocol of frame, video, identity"),
+        ("identity", None, 3, "'identity' is not possible with these data"),
         ("video", "fake", 3, "one class only"),
     ],
 )
@@ -58,6 +68,27 @@ def test_impossible_folds_are_refused(clips, protocol, label, folds, message):
     images = clips if label is None else clips[clips["label"] == label]
     with pytest.raises(UserError, match=message):
         draw_splits(images, replace(SMOKE, folds=folds, protocol=(protocol,)))
+
+
+def test_folds_of_identity_leave_persons_out(swapped):
+    """15 persons, all swapped with all: in a fold nobody is on two sides, and each person is tested once."""
+    (split,) = draw_splits(swapped, replace(SMOKE, folds=5, protocol=("identity",)))
+    tested = []
+    for fold in split.parts.values():
+        sides = fold["identity"].str.split(";").explode()
+        assert fold["split"][sides.index].groupby(sides.to_numpy()).nunique().max() == 1
+        test = fold[fold["split"] == "test"]
+        assert set(test["label"]) == {"fake", "real"} == set(fold.loc[fold["split"] == "val", "label"])
+        tested += sorted(set(test["identity"].str.split(";").explode()))
+        assert len(fold) < len(swapped) and (fold["split"] == "train").sum() > len(test)
+    assert sorted(tested) == sorted(f"id{n}" for n in range(15))
+    assert split.remarks[:2] == ["5-fold cross-validation", "person known for 100.0% of the images"]
+    assert split.remarks[2].startswith("persons left out: ") and "never tested" in split.remarks[3]
+    again = draw_folds(swapped.sample(frac=1, random_state=1), "identity", 5, 0)
+    for fold, other in zip(split.parts.values(), again.values(), strict=True):
+        assert dict(zip(fold["path"], fold["split"], strict=True)) == dict(
+            zip(other["path"], other["split"], strict=True)
+        )
 
 
 def test_folds_of_few_videos_need_no_split_by_shares(clips):
@@ -70,7 +101,7 @@ def test_folds_of_few_videos_need_no_split_by_shares(clips):
 def test_images_without_videos_have_frame_folds_alone(clips):
     single = clips.assign(video="", original="")
     assert protocols_with_folds(single, replace(SMOKE, folds=3)) == ["frame"]
-    with pytest.raises(UserError, match="no image names its video"):
+    with pytest.raises(UserError, match="'video' is not possible with these data, only frame"):
         protocols_with_folds(single, replace(SMOKE, folds=3, protocol=("video",)))
 
 
@@ -110,8 +141,8 @@ def test_a_video_of_v1_that_is_in_v2_too_is_on_one_side_and_never_held_out(clips
     first = clips[clips["video"].isin(sorted(set(clips["video"]))[::2])]
     both = pd.concat([first, second], ignore_index=True)
     scene = both["original"].where(both["original"] != "", both["video"])
-    both = both.assign(identity=[f"id{number // 2}" for number in scene.factorize()[0]], scope=SCOPE)
-    config = replace(SMOKE, protocol=("video", "identity"), split=(0.5, 0.25, 0.25))
+    both = both.assign(identity=[f"id{max(0, number - 1)}" for number in scene.factorize()[0]], scope=SCOPE)
+    config = replace(SMOKE, protocol=("video", "identity"), split=(0.4, 0.3, 0.3))  # nine persons, one in two scenes
     for split in draw_splits(both, config):
         sides = split.images.groupby("video")["split"].nunique()
         assert sides.max() == 1 and len(split.images) == len(both)
@@ -119,7 +150,7 @@ def test_a_video_of_v1_that_is_in_v2_too_is_on_one_side_and_never_held_out(clips
             wrong = split.images["split"].where(split.images["dataset"] == "celebdf", "train")
             check_splits(split.images.drop(columns="split"), wrong, split.protocol)
     alone = both.assign(scope=both["dataset"])
-    (apart,) = draw_splits(alone, replace(config, protocol=("video",)))
+    (apart,) = draw_splits(alone, replace(config, protocol=("video",), split=(0.5, 0.25, 0.25)))
     assert apart.images.groupby("video")["split"].nunique().max() > 1  # as they were before they shared a scope
     chosen = both[choose_videos(both, 12, 0)]["video"]
     assert len(chosen) and not set(chosen) & set(first["video"])

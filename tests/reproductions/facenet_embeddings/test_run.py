@@ -172,7 +172,7 @@ def test_mistakes_are_one_line(refused, words, message):
     ("words", "message"),
     [
         (("--protocol", "official"), "not possible with these data"),
-        (("--folds", "3", "--protocol", "identity"), "expected a protocol of frame, video"),
+        (("--folds", "3", "--protocol", "official"), "expected a protocol of frame, video, identity"),
         (("--folds", "50"), "lower --folds"),
         (("--batch-size", "10000"), "the training split has only"),
         (("--phase1-batch-size", "10000"), "the training split of trial3 has only"),
