@@ -1,14 +1,19 @@
 """All uses of private parts of Keras and scikit-learn, one function each; their tests say what breaks without them."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import keras
 import numpy as np
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.svm import SVC
+from keras.src.losses import ALL_OBJECTS_DICT as LOSSES_BY_NAME
+
+if TYPE_CHECKING:  # the losses need Keras alone
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.svm import SVC
 
 SKLEARN_TREE = "sklearn.tree._tree.Tree"  # the type inside every fitted tree and forest, as .skops files name it
+
+Loss = TypeVar("Loss", bound=type)
 
 
 def all_layers(model: keras.Model) -> list[keras.Layer]:
@@ -45,12 +50,21 @@ def variable_index(optimizer: keras.optimizers.Optimizer, variable: Any) -> int:
     return optimizer._get_variable_index(variable)
 
 
-def rbf_gamma(classifier: SVC) -> float:
+def find_by_name(loss: Loss) -> Loss:
+    """Let `keras.losses.get`, and so `compile(loss=NAME)`, find a loss by the name under which it is registered.
+
+    Keras looks up strings among its own losses only; registered ones are found in dictionaries alone.
+    """
+    LOSSES_BY_NAME[keras.saving.get_registered_name(loss)] = loss
+    return loss
+
+
+def rbf_gamma(classifier: "SVC") -> float:
     """Return the gamma of a fitted RBF SVC as a number; the public `gamma` may be the word `scale`."""
     return classifier._gamma
 
 
-def neighbour_points(classifier: KNeighborsClassifier) -> tuple[np.ndarray, np.ndarray]:
+def neighbour_points(classifier: "KNeighborsClassifier") -> tuple[np.ndarray, np.ndarray]:
     """Return what a nearest-neighbour classifier was fitted on: float (n, d), and indices of `classes_`, int (n,)."""
     return classifier._fit_X, classifier._y
 

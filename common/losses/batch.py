@@ -9,6 +9,8 @@ from functools import cached_property
 import keras
 from keras import ops
 
+from common.losses.distances import Distance, distance_matrix
+
 
 class SortedBatch:
     """Embeddings sorted by class.
@@ -16,6 +18,7 @@ class SortedBatch:
     Args:
         labels: (B,) in ascending order.
         embeddings: float (B, N).
+        distance: as for `distance_matrix`.
 
     Attributes:
         start: int32 (B, 1), the first column of the anchor's class.
@@ -23,8 +26,8 @@ class SortedBatch:
         columns: int32 (1, B), 0 ... B - 1.
     """
 
-    def __init__(self, labels: keras.KerasTensor, embeddings: keras.KerasTensor):
-        self.embeddings = embeddings
+    def __init__(self, labels: keras.KerasTensor, embeddings: keras.KerasTensor, distance: Distance):
+        self.embeddings, self.distance = embeddings, distance
         self.start = ops.cast(ops.searchsorted(labels, labels, side="left"), "int32")[:, None]  # (B, 1)
         self.end = ops.cast(ops.searchsorted(labels, labels, side="right"), "int32")[:, None]
         self.columns = ops.arange(ops.shape(labels)[0], dtype="int32")[None]  # (1, B)
@@ -62,22 +65,9 @@ class SortedBatch:
         return ops.logical_not(ops.logical_or(self.is_negative(columns), columns == ops.transpose(self.columns)))
 
     @cached_property
-    def squared_distances(self) -> keras.KerasTensor:
-        """Return |x - y|^2 = x.x + y.y - 2 x.y, float (B, B), of the embeddings' dtype.
-
-        It is computed in float64: in float32 the difference of large squares loses small distances, and GPUs multiply
-        float32 matrices with three digits (TensorFloat-32). JAX stays in float32 unless 64 bits are enabled there.
-        """
-        wide = ops.cast(self.embeddings, "float64")
-        products = ops.matmul(wide, ops.transpose(wide))
-        squares = ops.diagonal(products)
-        return ops.cast(ops.relu(squares[:, None] + squares[None] - 2 * products), self.embeddings.dtype)
-
-    @cached_property
     def distances(self) -> keras.KerasTensor:
-        """Return |x - y|, float (B, B); the gradient at distance 0 is 0."""
-        positive = self.squared_distances > 0
-        return ops.where(positive, ops.sqrt(ops.where(positive, self.squared_distances, 1)), 0)
+        """Return the distances of all pairs, float (B, B), of the embeddings' dtype."""
+        return distance_matrix(self.embeddings, self.distance)
 
     def ascending(self, keys: keras.KerasTensor, first: keras.KerasTensor) -> keras.KerasTensor:
         """Return the columns that sort each row of `keys` in ascending order.

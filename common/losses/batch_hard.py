@@ -1,30 +1,28 @@
 """The hardest triplet of every anchor."""
 
-from typing import Any, Literal
+from typing import Any
 
 import keras
 from keras import ops
 
+from common.library_internals import find_by_name
 from common.losses.batch import SortedBatch
+from common.losses.distances import Distance
+from common.losses.margin import Margin
 from common.losses.mined import MinedLoss
 
 
+@find_by_name
 @keras.saving.register_keras_serializable(package="deepfake")
 class BatchHard(MinedLoss):
     """Mean over anchors of max( max_p d(a, p) - min_n d(a, n) + margin, 0 ): farthest positive, closest negative.
 
     Source: Hermans, Beyer, Leibe, "In Defense of the Triplet Loss for Person Re-Identification", arXiv:1703.07737,
-    eq. (5). d is the Euclidean distance, or its square. The mean is over the anchors that have a positive and a
-    negative; in the paper's batches of P classes with K examples all anchors do.
+    eq. (5). The mean is over the anchors that have a positive and a negative; in the paper's batches of P classes with
+    K examples all anchors do.
 
     Args:
-        margin: the margin, at least 0, in the unit of d, or "soft": log(1 + exp( d(a, p) - d(a, n) )) instead of the
-            hinge (sec. 2).
-        squared: whether d is the squared distance.
-        options: `name`, `reduction` and `dtype` of keras.losses.Loss.
-
-    Raises:
-        ValueError: for another word as margin.
+        margin, distance, options: as for MarginLoss; the soft margin is in sec. 2 of the source.
 
     Example:
 
@@ -40,23 +38,14 @@ class BatchHard(MinedLoss):
     ```
     """
 
-    def __init__(self, margin: float | Literal["soft"] = 0.2, squared: bool = False, **options: Any):
-        super().__init__(**options)
-        if isinstance(margin, str) and margin != "soft":
-            raise ValueError(f'expected a number or "soft" as margin, received {margin!r}')
-        self.margin = margin
-        self.squared = squared
+    def __init__(self, margin: Margin = 0.2, distance: Distance = "euclidean", **options: Any):
+        super().__init__(margin, distance, **options)
 
     def terms(self, batch: SortedBatch) -> tuple[keras.KerasTensor, keras.KerasTensor]:
         """Return each anchor's hardest triplet and whether it has one, as in MinedLoss."""
-        distances = batch.squared_distances if self.squared else batch.distances
+        distances = batch.distances
         farthest = ops.max(ops.where(batch.is_positive(batch.columns), distances, 0), axis=1)
         closest = ops.min(ops.where(batch.is_negative(batch.columns), distances, float("inf")), axis=1)
-        excess = farthest - closest  # (B,)
-        losses = ops.softplus(excess) if self.margin == "soft" else ops.relu(excess + self.margin)
+        losses = self.penalty(farthest - closest)  # (B,)
         complete = ops.logical_and(batch.positive_count > 0, batch.negative_count > 0)[:, 0]
         return ops.where(complete, losses, 0), ops.cast(complete, "int32")
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the loss."""
-        return super().get_config() | {"margin": self.margin, "squared": self.squared}

@@ -5,7 +5,8 @@ Keras expects one value per example. Every term belongs to one anchor, so exampl
 
     value_i = (sum of the terms whose anchor is i) * B / (number of terms in the batch),
 
-and the mean of the values over the batch is the published number. Sample weights weigh anchors.
+and the mean of the values over the batch is the published number. A sample weight multiplies the terms whose anchor is
+that example; as a positive or negative of other anchors the example counts in full.
 
 Under tf.distribute a device sees only a slice of the batch. Labels and embeddings are gathered over the devices, each
 device mines the whole batch and returns the values of its own examples; gradients flow back to the device that they
@@ -13,14 +14,19 @@ came from.
 """
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from common.losses.batch import SortedBatch
+from common.losses.margin import MarginLoss, at_least_float32
+
+LABEL_TYPES = ("int", "float", "bool")  # parts of the names of the dtypes that are accepted
 
 
-class MinedLoss(keras.losses.Loss, ABC):
+class MinedLoss(MarginLoss, ABC):
     """Base class of the mined losses; a subclass defines `terms`.
 
     Time is at most O(B^2 log B) and memory O(B^2), with B the global batch size. A batch in which nothing can be mined
@@ -35,30 +41,70 @@ class MinedLoss(keras.losses.Loss, ABC):
             batch: the embeddings sorted by class.
         """
 
-    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> keras.KerasTensor:
+        """Return the reduced loss. Arguments are those of `call`, and weights of the examples, (B,) or (B, 1).
+
+        keras.losses.Loss would cast the labels to float32, in which whole numbers above 2^24 coincide.
+        """
+        values = self.call(y_true, y_pred)
+        return _GivenValues(self.name, self.reduction, self.dtype)(values, values, sample_weight)
+
+    def call(self, y_true: Any, y_pred: Any) -> keras.KerasTensor:
         """Return one value per example.
 
         Args:
-            y_true: class labels (B,) or (B, 1), whole numbers below 2^24 (Keras passes them as float32).
-            y_pred: embeddings, float (B, N).
+            y_true: class labels (B,) or (B, 1), of any integer, float or boolean dtype: equal numbers are one class; or
+                (B, C), one-hot or probabilities: the largest of a row is its class.
+            y_pred: embeddings, float (B, N). Those of 16 bits are computed in float32.
 
         Returns:
-            float (B,).
+            float (B,), float32 or float64.
 
         Raises:
-            ValueError: for other shapes.
+            ValueError: for other shapes, and for labels that are not numbers.
         """
-        if len(y_pred.shape) != 2 or len(y_true.shape) > 2 or (len(y_true.shape) == 2 and y_true.shape[1] != 1):
+        labels, embeddings = _labels_as_numbers(y_true), ops.convert_to_tensor(y_pred)
+        if len(embeddings.shape) != 2 or len(labels.shape) not in (1, 2) or labels.shape[1:] == (None,):
             raise ValueError(
-                "expected y_true of shape (B,) or (B, 1), class labels, and y_pred of shape (B, N), embeddings; "
-                f"received {y_true.shape} and {y_pred.shape}"
+                "expected y_true of shape (B,), (B, 1) or one-hot (B, C), class labels, and y_pred of shape (B, N), "
+                f"embeddings; received {labels.shape} and {embeddings.shape}"
             )
-        labels, embeddings, own = _gather_replicas(ops.reshape(y_true, (-1,)), y_pred)
+        labels, embeddings, own = _gather_replicas(_one_number_each(labels), at_least_float32(embeddings))
         by_class = ops.argsort(labels)
-        sums, counts = self.terms(SortedBatch(ops.take(labels, by_class), ops.take(embeddings, by_class, axis=0)))
+        batch = SortedBatch(ops.take(labels, by_class), ops.take(embeddings, by_class, axis=0), self.distance)
+        sums, counts = self.terms(batch)
         total = ops.maximum(ops.sum(ops.cast(counts, sums.dtype)), 1)
         values = sums * (ops.cast(ops.shape(labels)[0], sums.dtype) / total)  # (B,) in the order of classes
         return ops.take(values, ops.take(ops.argsort(by_class), own))
+
+
+class _GivenValues(keras.losses.Loss):
+    """Weights and reduces values (B,) that are already computed, as every Keras loss does."""
+
+    def call(self, y_true, y_pred):
+        return y_pred
+
+
+def _labels_as_numbers(y_true):
+    """Labels as a tensor of int32, int64, float32 or float64, which every backend can sort."""
+    labels = y_true if hasattr(y_true, "dtype") else np.asarray(y_true)
+    if not any(name in str(labels.dtype) for name in LABEL_TYPES):
+        raise ValueError(
+            f"expected class labels as numbers, received {labels.dtype}; number the classes first, e.g. by "
+            "numpy.unique(labels, return_inverse=True)[1] or keras.layers.StringLookup"
+        )
+    labels = ops.convert_to_tensor(labels)
+    dtype = keras.backend.standardize_dtype(labels.dtype)
+    if dtype.endswith("64") or dtype == "uint32":
+        return ops.cast(labels, "float64" if dtype == "float64" else "int64")
+    return ops.cast(labels, "float32" if "float" in dtype else "int32")
+
+
+def _one_number_each(labels):
+    """Labels (B,) of labels (B,) or (B, 1), or of one-hot rows (B, C)."""
+    if len(labels.shape) == 1 or labels.shape[1] == 1:
+        return ops.reshape(labels, (-1,))
+    return ops.argmax(labels, axis=1)
 
 
 def _gather_replicas(labels, embeddings):

@@ -5,22 +5,25 @@ from typing import Any
 import keras
 from keras import ops
 
+from common.library_internals import find_by_name
 from common.losses.batch import SortedBatch, pack, take_columns
+from common.losses.distances import Distance
+from common.losses.margin import Margin
 from common.losses.mined import MinedLoss
 
 
+@find_by_name
 @keras.saving.register_keras_serializable(package="deepfake")
 class SemiHard(MinedLoss):
-    """Mean over all positive pairs (a, p) of max( |a - p|^2 - |a - n|^2 + margin, 0 ) with a semi-hard negative n.
+    """Mean over all positive pairs (a, p) of max( d(a, p) - d(a, n) + margin, 0 ) with a semi-hard negative n.
 
-    n is the closest negative with |a - n| > |a - p|, or the farthest negative if none is farther than the positive.
+    n is the closest negative with d(a, n) > d(a, p), or the farthest negative if none is farther than the positive.
     Source: Schroff, Kalenichenko, Philbin, "FaceNet", CVPR 2015, sec. 3.2, eq. (4), doi:10.1109/CVPR.2015.7298682, in
     the form of tf.contrib and TensorFlow Addons (margin 1, mean over positive pairs). They take O(B^3) time and memory;
     here the examples are sorted once for each anchor.
 
     Args:
-        margin: the margin of squared distances, at least 0.
-        options: `name`, `reduction` and `dtype` of keras.losses.Loss.
+        margin, distance, options: as for MarginLoss.
 
     Example:
 
@@ -36,22 +39,17 @@ class SemiHard(MinedLoss):
     ```
     """
 
-    def __init__(self, margin: float = 1.0, **options: Any):
-        super().__init__(**options)
-        self.margin = margin
+    def __init__(self, margin: Margin = 1.0, distance: Distance = "squared", **options: Any):
+        super().__init__(margin, distance, **options)
 
     def terms(self, batch: SortedBatch) -> tuple[keras.KerasTensor, keras.KerasTensor]:
         """Return the sum and the number of each anchor's positive pairs, as in MinedLoss."""
-        columns = batch.ascending(batch.squared_distances, first=batch.end)  # at equality negatives come first
-        distances = take_columns(batch.squared_distances, columns)  # (B, B) ascending
+        columns = batch.ascending(batch.distances, first=batch.end)  # at equality negatives come first
+        distances = take_columns(batch.distances, columns)  # (B, B) ascending
         negative = batch.is_negative(columns)
         not_farther = ops.cumsum(ops.cast(negative, "int32"), axis=1)  # number of negatives up to each column
         semi_hard = ops.maximum(ops.minimum(not_farther, batch.negative_count - 1), 0)  # index among the negatives
         mined = take_columns(pack(distances, negative), semi_hard)
         pair = ops.logical_and(batch.is_positive(columns), batch.negative_count > 0)
-        losses = ops.where(pair, ops.relu(distances - mined + self.margin), 0)
+        losses = ops.where(pair, self.penalty(distances - mined), 0)
         return ops.sum(losses, axis=1), ops.sum(ops.cast(pair, "int32"), axis=1)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the loss."""
-        return super().get_config() | {"margin": self.margin}

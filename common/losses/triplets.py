@@ -9,17 +9,21 @@ from typing import Any
 import keras
 from keras import ops
 
+from common.library_internals import find_by_name
+from common.losses.distances import Distance, paired_distances
+from common.losses.margin import Margin, MarginLoss, at_least_float32
 
+
+@find_by_name
 @keras.saving.register_keras_serializable(package="deepfake")
-class TripletHinge(keras.losses.Loss):
-    """max( sum_i (a_i - p_i)^2 - (a_i - n_i)^2 + margin, 0 ).
+class TripletHinge(MarginLoss):
+    """max( d(a, p) - d(a, n) + margin, 0 ); d is the squared distance unless another is chosen.
 
     Loss2, eq. (14), with margin 0.4; Loss1, eq. (13), with margin 0. The same as eq. (3) of Schroff, Kalenichenko,
     Philbin, "FaceNet", CVPR 2015, doi:10.1109/CVPR.2015.7298682, and as eq. (1) of the CFFN paper.
 
     Args:
-        margin: the margin of squared distances, at least 0.
-        options: `name`, `reduction` and `dtype` of keras.losses.Loss.
+        margin, distance, options: as for MarginLoss.
 
     Example:
 
@@ -35,9 +39,8 @@ class TripletHinge(keras.losses.Loss):
     ```
     """
 
-    def __init__(self, margin: float = 0.4, **options: Any):
-        super().__init__(**options)
-        self.margin = margin
+    def __init__(self, margin: Margin = 0.4, distance: Distance = "squared", **options: Any):
+        super().__init__(margin, distance, **options)
 
     def call(self, y_true: Any, y_pred: keras.KerasTensor) -> keras.KerasTensor:
         """Return one value per triplet.
@@ -47,20 +50,17 @@ class TripletHinge(keras.losses.Loss):
             y_pred: embeddings of anchor, positive and negative, float (B, 3, N); the papers normalise them to length 1.
 
         Returns:
-            float (B,).
+            float (B,), float32 or float64.
 
         Raises:
             ValueError: for another shape.
         """
-        to_positive, to_negative = _differences(y_pred)
-        excess = ops.sum(ops.square(to_positive), axis=-1) - ops.sum(ops.square(to_negative), axis=-1)
-        return ops.relu(excess + self.margin)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the loss."""
-        return super().get_config() | {"margin": self.margin}
+        anchor, positive, negative = _split(y_pred)
+        to_positive, to_negative = (paired_distances(anchor, other, self.distance) for other in (positive, negative))
+        return self.penalty(to_positive - to_negative)
 
 
+@find_by_name
 @keras.saving.register_keras_serializable(package="deepfake")
 class TripletLogExp(keras.losses.Loss):
     """log( 1 + exp( sum_i |a_i - p_i| - |a_i - n_i| ) ): Loss3, eq. (15) and Algorithm 2, the paper's proposed loss.
@@ -89,18 +89,19 @@ class TripletLogExp(keras.losses.Loss):
             y_pred: embeddings of anchor, positive and negative, float (B, 3, N); the paper normalises them to length 1.
 
         Returns:
-            float (B,).
+            float (B,), float32 or float64.
 
         Raises:
             ValueError: for another shape.
         """
-        to_positive, to_negative = _differences(y_pred)
-        return ops.softplus(ops.sum(ops.abs(to_positive), axis=-1) - ops.sum(ops.abs(to_negative), axis=-1))
+        anchor, positive, negative = _split(y_pred)
+        to_positive, to_negative = (ops.sum(ops.abs(anchor - other), axis=-1) for other in (positive, negative))
+        return ops.softplus(to_positive - to_negative)
 
 
-def _differences(triplets):
-    """(anchor - positive, anchor - negative), each (B, N)."""
+def _split(triplets):
+    """(anchor, positive, negative), each (B, N), of at least 32 bits."""
     if len(triplets.shape) != 3 or triplets.shape[1] != 3:
         raise ValueError(f"expected y_pred of shape (B, 3, N): anchor, positive, negative; received {triplets.shape}")
-    anchor, positive, negative = triplets[:, 0], triplets[:, 1], triplets[:, 2]
-    return anchor - positive, anchor - negative
+    triplets = at_least_float32(triplets)
+    return triplets[:, 0], triplets[:, 1], triplets[:, 2]

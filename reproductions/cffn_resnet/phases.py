@@ -13,6 +13,7 @@ import tensorflow as tf
 from keras import ops
 
 from common.losses import BatchAll, BatchHard
+from common.losses.distances import Distance
 from common.training.fit import TrainingPlan
 from common.training.supervised import Training
 from reproductions.cffn_resnet.config import Config
@@ -137,7 +138,8 @@ def triplet_loss(mining: str = "all", margin: float = 0.8, squared: bool = True)
         margin: of eq. (1), at least 0.
         squared: whether distances are squared, as in eq. (1); those of the author's code are not.
     """
-    return BatchAll(margin, squared=squared, mean_over="all") if mining == "all" else BatchHard(margin, squared=squared)
+    distance: Distance = "squared" if squared else "euclidean"
+    return BatchAll(margin, distance, mean_over="all") if mining == "all" else BatchHard(margin, distance)
 
 
 class WholeNetwork(keras.Model):

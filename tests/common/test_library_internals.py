@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 import skops.io
 import tensorflow as tf
 from sklearn.ensemble import RandomForestClassifier
@@ -12,6 +13,7 @@ from sklearn.tree import DecisionTreeClassifier
 from common.library_internals import (
     SKLEARN_TREE,
     all_layers,
+    find_by_name,
     neighbour_points,
     rbf_gamma,
     run_layer_by_layer,
@@ -65,6 +67,18 @@ def test_an_optimizer_numbers_its_variables():
     optimizer = keras.optimizers.SGD()
     optimizer.build(variables)
     assert [variable_index(optimizer, variable) for variable in variables] == [0, 1, 2]
+
+
+def test_a_registered_loss_is_found_by_its_name():
+    """Without it: `compile(loss="deepfake>SemiHard")` is refused (common.losses)."""
+
+    @keras.saving.register_keras_serializable(package="library_internals")
+    class Own(keras.losses.Loss):
+        pass
+
+    with pytest.raises(ValueError, match="library_internals>Own"):  # else Keras has learnt it: delete the function
+        keras.losses.get("library_internals>Own")
+    assert find_by_name(Own) is Own and type(keras.losses.get("library_internals>Own")) is Own
 
 
 def test_the_gamma_of_an_svc_is_a_number():

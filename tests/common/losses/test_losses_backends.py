@@ -17,9 +17,11 @@ from common.losses import BatchAll, BatchHard, SemiHard, TripletHinge, TripletLo
 
 random = np.random.default_rng(0)
 labels, embeddings = random.integers(0, 3, 24), random.normal(size=(24, 6)).astype("float32")
-mined = [BatchAll(), BatchAll(0.8, squared=True, mean_over="all"), BatchHard(), BatchHard("soft")]
-values = [float(loss(labels, embeddings)) for loss in [*mined, SemiHard()]]
-values += [float(loss(labels[:8], embeddings.reshape(8, 3, 6))) for loss in (TripletHinge(), TripletLogExp())]
+mined = [BatchAll(), BatchAll(0.8, "squared", "all"), BatchAll("soft"), BatchHard(), BatchHard("soft", "cosine")]
+values = [float(loss(labels, embeddings)) for loss in [*mined, SemiHard(), SemiHard(0.3, "cosine")]]
+values += [float(loss(np.eye(3)[labels], embeddings)) for loss in mined]
+given = (TripletHinge(), TripletHinge("soft", "euclidean"), TripletHinge(0.4, "cosine"), TripletLogExp())
+values += [float(loss(labels[:8], embeddings.reshape(8, 3, 6))) for loss in given]
 print(json.dumps([*values, float(l2_normalize(embeddings)[0, 0])]))
 """
 

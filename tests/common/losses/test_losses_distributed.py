@@ -19,11 +19,13 @@ LOSSES = {
     "loss2": TripletHinge(0.4),
     "loss3": TripletLogExp(),
     "all, active": BatchAll(),
-    "all, squared": BatchAll(0.8, squared=True, mean_over="all"),
+    "all, squared": BatchAll(0.8, "squared", "all"),
+    "all, soft": BatchAll("soft"),
     "hard": BatchHard(),
-    "hard, squared": BatchHard(squared=True),
+    "hard, squared": BatchHard(distance="squared"),
     "hard, soft": BatchHard("soft"),
     "semi-hard": SemiHard(),
+    "semi-hard, cosine": SemiHard(0.3, "cosine"),
 }
 
 

@@ -25,7 +25,7 @@ def test_at_the_threshold_the_losses_of_the_papers_are_at_their_margins():
     generator, labels = np.random.default_rng(1), np.arange(32) % 2
     embeddings = generator.normal(size=(32, 8))
     embeddings *= np.sqrt(1e-3 / embedding_distance(embeddings)["val_distance"])
-    for loss, margin in ((BatchAll(0.8, squared=True, mean_over="all"), 0.8), (SemiHard(1.0), 1.0)):
+    for loss, margin in ((BatchAll(0.8, "squared", "all"), 0.8), (SemiHard(1.0), 1.0)):
         assert float(loss(labels, embeddings.astype(np.float32))) == pytest.approx(margin, rel=3e-3)
 
 

@@ -100,7 +100,7 @@ def test_the_proposal_trains_as_the_paper_says(short_towers, train, recorded):
     assert phases_of(recorded) == [(TRIPLET, 5), (CLASSIFIER, 15)]
     assert (first.phase.epochs_before, second.phase.epochs_before) == (0, 5)
     loss = first.network.loss
-    assert (type(loss).__name__, loss.margin, loss.squared, loss.mean_over) == ("BatchAll", 0.8, True, "all")
+    assert (type(loss).__name__, loss.margin, loss.distance, loss.mean_over) == ("BatchAll", 0.8, "squared", "all")
     assert second.network.penalty == 0.001 and first.phase.plan.monitor == "val_auc"
     schedule = first.phase.schedule
     rates = [schedule.rate(TRIPLET, 0), schedule.rate(CLASSIFIER, 5), schedule.rate(CLASSIFIER, 16)]
@@ -127,7 +127,7 @@ def test_each_ablation_changes_one_thing(short_towers, train, recorded):
         activations = [layer.activation for layer in layers if isinstance(layer, keras.layers.Activation)]
         properties[name] = {
             "phases": phases_of(recorded),
-            "loss": [(type(loss).__name__, loss.squared) for loss in losses],
+            "loss": [(type(loss).__name__, loss.distance) for loss in losses],
             "kernels": sorted({layer.kernel_size[0] for layer in convolutions}),
             "activation": {activation.__name__ for activation in activations},
         }
@@ -139,9 +139,9 @@ def test_each_ablation_changes_one_thing(short_towers, train, recorded):
     assert changes == {
         "cffn_no_triplet": {"phases": [(CLASSIFIER, 20)], "loss": []},
         "cffn_phase_2": {"phases": [(CLASSIFIER, 15)], "loss": []},
-        "cffn_hard": {"loss": [("BatchHard", True)]},
-        "cffn_unsquared": {"loss": [("BatchAll", False)]},
-        "cffn_hard_unsquared": {"loss": [("BatchHard", False)]},
+        "cffn_hard": {"loss": [("BatchHard", "squared")]},
+        "cffn_unsquared": {"loss": [("BatchAll", "euclidean")]},
+        "cffn_hard_unsquared": {"loss": [("BatchHard", "euclidean")]},
         "cffn_3x3": {"kernels": [3]},
         "cffn_relu": {"activation": {"relu"}},
     }

@@ -109,11 +109,11 @@ def trained(short_towers, monkeypatch, tmp_path):
     return run
 
 
-ALL, HARD = (BatchAll, True), (BatchHard, True)
-LOSSES = {  # the loss of phase 1 and whether its distances are squared; None: there is no triplet loss
-    "cffn": ALL, "cffn_no_triplet": None, "cffn_phase_2": None, "cffn_hard": HARD, "cffn_unsquared": (BatchAll, False),
-    "cffn_hard_unsquared": (BatchHard, False), "cffn_3x3": ALL, "cffn_relu": ALL, "story_first": ALL,
-    "story_units": ALL, "story_schedule": ALL,
+ALL, HARD = (BatchAll, "squared"), (BatchHard, "squared")
+LOSSES = {  # the loss of phase 1 and its distances; None: there is no triplet loss
+    "cffn": ALL, "cffn_no_triplet": None, "cffn_phase_2": None, "cffn_hard": HARD,
+    "cffn_unsquared": (BatchAll, "euclidean"), "cffn_hard_unsquared": (BatchHard, "euclidean"), "cffn_3x3": ALL,
+    "cffn_relu": ALL, "story_first": ALL, "story_units": ALL, "story_schedule": ALL,
 }  # fmt: skip
 
 
@@ -128,7 +128,7 @@ def test_each_phase_is_compiled_as_the_paper_says(name, trained, published):
     assert (TRIPLET in phases) == (loss is not None)
     if loss:
         phase, encoder = phases[TRIPLET]
-        assert type(encoder.loss) is loss[0] and (encoder.loss.margin, encoder.loss.squared) == (0.8, loss[1])
+        assert type(encoder.loss) is loss[0] and (encoder.loss.margin, encoder.loss.distance) == (0.8, loss[1])
         assert phase.plan.epochs == epochs
         if loss[0] is BatchAll:
             assert encoder.loss.mean_over == "all"  # eq. (1) over all triplets of the batch
@@ -149,7 +149,7 @@ def test_each_models_triplet_loss(name):
     assert has_triplets == (LOSSES[name] is not None)
     if has_triplets:
         loss = method.triplet_loss(config.mining, config.margin, config.squared)
-        assert (type(loss), loss.squared, loss.margin) == (*LOSSES[name], 0.8)
+        assert (type(loss), loss.distance, loss.margin) == (*LOSSES[name], 0.8)
 
 
 def test_the_earlier_models_are_those_of_section_5_2(published):
