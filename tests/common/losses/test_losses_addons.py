@@ -98,8 +98,8 @@ def test_an_anchor_without_a_positive_counts_in_addons_hard_loss_and_not_in_ours
 
 
 def test_an_anchor_without_a_positive_has_no_pair_in_either_semi_hard_loss():
-    expected = addons_semi_hard(ALONE, addons_distances(POINTS, "squared"), 1.0)
-    assert float(SemiHard()(ALONE, POINTS)) == pytest.approx(expected) != 0
+    expected = addons_semi_hard(ALONE, addons_distances(POINTS, "squared"), 4.0)
+    assert float(SemiHard(4.0)(ALONE, POINTS)) == pytest.approx(expected) and expected > 0
 
 
 def test_batches_in_which_nothing_can_be_mined():
