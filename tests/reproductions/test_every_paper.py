@@ -27,14 +27,14 @@ ROOT = Path(__file__).parents[2]
 PAPERS = sorted(path.parent.name for path in ROOT.glob("reproductions/*/run.py"))
 # The cheapest models of a paper, and what --weights calls the file of one of them.
 CHEAPEST = {
-    "cffn_resnet": ("--models", "cffn"),
+    "cffn_resnet": ("--models", "cffn_no_triplet"),
     "dcgan_inception_resnet": ("--models", "stand_in"),
     "facenet_embeddings": ("--phase1",),
     "mesoinception_svm": ("--models", "mesoinception4", "mesoinception4_svm"),
     "siamese_triplet": ("--models", "siamese"),
 }
 WEIGHTS = {
-    "cffn_resnet": "cffn",
+    "cffn_resnet": "cffn_no_triplet",
     "dcgan_inception_resnet": "stand_in",
     "facenet_embeddings": "base_network",
     "mesoinception_svm": "mesoinception4",

@@ -117,12 +117,12 @@ def test_one_class_is_evaluated_by_the_stored_classifiers(phase_2, here, clips_f
 @pytest.mark.slow
 def test_triplets_on_xceptions_embeddings_have_rows_of_their_own(here, clips_folder, read_rows):
     """Sec. X, first experiment: each split's own Xception makes the embeddings, and is stored with the base network."""
-    words = ("--data", f"celebdf={clips_folder}", "--protocol", "frame", "video", "--phase1", "trial3")
+    words = ("--data", f"celebdf={clips_folder}", "--protocol", "video", "--phase1", "trial3")
     folder, run = here(*FLAGS, *words, "--embedder", "xception")
     rows = read_rows(folder)
     assert "Table II" not in set(rows["table"]) and set(rows[rows["row"].str.contains("Phase II")]["row"]) == set()
     forest = rows[rows["row"] == "random_forest, video votes"]
-    assert set(forest["protocol"]) == {"frame", "video"} and set(forest["table"]) == {"extra"}
+    assert set(forest["protocol"]) == {"video"} and set(forest["table"]) == {"extra"}
     assert forest["note"].str.contains("not FaceNet: phase I's Xception, as in the first experiment of Sec. X").all()
     predictions = pd.read_csv(run / "predictions.csv")
     tested = predictions.query("model == 'random_forest' and protocol == 'video' and split == 'test'")
