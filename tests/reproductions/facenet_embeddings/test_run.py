@@ -126,7 +126,7 @@ def test_triplets_on_xceptions_embeddings_have_rows_of_their_own(here, clips_fol
     assert forest["note"].str.contains("not FaceNet: phase I's Xception, as in the first experiment of Sec. X").all()
     predictions = pd.read_csv(run / "predictions.csv")
     tested = predictions.query("model == 'random_forest' and protocol == 'video' and split == 'test'")
-    detector = store.load(run, "random_forest-video-seed0")
+    detector = store.load(run, "random_forest")
     files = tested.assign(file=[str(clips_folder / path) for path in tested["path"]])
     batches = Images(files, Preprocessing(**detector.description.preprocessing)).evaluation_batches(8)
     np.testing.assert_allclose(detector.score(batches, len(files)), tested["score"], atol=0.02)
