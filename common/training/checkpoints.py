@@ -130,11 +130,11 @@ class Checkpoints:
         return sorted(found, key=lambda path: _place(path.name))
 
     def _remove_old(self, keep):
-        *older, before, _ = [None, *self._paths()]
-        if before:
+        paths = self._paths()
+        for before in paths[-2:-1]:
             keep = {*keep, *(read_state(before, verify=False) or {"keep": ()})["keep"]}
-        for path in older:
-            if path and _place(path.name) not in {(epochs, 0) for epochs in keep}:
+        for path in paths[:-2]:
+            if _place(path.name) not in {(epochs, 0) for epochs in keep}:
                 shutil.rmtree(path)
         for path in self.folder.iterdir():
             if LEFT_BY_A_KILL.match(path.name):
