@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from common.errors import UserError
 from results.audit.__main__ import main
 from results.audit.check import AUDIT_COLUMNS, audit_paper, audit_table
-from results.audit.findings import CONTRADICTION, HOLDS, RANGE, READING, ROUNDING, UNIQUE
+from results.audit.verdicts import CONTRADICTION, HOLDS, RANGE, READING, ROUNDING, UNIQUE
 from results.tables import known_papers, published_folder, read_published
 
 METRICS = ("accuracy", "precision", "recall", "f1", "kappa", "balanced_accuracy", "specificity")
