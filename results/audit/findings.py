@@ -110,8 +110,9 @@ def _audit(group, region: Region | None, search: Search):
         solutions = solve(group.statements, group.sizes, region=region, max_examined=search.examined)
     if solutions.more:
         detail = ["Too little is printed to say more: class sizes or more decimals would tell."]
-        number = f"more than {solutions.count:,}" if solutions.count else "a very large number of"
-        return f"{group.title}: {number} confusion matrices fit", detail, RANGE
+        if not solutions.count:
+            return f"{group.title}: not decided, too many confusion matrices to search them all", detail, RANGE
+        return f"{group.title}: more than {solutions.count:,} confusion matrices fit", detail, RANGE
     if not solutions.count:
         return _no_small_matrix(group) if _any_size(group.sizes) else explain_unfit(group, search.effort)
     return _fitting(group, solutions, search)

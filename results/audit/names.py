@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from results.audit.forms import SHARES
 
 SPELLINGS = {  # metric: its names, as words in lower case, without `score`, `rate` and the class
-    "accuracy": "acc, accuracy, correct, overall accuracy, overall acc, classification accuracy, oa",
+    "accuracy": "acc, accuracy, overall accuracy, overall acc, classification accuracy",
     "error_rate": "error, err, error_rate, misclassification, classification error, test error",
-    "precision": "precision, prec, pre, p, ppv, positive predictive value, positive predictivity",
+    "precision": "precision, prec, ppv, positive predictive value",
     "precision_real": "npv, negative predictive value, precision_real",
-    "recall": "recall, rec, re, r, tpr, sensitivity, sens, sen, se, true positive, detection, hit, pd, tar",
-    "miss_rate": "fnr, false negative, miss, missed detection, miss_rate, bpcer fake, frr fake",
-    "specificity": "specificity, spec, spe, sp, tnr, selectivity, true negative, recall_real",
-    "false_alarm_rate": "fpr, false positive, false alarm, fall out, false_alarm_rate, pfa, pf",
+    "recall": "recall, rec, tpr, sensitivity, sens, sen, true positive rate, detection, hit",
+    "miss_rate": "fnr, false negative rate, miss, missed detection, miss_rate",
+    "specificity": "specificity, spec, spe, tnr, selectivity, true negative rate, recall_real",
+    "false_alarm_rate": "fpr, false positive rate, false alarm, fall out, false_alarm_rate",
     "f1": "f1, f, f measure, fmeasure, f 1, dice, f1 measure, fscore, f1score",
     "f1_real": "f1_real",
     "balanced_accuracy": "balanced accuracy, balanced acc, bal acc, bal accuracy, bacc, bac, ba, uar, "
     "unweighted average recall, balanced_accuracy, mean class accuracy, mean per class accuracy",
-    "kappa": "kappa, cohen kappa, cohens kappa, k, \u03ba, cohens \u03ba, cohens k",
-    "mcc": "mcc, matthews, matthews correlation, matthews correlation coefficient, phi, phi coefficient",
+    "kappa": "kappa, cohen kappa, cohens kappa, \u03ba, cohens \u03ba",
+    "mcc": "mcc, matthews, matthews correlation, matthews correlation coefficient",
     "auc": "auc, roc auc, auroc, auc roc, area under curve, area under the curve, roc, aucroc, rocauc",
     "macro_precision": "macro_precision",
     "macro_f1": "macro_f1",
@@ -29,10 +29,9 @@ SPELLINGS = {  # metric: its names, as words in lower case, without `score`, `ra
     "fp": "fp, false positives, fps",
     "fn": "fn, false negatives, fns",
     "tn": "tn, true negatives, tns",
-    "n": "n, support, samples, images, total images, size, number of images, number of samples, no of images, "
-    "test size, test images, test samples, videos, count, instances, n images, n samples, num samples",
-    "fakes": "fakes, positives, fake images, n fake, n fakes, num fake, num fakes",
-    "reals": "reals, negatives, real images, n real, n reals, num real, num reals",
+    "n": "n, support, supports, n test, test size, test images, n test images, test samples, n test samples",
+    "fakes": "fakes, positives, n fake, n fakes",
+    "reals": "reals, negatives, n real, n reals",
 }
 BY_NAME = {name.strip(): metric for metric, names in SPELLINGS.items() for name in names.split(",")}
 BY_NAME |= {metric.replace("_", " "): metric for metric in SPELLINGS}

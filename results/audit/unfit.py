@@ -48,7 +48,8 @@ def explain_unfit(
     reading = reading or _find_reading(group, effort)
     clash = _clash(group, remark, effort)
     if reading:
-        headline = f"{group.title}: {clash[0]} {clash[1]} of no single confusion matrix; they fit as {reading.name}"
+        fit = "they fit" if len(group.statements) > 1 else "it fits"
+        headline = f"{group.title}: {clash[0]} {clash[1]} of no single confusion matrix; {fit} as {reading.name}"
         return headline, [*clash[2], _what_it_takes(reading)], NO_SINGLE
     return _contradiction(group, clash)
 

@@ -33,7 +33,7 @@ def printed(table):
         (("balanced accuracy", "Bal. Acc.", "macro recall"), "balanced_accuracy"),
         (("Macro-F1", "F1 (macro)"), "macro_f1"),
         (("Precision (real)", "NPV"), "precision_real"),
-        (("support", "# images", "N"), "n"),
+        (("support", "# test images", "N"), "n"),
         (("TP", "True positives"), "tp"),
     ],
 )
@@ -46,21 +46,23 @@ def test_metrics_of_no_confusion_matrix_say_why(name):
     assert not parse_name(name).metric and parse_name(name).unused
 
 
-@pytest.mark.parametrize("name", ["FLOPs", "Params (M)", "Model", "F2", "TPR@1%", "Year"])
+@pytest.mark.parametrize(
+    "name", ["FLOPs", "Params (M)", "Model", "F2", "TPR@1%", "Year", "images", "size", "p", "False positive"]
+)
 def test_other_names_are_unknown(name):
     assert not parse_name(name).metric and not parse_name(name).unused
 
 
 def test_one_line_a_model(tmp_path):
     text = (
-        "Model,ACC (%),Precision,Recall,F1-score,AUC,Params (M),#images\nours,90,91.2*,88.9 [3],\u2013,0.97,23,1000\n"
+        "Model,ACC (%),Precision,Recall,F1-score,AUC,Params (M),support\nours,90,91.2*,88.9 [3],\u2013,0.97,23,1000\n"
     )
     table = read(tmp_path, text + "theirs,85.5,,80.25 \u00b1 0.4,82.0\u2020,0.9,,\n")
     assert printed(table) == {
         ("ours", "ACC (%)"): "90 %",
         ("ours", "Precision"): "91.2 % *",
         ("ours", "Recall"): "88.9 % [3]",
-        ("ours", "#images"): "1000",
+        ("ours", "support"): "1000",
         ("theirs", "ACC (%)"): "85.5 %",
         ("theirs", "Recall"): "80.25 % \u00b1 0.4",
         ("theirs", "F1-score"): "82.0 % \u2020",

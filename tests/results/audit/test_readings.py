@@ -6,7 +6,6 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 import pytest
-from simulated import FOUR, KINDS, SEVEN, altered, honest_row
 
 from common.errors import UserError
 from results.audit.averages import Restriction, is_mean, least_spread
@@ -16,6 +15,7 @@ from results.audit.printed import parse_printed
 from results.audit.readings import class_averages, means
 from results.audit.region import find_region
 from results.audit.verdicts import CONTRADICTION, NO_SINGLE, RANGE, ROUNDING, UNIQUE
+from tests.results.audit.simulated import FOUR, KINDS, SEVEN, altered, honest_row
 
 FITTING = (UNIQUE, RANGE)
 

@@ -3,6 +3,7 @@
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, localcontext
 from fractions import Fraction
 from itertools import combinations
+from math import isqrt
 
 import numpy as np
 import pytest
@@ -21,7 +22,12 @@ LINEAR = tuple(metric for metric in METRICS if metric != "auc")
 
 
 def ratio(numerator, denominator):
-    return Fraction(numerator, denominator) if denominator else Fraction(0)
+    return Fraction(numerator) / denominator if denominator else Fraction(0)
+
+
+def root(square):
+    """Exact for a square number, otherwise to 30 digits, which no tie needs."""
+    return isqrt(square) if isqrt(square) ** 2 == square else Fraction(isqrt(square * 10**60), 10**30)
 
 
 def harmonic(first, second):
@@ -47,7 +53,7 @@ def oracle(metric, tp, fp, fn, tn):
         "macro_precision": macro, "macro_f1": (f1 + f1_real) / 2,
         "weighted_precision": weighted, "weighted_specificity": (fakes * specificity + reals * recall) / n,
         "f1_of_macro": harmonic(macro, (recall + specificity) / 2), "f1_of_weighted": harmonic(weighted, accuracy),
-        "mcc": Fraction((tp * tn - fp * fn) / square**0.5) if square else Fraction(0),
+        "mcc": ratio(tp * tn - fp * fn, root(square)),
         "weighted_f1": (fakes * f1 + reals * f1_real) / n,
     }[metric]  # fmt: skip
 
