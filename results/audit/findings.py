@@ -29,6 +29,7 @@ __all__ = [
     *("CONTRADICTION", "HOLDS", "NO_SINGLE", "RANGE", "READING", "ROUNDING", "UNIQUE"),
     *("Finding", "audit_groups", "audit_relation"),
 ]
+CUT = "fits only if its digits were cut, not rounded"
 NEGATED = {"=": "\u2260", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 DECIMALS = ("without decimals", "to 1 decimal", "to 2 decimals", "to 3 decimals")
 READ, DETAILED = 25, 5  # groups of a table that fit no single matrix, for which readings, and details, are searched
@@ -130,7 +131,9 @@ def _fitting(group, solutions, search):
         reading = _averages_instead(group, by_rule, search.effort)
         if reading or not is_plausible(statements, solutions):
             how = "" if reading else ", which is improbable"
-            return explain_unfit(group, search.effort, f"A single matrix {rounding}{how}.", reading)
+            remark = rounding.replace("it; it fits", "a single matrix; one fits")
+            remark = remark[0].upper() + remark[1:] if remark != CUT else f"A single matrix {CUT}"
+            return explain_unfit(group, search.effort, f"{remark}{how}.", reading)
         return f"{group.title}: {rounding}", [solutions_text(solutions), *detail], ROUNDING
     if solutions.count == 1:
         return f"{group.title}: one confusion matrix fits, {counts_text(solutions)}", detail, UNIQUE
@@ -149,7 +152,7 @@ def _averages_instead(group, by_rule, effort):
     found = class_averages(group.statements, group.sizes, RULES[:2])
     if found or by_rule["cut"].count:
         return found
-    return means(group.statements, group.sizes, group.one_test_set, effort.details, "inner")
+    return means(group.statements, group.sizes, group.fold_shares, effort.details, strict=True)
 
 
 def _any_size(sizes):
@@ -215,7 +218,7 @@ def _by_rule(by_rule):
 
 def _rounding(group, solutions, by_rule):
     if by_rule["cut"].count:
-        return "fits only if its digits were cut, not rounded"
+        return CUT
     exceptions = not_half_up(group.statements, group.sizes, solutions)
     return (
         f"no one rounding rule prints it; it fits if {list_text(exceptions)} was cut, or a tie in it went the other way"

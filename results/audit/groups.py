@@ -27,7 +27,8 @@ class Group:
         sizes: what is printed about the class sizes.
         source: where the paper, or its code, says that the numbers belong together; empty if they are one row.
         cells: the cells that were read, `table / row / metric`.
-        one_test_set: whether the sizes are those of one test set, not sums over folds that may differ.
+        fold_shares: if the numbers are means over folds, the share of fakes in a fold: `any` in a row of a table, as in
+            `random` folds where a paper names one test set, the `same` in all runs of a classification report.
         averages: whether the numbers may be averages over classes, folds or seeds.
         percentages: the statements, if numbers up to 1 are percentages like the others of the row; empty if not so.
     """
@@ -39,7 +40,7 @@ class Group:
     sizes: Sizes
     source: str = ""
     cells: list[str] = field(default_factory=list)
-    one_test_set: bool = False
+    fold_shares: str = "any"
     averages: bool = True
     percentages: list[Statement] = field(default_factory=list)
 
@@ -111,7 +112,7 @@ def _report(table, name):
             if metric:
                 cells[cell] = Statement(metric, statement.printed, row if row == column else f"{row} {column}")
     sizes, statements = _split_sizes(cells.values(), None)
-    return Group(f"{name}", name, "", statements, sizes, cells=list(cells), one_test_set=True)
+    return Group(f"{name}", name, "", statements, sizes, cells=list(cells), fold_shares="same")
 
 
 def _most_decimals(rows):
@@ -149,7 +150,7 @@ def _groups_of_relation(table, relation):
             cells[cell if read_as_other else f"{cell} as {role}"] = Statement(role, table.printed(cell))
         title = relation.finding + (f": {name}" if row == "*" else "")
         sizes, statements = _split_sizes(_with_table_names(cells), None)
-        yield Group(title, first, name, statements, sizes, relation.source, list(cells), True, not single_run)
+        yield Group(title, first, name, statements, sizes, relation.source, list(cells), "random", not single_run)
 
 
 def _parse_matrix(statement):

@@ -80,7 +80,7 @@ def parse_name(text: str) -> MetricName:
     percent = "%" in text or "percent" in text.lower() or "per cent" in text.lower()
     plain = FOOTNOTES.sub(" ", text.lower().replace("%", " ").replace("#", " n "))
     exact = plain.strip().replace(" ", "_")
-    words = re.findall(r"[a-z\u03ba]+\d*|\d+", plain.replace("'", ""))
+    words = re.findall(r"[a-z\u03ba]+\d*|\d+", re.sub("['\u2019]", "", plain))
     unused = next((UNUSED[word] for word in words if word in UNUSED), "")
     if not unused and words[:2] in (["average", "precision"], ["avg", "precision"], ["equal", "error"]):
         unused = THRESHOLDS if words[0] == "equal" else UNUSED["ap"]

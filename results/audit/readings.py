@@ -25,7 +25,8 @@ CLASS_AVERAGES = {
 }
 SPECIFICITIES = {"macro": "balanced_accuracy", "weighted": "weighted_specificity", "micro": "accuracy"}
 MAX_EXAMINED = 2_000_000  # matrices' rows for each of them
-MOST_FOLDS = 10  # for the class shares of folds of one test set
+FOLD_SHARES = ("any", "random", "same")
+MOST_FOLDS = 10  # whose class shares are random
 SIGMAS = 4
 
 
@@ -58,27 +59,28 @@ def class_averages(
 
 
 def means(
-    statements: Sequence[Statement], sizes: Sizes, one_test_set: bool, explain: bool = True, rule: str = "mean"
+    statements: Sequence[Statement], sizes: Sizes, fold_shares: str, explain: bool = True, strict: bool = False
 ) -> Reading | None:
     """Means over folds, seeds or data sets, of one class or averaged over both; None if there are none.
 
     Args:
         statements: the printed metrics.
         sizes: what is known about the class sizes.
-        one_test_set: whether the sizes are those of one test set, whose class shares all folds have.
+        fold_shares: the share of fakes in a fold, one of FOLD_SHARES: `any`, as in `random` folds of one test set, or
+            the `same` in all.
         explain: whether to search for the spread that it takes.
-        rule: how the means are rounded, see Printed.range.
+        strict: whether the means were rounded once, and random folds are stratified.
     """
     if not counts_agree(statements, sizes):
         return None
     zero = tuple(one.metric for one in statements if one.metric in COUNTS[:4] and not one.printed.value)
-    restriction = Restriction(_shares(sizes) if one_test_set else (0.0, 1.0), zero)
+    restriction = Restriction(_shares(sizes, fold_shares, strict), zero)
     candidates = [("means of folds or seeds", list(statements))]
-    if one_test_set:  # otherwise the matrices of other class shares include them
+    if fold_shares != "any":  # otherwise the matrices of other class shares include them
         candidates += [(f"means of folds or seeds of {name}", read) for name, read in _as_class_averages(statements)]
         candidates = [(name, _with_counts(read, sizes)) for name, read in candidates]
     for name, read in candidates:
-        if is_mean(read, restriction, rule):
+        if is_mean(read, restriction, "inner" if strict else "mean"):
             return Reading(name, spread=least_spread(read, restriction) if explain else 0.0)
     return None
 
@@ -122,11 +124,11 @@ def _with_counts(statements, sizes):
     return [*statements, *added]
 
 
-def _shares(sizes):
-    """The shares of fakes in folds of one test set that is not stratified."""
-    if not sizes.known:
+def _shares(sizes, fold_shares, strict):
+    """The smallest and the largest share of fakes in a fold."""
+    if fold_shares == "any" or not sizes.known:
         return (0.0, 1.0)
     n = sizes.fakes + sizes.reals
     share = sizes.fakes / n
-    off = SIGMAS * sqrt(share * (1 - share) * MOST_FOLDS / n)
+    off = SIGMAS * sqrt(share * (1 - share) * MOST_FOLDS / n) if fold_shares == "random" and not strict else 0.0
     return max(0.0, share - off), min(1.0, share + off)

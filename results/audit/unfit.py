@@ -43,7 +43,7 @@ def explain_unfit(
         text = f"{group.title}: {list_text(group.statements)} are of no single confusion matrix"
         return text, [remark, UNTRIED], NO_SINGLE
     swapped = None if remark else misreadings(group.statements, group.sizes).get(WITH_REAL_POSITIVE)
-    if swapped is not None and not group.one_test_set:
+    if swapped is not None and group.fold_shares == "any":
         return _with_real_positive(group, swapped)
     reading = reading or _find_reading(group, effort)
     clash = _clash(group, remark, effort)
@@ -58,7 +58,7 @@ def _find_reading(group, effort) -> Reading | None:
     if not group.averages:
         return None
     return class_averages(group.statements, group.sizes) or means(
-        group.statements, group.sizes, group.one_test_set, effort.details
+        group.statements, group.sizes, group.fold_shares, effort.details
     )
 
 
@@ -68,7 +68,7 @@ def _of_printed_means(group, effort):
     why = "A number with \u00b1 is a mean, or has a margin of error; it was compared with means of folds or seeds."
     if not effort.readings:
         return f"{group.title}: means by their \u00b1, {shown}", [why, UNTRIED], NO_SINGLE
-    reading = means(group.statements, group.sizes, group.one_test_set, effort.details)
+    reading = means(group.statements, group.sizes, group.fold_shares, effort.details)
     if reading:
         headline = f"{group.title}: means by their \u00b1, so of no single confusion matrix; they fit as {reading.name}"
         return headline, [why, _what_it_takes(reading)], NO_SINGLE

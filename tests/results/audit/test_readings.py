@@ -106,8 +106,8 @@ def test_means_of_very_different_folds():
 def test_means_over_seeds_of_one_test_set_have_its_class_shares():
     """Recall 0.80 of 2000 and specificity 0.77 of 3000 make the accuracy 0.782; folds of other shares can have more."""
     numbers = statements(recall="0.800", specificity="0.770", accuracy="0.900")
-    assert means(numbers, Sizes(2000, 3000), one_test_set=True) is None
-    assert means(numbers, Sizes(2000, 3000), one_test_set=False)
+    assert means(numbers, Sizes(2000, 3000), "same") is None
+    assert means(numbers, Sizes(2000, 3000), "any")
 
 
 def test_plus_minus_says_that_a_number_is_a_mean(tmp_path):
