@@ -28,7 +28,7 @@ WIDTH = 110
 HEADINGS = {  # heading: the verdicts under it, in the order of the report
     "cannot be true together": (CONTRADICTION,),
     "of no single confusion matrix, but averages over classes, folds or seeds can print them": (NO_SINGLE,),
-    "true only if numbers were cut, or rounded by different rules": (ROUNDING,),
+    "true of one matrix only if numbers were cut, or rounded by different rules": (ROUNDING,),
     "what the numbers say": (UNIQUE, RANGE),
     "holds": (HOLDS,),
     "from reading text or code, not from arithmetic": (READING,),

@@ -128,7 +128,7 @@ def _fitting(group, solutions, search):
     detail = [_by_rule(by_rule) if solutions.count > 1 else "", implied_metrics(solutions)]
     if not any(by_rule[rule].count for rule in by_rule if rule != "cut"):
         rounding = _rounding(group, solutions, by_rule)
-        reading = _averages_instead(group, by_rule, search.effort)
+        reading = _averages_instead(group, search.effort)
         if reading or not is_plausible(statements, solutions):
             how = "" if reading else ", which is improbable"
             remark = rounding.replace("it; it fits", "a single matrix; one fits")
@@ -145,14 +145,13 @@ def _fitting(group, solutions, search):
     return f"{group.title}: n = {first_few(solutions.totals)}{classes}", detail, RANGE
 
 
-def _averages_instead(group, by_rule, effort):
+def _averages_instead(group, effort):
     """Averages whose numbers are all rounded, where a single matrix needs numbers that are cut."""
     if not group.averages or not effort.readings:
         return None
-    found = class_averages(group.statements, group.sizes, RULES[:2])
-    if found or by_rule["cut"].count:
-        return found
-    return means(group.statements, group.sizes, group.fold_shares, effort.details, strict=True)
+    statements, sizes = group.statements, group.sizes
+    found = class_averages(statements, sizes, RULES[:2])
+    return found or means(statements, sizes, group.fold_shares, effort.details, strict=True)
 
 
 def _any_size(sizes):

@@ -45,12 +45,13 @@ def explain_unfit(
     swapped = None if remark else misreadings(group.statements, group.sizes).get(WITH_REAL_POSITIVE)
     if swapped is not None and group.fold_shares == "any":
         return _with_real_positive(group, swapped)
+    unless = " unless digits were cut" if reading else ""
     reading = reading or _find_reading(group, effort)
     clash = _clash(group, remark, effort)
     if reading:
         fit = "they fit" if len(group.statements) > 1 else "it fits"
-        headline = f"{group.title}: {clash[0]} {clash[1]} of no single confusion matrix; {fit} as {reading.name}"
-        return headline, [*clash[2], _what_it_takes(reading)], NO_SINGLE
+        text = f"{clash[0]} {clash[1]} of no single confusion matrix{unless}; {fit} as {reading.name}"
+        return f"{group.title}: {text}", [*clash[2], _what_it_takes(reading)], NO_SINGLE
     return _contradiction(group, clash)
 
 
