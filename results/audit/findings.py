@@ -29,6 +29,7 @@ __all__ = [
     *("CONTRADICTION", "HOLDS", "NO_SINGLE", "RANGE", "READING", "ROUNDING", "UNIQUE"),
     *("Finding", "audit_groups", "audit_relation"),
 ]
+COARSE = Fraction(1, 100)  # a step of numbers that a matrix of cut ones may print by chance
 CUT = "fits only if its digits were cut, not rounded"
 NEGATED = {"=": "\u2260", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 DECIMALS = ("without decimals", "to 1 decimal", "to 2 decimals", "to 3 decimals")
@@ -128,7 +129,7 @@ def _fitting(group, solutions, search):
     detail = [_by_rule(by_rule) if solutions.count > 1 else "", implied_metrics(solutions)]
     if not any(by_rule[rule].count for rule in by_rule if rule != "cut"):
         rounding = _rounding(group, solutions, by_rule)
-        reading = _averages_instead(group, search.effort)
+        reading = _averages_instead(group, by_rule, search.effort)
         if reading or not is_plausible(statements, solutions):
             how = "" if reading else ", which is improbable"
             remark = rounding.replace("it; it fits", "a single matrix; one fits")
@@ -145,13 +146,16 @@ def _fitting(group, solutions, search):
     return f"{group.title}: n = {first_few(solutions.totals)}{classes}", detail, RANGE
 
 
-def _averages_instead(group, effort):
+def _averages_instead(group, by_rule, effort):
     """Averages whose numbers are all rounded, where a single matrix needs numbers that are cut."""
     if not group.averages or not effort.readings:
         return None
     statements, sizes = group.statements, group.sizes
     found = class_averages(statements, sizes, RULES[:2])
-    return found or means(statements, sizes, group.fold_shares, effort.details, strict=True)
+    finest = min(one.printed.unit for one in statements)
+    if found or (by_rule["cut"].count and finest < COARSE):  # more digits are not all cut by chance
+        return found
+    return means(statements, sizes, group.fold_shares, effort.details, strict=True)
 
 
 def _any_size(sizes):
