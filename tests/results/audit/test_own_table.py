@@ -85,7 +85,7 @@ def test_rates_below_1_beside_percentages_are_read_either_way(tmp_path):
     """TP 960, FP 5, FN 40, TN 995: accuracy 97.75 %, recall 96 %, false alarm rate 0.5 %, without a sign."""
     (tmp_path / "t.csv").write_text("m,acc,recall,fpr,fakes,reals\na,97.75,96.0,0.5,1000,1000\n")
     (one,), _ = audit_table(tmp_path / "t.csv")
-    assert one.verdict == "range" and "Read as percentages: false alarm rate 0.5" in one.detail
+    assert one.verdict == "one matrix" and "Read as percentages: false alarm rate 0.5" in one.detail
 
 
 def test_cells_that_are_no_numbers_are_named(tmp_path):
