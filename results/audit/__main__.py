@@ -2,10 +2,12 @@
 
     python -m results.audit                             # all papers
     python -m results.audit cffn_resnet
-    python -m results.audit --table FILE.csv            # a table of your own: row,metric,printed[,table,n]
+    python -m results.audit --table FILE.csv            # a table of your own
 
-Every group of numbers from one test is compared with all integer confusion matrices under every rounding rule. Sums,
-and numbers that a paper prints twice, are compared too. Findings that come from reading a text are marked.
+Every group of numbers from one test is compared with all confusion matrices under every rounding rule. What fits none
+is compared with averages over classes (macro, weighted, micro) and means over folds, seeds or data sets. Only what no
+reading fits is a contradiction. Sums, and numbers that a paper prints twice, are compared too. Findings that come from
+reading a text are marked.
 """
 
 import textwrap
@@ -18,13 +20,15 @@ import tyro
 from common.cli import parse, run_main
 from common.errors import UserError
 from results.audit.check import audit_paper, audit_table, write_findings
-from results.audit.findings import CONTRADICTION, HOLDS, RANGE, READING, ROUNDING, UNIQUE, Finding
+from results.audit.findings import Finding
+from results.audit.verdicts import CONTRADICTION, HOLDS, NO_SINGLE, RANGE, READING, ROUNDING, UNIQUE
 from results.tables import known_papers
 
 WIDTH = 110
 HEADINGS = {  # heading: the verdicts under it, in the order of the report
     "cannot be true together": (CONTRADICTION,),
-    "true only if numbers were cut, or rounded by different rules": (ROUNDING,),
+    "of no single confusion matrix, but averages over classes, folds or seeds can print them": (NO_SINGLE,),
+    "true of one matrix only if numbers were cut, or rounded by different rules": (ROUNDING,),
     "what the numbers say": (UNIQUE, RANGE),
     "holds": (HOLDS,),
     "from reading text or code, not from arithmetic": (READING,),
@@ -38,7 +42,8 @@ class AuditOptions:
     papers: tyro.conf.Positional[tuple[str, ...]] = ()
     """Which papers to audit; none: all."""
     table: Path | None = None
-    """Audit this CSV file instead. Columns: row, metric, printed, and optionally table and n."""
+    """Audit this CSV file instead: a line for each number (row, metric, printed, and optionally table and n), or a line
+    for each model and a column for each metric (accuracy, PPV, TPR, F1 (%), support, ...)."""
     results: Path = Path("results")
     """Folder into which audit.csv is written."""
     debug: bool = False

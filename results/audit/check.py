@@ -1,6 +1,5 @@
 """The audit of a paper, or of a user's own table: read the numbers, check them, collect the findings."""
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -8,16 +7,19 @@ import pandas as pd
 
 from common.errors import UserError
 from common.files import write_csv
-from results.audit.findings import READING, Finding, audit_group, audit_relation
+from results.audit.findings import Finding, audit_groups, audit_relation
+from results.audit.groups import groups
+from results.audit.names import parse_name
+from results.audit.own_table import read_own_table
 from results.audit.relations import CELL, Relation
-from results.audit.table import Table, groups, is_share
+from results.audit.table import Table, is_share
+from results.audit.verdicts import READING
 from results.tables import natural_key, published_folder, read_published
 
 RELATION_COLUMNS = ("finding", "kind", "statement", "source")
 NOTE_COLUMNS = ("finding", "table", "row", "detail", "source")
+MAX_NAMED = 3  # lines that an error shows
 AUDIT_COLUMNS = ("paper", "finding", "table", "row", "detail", "verdict")
-REQUIRED_COLUMNS = ("row", "metric", "printed")  # of a user's own table
-CELL_COLUMNS = ["table", "row", "metric"]
 
 
 def audit_paper(paper: str) -> list[Finding]:
@@ -45,24 +47,26 @@ def audit_table(path: str | Path) -> tuple[list[Finding], list[str]]:
     """Audit a user's own table.
 
     Args:
-        path: a CSV file with the columns row, metric, printed, and optionally table and n.
+        path: a CSV file, see results.audit.own_table.
 
     Returns:
-        The findings, and lines that name the numbers that were not checked.
+        The findings, and lines that name what was not used and the numbers that were not checked.
 
     Raises:
         UserError: if the file is not such a table, or nothing in it can be checked.
     """
-    rows = _read_own_table(path)
-    findings, checked = _audit(Path(path).stem, Table(rows), [])
+    own = read_own_table(path)
+    rows = own.rows
+    findings, checked = _audit(Path(path).stem, Table(rows, mixed_units=True), [])
     names = rows["table"] + " / " + rows["row"] + " / " + rows["metric"]
-    unchecked = [f"not checked: {name}" for name in names[~names.isin(checked)]]
+    unchecked = [f"not checked: {name}{_why_unchecked(name)}" for name in names[~names.isin(checked)]]
     if not findings:
+        named = f"; {'; '.join(own.unused[:MAX_NAMED])}" if own.unused else ""
         raise UserError(
             f"{path}: nothing in it can be checked: expected rows with n, class sizes (metrics fakes, reals), counts "
-            f"(tp, fp, fn, tn), or three or more of accuracy, precision, recall, f1, kappa, ..."
+            f"(tp, fp, fn, tn), or three or more of accuracy, precision, recall, f1, kappa, ...{named}"
         )
-    return findings, unchecked
+    return findings, own.unused + unchecked
 
 
 def write_findings(findings: Sequence[Finding], folder: str | Path) -> Path:
@@ -96,31 +100,19 @@ def _audit(paper, table, relations):
     """The findings in the order of the tables, and the cells that were checked."""
     matrices = groups(table, [relation for relation in relations if relation.kind == "matrix"])
     comparisons = [relation for relation in relations if relation.kind != "matrix"] + list(total_relations(table))
-    findings = [audit_group(paper, group) for group in matrices]
+    findings = audit_groups(paper, matrices)
     findings += [audit_relation(paper, relation, table) for relation in comparisons]
     checked = {cell for group in matrices for cell in group.cells}
     checked |= {cell.strip() for relation in comparisons for cell in CELL.findall(relation.statement)}
     return sorted(findings, key=lambda finding: natural_key(finding.table)), checked
 
 
-def _read_own_table(path):
-    try:
-        rows = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8", skipinitialspace=True)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is not a readable CSV file: {str(error).strip()}") from error
-    missing = [column for column in REQUIRED_COLUMNS if column not in rows]
-    if missing:
-        raise UserError(
-            f"{path}: expected the columns {', '.join(REQUIRED_COLUMNS)}, and optionally table and n; "
-            f"missing: {', '.join(missing)}"
-        )
-    rows = rows.assign(table=rows.get("table", "table"))
-    rows["n"] = [_parse_n(n, path) for n in rows["n"]] if "n" in rows else None
-    duplicated = rows.duplicated(CELL_COLUMNS)
-    if rows.empty or duplicated.any():
-        problem = "no rows" if rows.empty else f"{' / '.join(rows.loc[duplicated, CELL_COLUMNS].iloc[0])} twice"
-        raise UserError(f"{path}: expected each number once, table / row / metric; found {problem}")
-    return rows
+def _why_unchecked(cell):
+    """Why a cell of a user's table was not checked, if its metric alone is the reason."""
+    name = parse_name(cell.rpartition(" / ")[2])
+    if name.unused:
+        return f": {name.unused}"
+    return "" if name.metric else ": its metric is not known"
 
 
 def _sum(table, total, parts, named_by):
@@ -132,15 +124,6 @@ def _sum(table, total, parts, named_by):
     title = " / ".join(filter(None, (total.table, total.row, total.metric if named_by == "row" else "")))
     statement = f"{left} = [{total.table} / {total.row} / {total.metric}]"
     yield Relation(f"{title}: {names}", "relation", statement, f"{total.table} prints the total")
-
-
-def _parse_n(text, path):
-    digits = text.strip().replace(",", "")
-    if not digits:
-        return None
-    if not re.fullmatch(r"\d+", digits):
-        raise UserError(f"{path}: expected a whole number in the column n, got {text!r}")
-    return int(digits)
 
 
 def _read(name, columns):

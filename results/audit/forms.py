@@ -11,28 +11,36 @@ import numpy as np
 
 Numbers = np.ndarray | float  # float64 (rows,), or one number for all rows
 
-ALIASES = {
-    **{"sensitivity": "recall", "tpr": "recall", "true_positive_rate": "recall", "detection_rate": "recall"},
-    **{"tnr": "specificity", "true_negative_rate": "specificity", "recall_real": "specificity"},
-    **{"fpr": "false_alarm_rate", "false_positive_rate": "false_alarm_rate", "fnr": "miss_rate"},
-    **{"false_negative_rate": "miss_rate", "f1_score": "f1", "f1-score": "f1", "f_score": "f1", "acc": "accuracy"},
-    **{"macro_recall": "balanced_accuracy", "weighted_recall": "accuracy", "roc_auc": "auc", "cohen_kappa": "kappa"},
-    **{"support": "n", "error": "error_rate", "auroc": "auc"},
-}
 COUNTS = ("tp", "fp", "fn", "tn", "fakes", "reals", "n")
-AVERAGES = ("macro_precision", "macro_f1", "weighted_precision", "weighted_f1")
+AVERAGES = (
+    *("macro_precision", "macro_f1", "weighted_precision", "weighted_f1", "weighted_specificity"),
+    *("f1_of_macro", "f1_of_weighted"),  # the F1 of averaged precision and averaged recall, not the average of F1
+)
+NOT_LINEAR = (*AVERAGES, "mcc")
 SHARES = (
     *("accuracy", "error_rate", "precision", "recall", "miss_rate", "specificity", "false_alarm_rate", "f1"),
-    *("precision_real", "f1_real", "balanced_accuracy", "kappa", "auc", *AVERAGES),
+    *("precision_real", "f1_real", "balanced_accuracy", "kappa", "auc", *NOT_LINEAR),
 )
 METRICS = (*COUNTS, *SHARES)
+PARTS = {  # what a metric that is not linear is made of: the values of fake and of real, or precision and recall
+    "macro_precision": ("precision", "precision_real"),
+    "macro_f1": ("f1", "f1_real"),
+    "weighted_precision": ("precision", "precision_real"),
+    "weighted_f1": ("f1", "f1_real"),
+    "weighted_specificity": ("specificity", "recall"),
+    "f1_of_macro": ("macro_precision", "balanced_accuracy"),
+    "f1_of_weighted": ("weighted_precision", "accuracy"),
+    "mcc": (),
+}
+RISE = tuple(metric for metric in SHARES if metric not in ("error_rate", "miss_rate", "false_alarm_rate", "auc"))
+MISTAKES = {"error_rate": "accuracy", "miss_rate": "recall", "false_alarm_rate": "specificity"}  # 1 - metric
 
 
 def linear(metric: str, fakes: Numbers, reals: Numbers, tp: Numbers) -> tuple[Any, Any, Any, Any]:
     """Return a, b, c, e of a metric's form (a + b x) / (c + e x) for x false positives.
 
     Args:
-        metric: one of METRICS, but not `auc` and not one of AVERAGES.
+        metric: one of METRICS, but not `auc` and not one of NOT_LINEAR.
         fakes, reals: class sizes, float64 (rows,) or numbers.
         tp: fakes called fake, float64 (rows,) or a number.
 
@@ -76,17 +84,28 @@ def value(metric: str, fakes: Numbers, reals: Numbers, tp: Numbers, fp: Numbers)
         float64, NaN where the metric is undefined.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        if metric in AVERAGES:
-            kind, name = metric.split("_")
-            both = (value(part, fakes, reals, tp, fp) for part in (name, f"{name}_real"))
-            fake_part, real_part = (np.nan_to_num(part) for part in both)  # as scikit-learn, 0 for a class never called
-            if kind == "macro":
-                return (fake_part + real_part) / 2
-            return (fakes * fake_part + reals * real_part) / (fakes + reals)
+        if metric in NOT_LINEAR:
+            return _not_linear(metric, fakes, reals, tp, fp)
         a, b, c, e = linear(metric, *(np.asarray(array, float) for array in (fakes, reals, tp)))
         return (a + b * fp) / (c + e * fp)
 
 
+def _not_linear(metric, fakes, reals, tp, fp):
+    """An average, or Matthews' correlation (DOI 10.1016/0005-2795(75)90109-9); 0 where scikit-learn says 0."""
+    part = {name: np.nan_to_num(value(name, fakes, reals, tp, fp)) for name in PARTS[metric]}
+    if metric == "mcc":
+        called, n = tp + fp, fakes + reals
+        product = np.asarray(1.0 * called * (n - called) * fakes * reals)
+        return np.nan_to_num((tp * (reals - fp) - fp * (fakes - tp)) / np.sqrt(product))
+    if metric.startswith("f1_of"):
+        precision, recall = part.values()
+        return np.nan_to_num(2 * precision * recall / (precision + recall))
+    fake_part, real_part = part.values()
+    if metric.startswith("macro"):
+        return (fake_part + real_part) / 2
+    return (fakes * fake_part + reals * real_part) / (fakes + reals)
+
+
 def metric_text(metric: str) -> str:
     """The name of a metric in a text: `TP`, `balanced accuracy`."""
-    return metric.upper() if metric in COUNTS[:4] else metric.replace("_", " ")
+    return metric.upper() if metric in (*COUNTS[:4], "mcc") else metric.replace("_", " ")

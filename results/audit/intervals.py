@@ -8,7 +8,7 @@ from math import ceil, floor
 
 import numpy as np
 
-from results.audit.forms import AVERAGES, linear, value
+from results.audit.forms import NOT_LINEAR, linear, value
 from results.audit.matrices import Statement
 from results.audit.printed import Range
 
@@ -34,7 +34,7 @@ def false_positives(
     allowed = statement.printed.range(rule)
     if statement.metric == "auc":
         return _for_auc(allowed, statement.ties, fakes, reals, tp)
-    if statement.metric in AVERAGES:
+    if statement.metric in NOT_LINEAR:
         return _for_average(statement.metric, allowed, fakes, reals, tp)
     a, b, c, e = linear(statement.metric, fakes, reals, tp)
     low, high = _at_least(a, b, c, e, allowed.low, allowed.low_closed, reals)
@@ -89,7 +89,7 @@ def _at_least(a, b, c, e, bound, closed, reals):
 
 
 def _for_average(metric, allowed, fakes, reals, tp):
-    """By bisection: the averages of precision and of F1 fall when the false positives rise."""
+    """By bisection: averages and Matthews' correlation fall when the false positives rise."""
 
     def first_below(bound):
         """The smallest x in 0..reals+1 at which the metric is below the bound."""

@@ -44,17 +44,26 @@ class Sizes:
         """Whether both class sizes are known."""
         return self.fakes is not None and self.reals is not None
 
-    def pairs(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield the class sizes to try, float64 arrays (fakes, reals) of equal length. Unknown ones are at least 1."""
+    def pairs(self, shares: tuple[float, float] = (0.0, 1.0)) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield the class sizes to try.
+
+        Args:
+            shares: the smallest and the largest share of fakes to try, if a class size is unknown.
+
+        Yields:
+            float64 arrays (fakes, reals) of equal length. Unknown sizes are at least 1.
+        """
         if self.fakes is not None and self.reals is not None:
             yield np.array([float(self.fakes)]), np.array([float(self.reals)])
         elif self.fakes is not None or self.reals is not None:
             other = np.arange(1.0, self.max_n + 1)
             given = np.full_like(other, self.reals if self.fakes is None else self.fakes)
-            yield (other, given) if self.fakes is None else (given, other)
+            fakes, reals = (other, given) if self.fakes is None else (given, other)
+            keep = (fakes + 1 >= shares[0] * (fakes + reals)) & (fakes - 1 <= shares[1] * (fakes + reals))
+            yield fakes[keep], reals[keep]
         else:
             for n in [self.n] if self.n is not None else range(2, self.max_n + 1):
-                fakes = np.arange(1.0, n)
+                fakes = np.arange(max(1.0, np.floor(shares[0] * n)), min(n - 1.0, np.ceil(shares[1] * n)) + 1)
                 yield fakes, n - fakes
 
 
@@ -68,7 +77,7 @@ class Solutions:
     low: np.ndarray
     high: np.ndarray
     more: bool = False
-    """The search was stopped early: there may be more matrices."""
+    """The search was stopped early: there may be more matrices, even if none was found."""
 
     @property
     def columns(self) -> tuple[np.ndarray, ...]:

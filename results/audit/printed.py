@@ -7,12 +7,16 @@ from fractions import Fraction
 from common.errors import UserError
 
 RULES = ("half-up", "half-even", "cut")
+INNER = Fraction(2, 5)
 MORE, LESS = ("more than", "over", "exceeding"), ("less than", "under", "below")
 ABOUT = ("around", "approximately", "about", "nearly", "almost", "roughly")
+SPREAD = re.compile(r"(?:\u00b1|\+\s*/?\s*[-\u2212\u2013]|\\pm\b)[\s$]*(\d*[.,]?\d+)")
 NUMBER = re.compile(
-    r"(?P<sign>(?<!\S)[-\u2212])?(?P<whole>\d{1,3}(?:[ ,]\d{3})+(?!\d)|\d+)(?:\.(?P<decimals>\d+))?"
-    r"(?:[eE](?P<exponent>[-+]?\d+))?\s*(?P<mark>%|per ?cent|[kK]\b)?"
+    r"(?P<sign>(?<!\S)[-\u2212\u2013])?(?P<whole>\d{1,3}(?:[ ,]\d{3})+(?!\d)|\d+|(?<![\d.,])(?=\.\d))"
+    r"(?:\.(?P<decimals>\d+))?"
+    r"(?:[eE](?P<exponent>[-+]?\d+))?\s*(?P<mark>[%\uff05]|per ?cent|[kK]\b)?"
 )
+DECIMAL_COMMA = re.compile(r"(?<![\d.,])(\d*),(\d+)(?![\d.,])")  # only in shares; elsewhere a comma groups thousands
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class Printed:
         unit: one step of its last digit.
         hedge: `more than`, `less than`, `about`, or empty.
         exact: whether the number is a count, which is not rounded.
+        spread: what follows a plus-minus sign; the number is then a mean, or has a margin of error.
+        percent: whether the number is a percentage.
     """
 
     text: str
@@ -46,16 +52,24 @@ class Printed:
     unit: Fraction
     hedge: str = ""
     exact: bool = False
+    spread: str = ""
+    percent: bool = False
+
+    def as_percentage(self) -> "Printed":
+        """The number, a share up to 1, read as a percentage."""
+        return replace(self, value=self.value / 100, unit=self.unit / 100, percent=True)
 
     def range(self, rule: str | None = None) -> Range:
         """The values that print like this.
 
         Args:
-            rule: how numbers are rounded, one of RULES; None: any of them.
+            rule: how numbers are rounded, one of RULES, `inner` or `mean`; None: any of RULES.
 
                 half-up    from half a unit below, up to but without half a unit above
                 half-even  the same, but ties are rounded to the even last digit
                 cut        digits are dropped: from the printed value, up to but without a unit above
+                inner      well within half a unit on either side, whatever the rule for ties
+                mean       a unit below to a unit above: numbers are rounded, averaged, and rounded again
 
         Returns:
             The Range. `more than 67 %` is 67 % and up to one unit more, `less than 35` is 35 and up to one unit less,
@@ -73,6 +87,10 @@ class Printed:
             return Range(value, value + unit)
         if self.hedge == "less than":
             return Range(value - unit, value, False)
+        if rule == "inner":
+            return Range(value - unit * INNER, value + unit * INNER, True, True)
+        if rule == "mean":  # of numbers that were rounded before
+            return Range(value - unit, value + unit, True, True)
         if rule in ("cut", None) and not value:  # a minus sign may have gone with the digits
             return Range(-unit, unit, False, False)
         if rule in ("cut", None):
@@ -93,22 +111,24 @@ def parse_printed(text: str, proportion: bool, digits: int | None = None) -> Pri
     Raises:
         UserError: if there is no number, or a share above 100 %.
     """
-    match = NUMBER.search(text)
+    plain = DECIMAL_COMMA.sub(r"\1.\2", text) if proportion else text
+    match = NUMBER.search(plain)
     if not match:
         raise UserError(f"expected a printed number such as 94.8 %, 0.948 or 9,951; got {text!r}")
     sign, whole, decimals, exponent, mark = match.groups()
-    number = Fraction(re.sub("[ ,]", "", whole) + "." + (decimals or "0")) * Fraction(10) ** int(exponent or 0)
+    number = Fraction((re.sub("[ ,]", "", whole) or "0") + "." + (decimals or "0")) * Fraction(10) ** int(exponent or 0)
     number = -number if sign else number
     unit = Fraction(10) ** (int(exponent or 0) - (len(decimals or "") if digits is None else digits))
     scale = Fraction(1)
-    if mark and mark in "kK":
+    if mark and mark in "kK" and not proportion:  # behind a share, a letter marks a footnote
         scale = Fraction(1000)
-    elif mark or (proportion and number > 1):
+    elif mark and mark not in "kK" or (proportion and number > 1):
         scale = Fraction(1, 100)
     if proportion and number * scale > 1:
         raise UserError(f"expected a share of at most 100 %, got {text!r}")
-    before = text[: match.start()].lower()
+    before = plain[: match.start()].lower()
     hedges = {"about": ABOUT, "more than": MORE, "less than": LESS}
     hedge = next((name for name, phrases in hedges.items() if any(phrase in before for phrase in phrases)), "")
     exact = not hedge and not proportion and decimals is None
-    return Printed(text, number * scale, unit * scale, hedge, exact)
+    spread = SPREAD.search(plain, match.end())
+    return Printed(text, number * scale, unit * scale, hedge, exact, spread[1] if spread else "", scale < 1)

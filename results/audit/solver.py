@@ -8,13 +8,16 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from results.audit.forms import AVERAGES, linear
+from results.audit.forms import NOT_LINEAR, linear
 from results.audit.intervals import EMPTY, auc_exists, false_positives
 from results.audit.matrices import Sizes, Solutions, Statement
+from results.audit.region import Region
 
 BLOCK = 1 << 18  # rows at a time, so that they fit into the cache
 BATCH = 1 << 14  # pairs of class sizes at a time
 MAX_ROWS = 5_000_000  # of solutions; with more, the printed numbers say too little to be worth a longer search
+MAX_EXAMINED = 20_000_000  # rows; a longer search would take more than seconds
+FEW_ROWS = 100_000  # whose examination costs less than narrower bounds of the true positives
 SLACK = 1e-6  # more than the rounding errors of the bounds of the true positives
 
 
@@ -24,6 +27,8 @@ def solve(
     rule: str | None = None,
     within: Solutions | None = None,
     first: bool = False,
+    region: Region | None = None,
+    max_examined: int = MAX_EXAMINED,
 ) -> Solutions:
     """Find every matrix whose metrics print as the statements say.
 
@@ -33,6 +38,8 @@ def solve(
         rule: one of printed.RULES, for all numbers; None: each number may have been rounded by any of them.
         within: Solutions of some of the statements, to search only among these.
         first: stop at the first block of rows with a solution.
+        region: where all solutions are, from results.audit.region.
+        max_examined: rows after which the search stops; `more` is then set.
 
     Returns:
         The Solutions. Very large numbers may give too many (see results.audit.intervals), but never too few.
@@ -41,9 +48,12 @@ def solve(
     if within is not None:
         blocks = [tuple(column.astype(float) for column in within.columns[:3])]
     else:
-        blocks = row_blocks(statements, sizes or Sizes(), rule)
-    found, rows = [], 0
+        blocks = row_blocks(statements, sizes or Sizes(), rule, region)
+    found, rows, examined = [], 0, 0
     for block in blocks:
+        if examined > max_examined:
+            break
+        examined += len(block[0])
         solved = _solve_block(statements, block, rule)
         if len(solved[0]):
             found.append(solved)
@@ -52,11 +62,11 @@ def solve(
                 break
     columns = [np.concatenate(column) for column in zip(*found, strict=True)] if found else [np.empty(0)] * 5
     fakes, reals, tp, low, high = (column.astype(np.int64) for column in columns)
-    return Solutions(fakes, reals, tp, low, high, more=rows > MAX_ROWS)
+    return Solutions(fakes, reals, tp, low, high, more=rows > MAX_ROWS or (within is None and examined > max_examined))
 
 
 def row_blocks(
-    statements: Sequence[Statement], sizes: Sizes, rule: str | None = None
+    statements: Sequence[Statement], sizes: Sizes, rule: str | None = None, region: Region | None = None
 ) -> Iterator[tuple[np.ndarray, ...]]:
     """Yield the rows that the statements, taken as inequalities of real numbers, do not exclude.
 
@@ -64,16 +74,21 @@ def row_blocks(
         statements: the printed metrics.
         sizes: what is known about the class sizes.
         rule: one of printed.RULES; None: any of them.
+        region: where all solutions are; None: anywhere.
 
     Yields:
         Blocks of rows: fakes, reals, tp, float64 (rows,).
     """
-    for fakes, reals in _batches(sizes.pairs()):
+    shares = (region.low[0], region.high[0]) if region else (0.0, 1.0)
+    for fakes, reals in _batches(sizes.pairs(shares)):
         for statement in statements:
             if statement.metric == "auc":
                 keep = auc_exists(statement.printed.range(rule), statement.ties, fakes * reals)
                 fakes, reals = fakes[keep], reals[keep]
-        low, high = true_positives(statements, fakes, reals, rule)
+        low, high = _within(region, fakes)
+        if not region or (high - low).sum() > FEW_ROWS:
+            lower, upper = true_positives(statements, fakes, reals, rule)
+            low, high = np.maximum(low, lower), np.minimum(high, upper)
         counts = np.maximum(high - low + 1, 0).astype(np.int64)
         for start, stop in _chunks(counts):
             times = counts[start:stop]
@@ -102,7 +117,7 @@ def true_positives(
     low, high, zero = np.zeros_like(fakes), fakes.copy(), np.zeros_like(fakes)
     inequalities = [(zero, zero + 1, zero), (zero, zero - 1, -reals)]  # 0 <= fp <= reals
     for statement in statements:
-        if statement.metric != "auc" and statement.metric not in AVERAGES:
+        if statement.metric != "auc" and statement.metric not in NOT_LINEAR:
             inequalities += _inequalities(statement, fakes, reals, rule)
     for g, h, w in inequalities:
         low, high = _narrow(low, high, h == 0, g, w)
@@ -112,6 +127,14 @@ def true_positives(
             if opposed.any():
                 low, high = _narrow(low, high, opposed, h * other_g - other_h * g, h * other_w - other_h * w)
     return np.ceil(low - SLACK), np.floor(high + SLACK)
+
+
+def _within(region, fakes):
+    """The bounds of the true positives that a region sets."""
+    if not region:
+        return np.zeros_like(fakes), fakes
+    low, high = np.ceil(region.low[1] * fakes - SLACK), np.floor(region.high[1] * fakes + SLACK)
+    return np.maximum(low, 0), np.minimum(high, fakes)
 
 
 def _solve_block(statements, block, rule):

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from common.errors import UserError
 from results.audit.__main__ import main
 from results.audit.check import AUDIT_COLUMNS, audit_paper, audit_table
-from results.audit.findings import CONTRADICTION, HOLDS, RANGE, READING, ROUNDING, UNIQUE
+from results.audit.verdicts import CONTRADICTION, HOLDS, NO_SINGLE, RANGE, READING, ROUNDING, UNIQUE
 from results.tables import known_papers, published_folder, read_published
 
 METRICS = ("accuracy", "precision", "recall", "f1", "kappa", "balanced_accuracy", "specificity")
@@ -137,10 +137,10 @@ def test_a_true_table_raises_nothing(tmp_path, matrix, metrics, digits, even):
     assert [one.verdict in (UNIQUE, RANGE) for one in findings] == [True] and not unchecked
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(counts, st.sampled_from(("accuracy", "balanced_accuracy")), st.integers(2, 40), st.sampled_from((-1, 1)))
 def test_a_false_number_is_found_and_named(tmp_path, matrix, wrong, steps, sign):
-    """Recall and specificity to four digits fix the accuracies to a step; a number further off contradicts them."""
+    """Recall and specificity to four digits fix the accuracies to a step; a number further off is of no one matrix."""
     tp, fp, fn, tn = matrix
     exact = shares(*matrix)
     false = exact[wrong] + sign * Fraction(steps, 1000)
@@ -152,7 +152,9 @@ def test_a_false_number_is_found_and_named(tmp_path, matrix, wrong, steps, sign)
     ]
     rows += [("t", "r", wrong, shown(false, 4, ROUND_HALF_UP), ""), ("t", "r", "fakes", tp + fn, "")]
     (one,), _ = audit_table(write(tmp_path / "false.csv", [*rows, ("t", "r", "reals", fp + tn, "")]))
-    assert one.verdict == CONTRADICTION and wrong.replace("_", " ") in one.finding
+    if wrong == "balanced_accuracy":  # the mean of recall and specificity in every fold; accuracy is not
+        assert one.verdict == CONTRADICTION
+    assert one.verdict in (CONTRADICTION, NO_SINGLE) and wrong.replace("_", " ") in one.finding
 
 
 def test_a_true_report_and_its_false_twin(tmp_path):

@@ -3,16 +3,18 @@
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, localcontext
 from fractions import Fraction
 from itertools import combinations
+from math import isqrt
 
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from results.audit.conflict import explain, not_half_up
-from results.audit.forms import AVERAGES, METRICS, SHARES
+from results.audit.conflict import explain
+from results.audit.forms import METRICS, NOT_LINEAR, SHARES
 from results.audit.matrices import MAX_N, Sizes, Statement
 from results.audit.printed import RULES, parse_printed
+from results.audit.rounding import is_plausible, not_half_up
 from results.audit.solver import solve, true_positives
 
 ROUNDINGS = dict(zip(RULES, (ROUND_HALF_UP, ROUND_HALF_EVEN, ROUND_DOWN), strict=True))
@@ -20,7 +22,16 @@ LINEAR = tuple(metric for metric in METRICS if metric != "auc")
 
 
 def ratio(numerator, denominator):
-    return Fraction(numerator, denominator) if denominator else Fraction(0)
+    return Fraction(numerator) / denominator if denominator else Fraction(0)
+
+
+def root(square):
+    """Exact for a square number, otherwise to 30 digits, which no tie needs."""
+    return isqrt(square) if isqrt(square) ** 2 == square else Fraction(isqrt(square * 10**60), 10**30)
+
+
+def harmonic(first, second):
+    return ratio(2 * first * second, first + second)
 
 
 def oracle(metric, tp, fp, fn, tn):
@@ -31,14 +42,18 @@ def oracle(metric, tp, fp, fn, tn):
     f1, f1_real = ratio(2 * tp, 2 * tp + fp + fn), ratio(2 * tn, 2 * tn + fp + fn)
     accuracy = Fraction(tp + tn, n)
     chance = Fraction((tp + fp) * fakes + (fn + tn) * reals, n * n)
+    macro, weighted = (precision + precision_real) / 2, (fakes * precision + reals * precision_real) / n
+    square = (tp + fp) * (fn + tn) * fakes * reals
     return {
         "tp": tp, "fp": fp, "fn": fn, "tn": tn, "fakes": fakes, "reals": reals, "n": n,
         "accuracy": accuracy, "error_rate": 1 - accuracy, "precision": precision, "recall": recall,
         "miss_rate": 1 - recall, "specificity": specificity, "false_alarm_rate": 1 - specificity, "f1": f1,
         "precision_real": precision_real, "f1_real": f1_real, "balanced_accuracy": (recall + specificity) / 2,
         "kappa": (accuracy - chance) / (1 - chance),
-        "macro_precision": (precision + precision_real) / 2, "macro_f1": (f1 + f1_real) / 2,
-        "weighted_precision": (fakes * precision + reals * precision_real) / n,
+        "macro_precision": macro, "macro_f1": (f1 + f1_real) / 2,
+        "weighted_precision": weighted, "weighted_specificity": (fakes * specificity + reals * recall) / n,
+        "f1_of_macro": harmonic(macro, (recall + specificity) / 2), "f1_of_weighted": harmonic(weighted, accuracy),
+        "mcc": ratio(tp * tn - fp * fn, root(square)),
         "weighted_f1": (fakes * f1 + reals * f1_real) / n,
     }[metric]  # fmt: skip
 
@@ -128,7 +143,7 @@ def check_against_brute_force(counts, kind, rule, wanted, true):
     assert solutions == found(solve(statements, sizes, rule, within=solve(statements, sizes)))
     assert expected <= solutions
     for extra in solutions - expected:
-        averages = [(oracle(metric, *extra), digits) for metric, digits, _ in chosen if metric in AVERAGES]
+        averages = [(oracle(metric, *extra), digits) for metric, digits, _ in chosen if metric in NOT_LINEAR]
         assert any((2 * average * 10**digits).denominator == 1 for average, digits in averages)
     if true and (kind != "nothing" or sum(counts) <= sizes.max_n):
         assert counts in expected
@@ -171,7 +186,11 @@ def test_the_auc_of_real_scores_fits_their_own_matrix(scores, labels, data):
 
 
 @settings(deadline=None, max_examples=60)
-@given(planted, st.lists(st.tuples(st.sampled_from(LINEAR[:4] + SHARES[:12]), planted), min_size=2, max_size=5), kinds)
+@given(
+    planted,
+    st.lists(st.tuples(st.sampled_from(LINEAR[:4] + SHARES[:12]), planted), min_size=2, max_size=5),
+    st.sampled_from(["known", "n"]),
+)
 def test_a_smallest_clash_is_one(counts, wanted, kind):
     """No matrix satisfies it, one satisfies each of its parts, and no smaller set of the statements clashes."""
     assume(all(metric != "auc" for metric, _ in wanted))
@@ -217,6 +236,20 @@ def test_the_number_that_was_cut_is_named():
     assert all(not solve([recall, specificity], sizes, rule).count for rule in RULES)
     assert solve([recall, specificity], sizes).count == 1
     assert not_half_up([specificity, recall], sizes) == (recall,)
+
+
+def test_a_few_cut_numbers_are_plausible_and_half_of_them_are_not():
+    """TP 20, FP 4, FN 10, TN 26: each of these four has a fifth digit above 5, so that it shows whether it was cut."""
+    exact = {"recall": Fraction(2, 3), "specificity": Fraction(26, 30), "accuracy": Fraction(46, 60)}
+    exact["f1_real"] = Fraction(52, 66)
+    cut, rounded = (
+        [statement(metric, share, 4, rule) for metric, share in exact.items()] for rule in ("cut", "half-up")
+    )
+    for number, plausible in enumerate((True, True, False, True, True)):
+        mixed = cut[:number] + rounded[number:]
+        solutions = solve(mixed, Sizes(30, 30))
+        assert solutions.count == 1 and is_plausible(mixed, solutions) == plausible
+        assert len(not_half_up(mixed, Sizes(30, 30))) == number
 
 
 def test_one_class_size_may_be_given():
