@@ -16,6 +16,7 @@ def import_tensorflow() -> None:
     fails, what was printed is shown.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # TensorFlow's own default only on processors with AVX-512
     if "tensorflow" in sys.modules:
         return
     with _without_stderr():

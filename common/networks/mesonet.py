@@ -13,7 +13,7 @@ import h5py
 import keras
 from keras import layers
 
-from common.layers import FusedBatchNormalization
+from common.layers import FusedBatchNormalization, NarrowConv2D
 
 FEATURES = "features"
 MESO4 = ((8, 3), (8, 5), (16, 5), (16, 5))  # filters, kernel
@@ -63,10 +63,10 @@ def _convolution(x, filters, kernel, pool, synchronized):
 
 def inception_module(x: keras.KerasTensor, a: int, b: int, c: int, d: int) -> keras.KerasTensor:
     """Four branches side by side: 1x1, and 3x3 with dilation 1, 2 and 3 behind a 1x1; every convolution with ReLU."""
-    towers = [layers.Conv2D(a, 1, padding="same", activation="relu")(x)]
+    towers = [NarrowConv2D(a, 1, padding="same", activation="relu")(x)]
     for filters, dilation in ((b, 1), (c, 2), (d, 3)):
-        tower = layers.Conv2D(filters, 1, padding="same", activation="relu")(x)
-        tower = layers.Conv2D(filters, 3, dilation_rate=dilation, padding="same", activation="relu")(tower)
+        tower = NarrowConv2D(filters, 1, padding="same", activation="relu")(x)
+        tower = NarrowConv2D(filters, 3, dilation_rate=dilation, padding="same", activation="relu")(tower)
         towers.append(tower)
     return layers.Concatenate()(towers)  # (B, H, W, a + b + c + d)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from common.errors import UserError
+from common.layers import NarrowConv2D
 from common.networks import mesonet
 from common.training.initial_weights import load_initial_weights
 
@@ -31,19 +32,19 @@ def test_every_stage_of_mesoinception4_has_its_shape():
 
 
 def test_a_module_is_four_branches_by_hand():
-    """One module on a 5x5 picture against plain loops: 1x1, and 1x1 then 3x3 of dilation 1, 2, 3, all with ReLU."""
-    image = keras.Input((5, 5, 3))
+    """One module on a 5x8 picture against plain loops: 1x1, and 1x1 then 3x3 of dilation 1, 2, 3, all with ReLU."""
+    image = keras.Input((5, 8, 3))
     network = keras.Model(image, mesonet.inception_module(image, 1, 2, 2, 1))
-    pixels = np.random.default_rng(0).uniform(size=(1, 5, 5, 3)).astype(np.float32)
+    pixels = np.random.default_rng(0).uniform(size=(1, 5, 8, 3)).astype(np.float32)
     convolutions = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
 
     def convolve(x, layer):
         kernel, bias = layer.get_weights()
         rate, reach = layer.dilation_rate[0], layer.dilation_rate[0] * (kernel.shape[0] // 2)
         padded = np.pad(x, ((reach, reach), (reach, reach), (0, 0)))
-        out = np.zeros((5, 5, kernel.shape[-1]))
+        out = np.zeros((5, 8, kernel.shape[-1]))
         for row in range(5):
-            for column in range(5):
+            for column in range(8):
                 for i in range(kernel.shape[0]):
                     for j in range(kernel.shape[1]):
                         out[row, column] += padded[row + i * rate, column + j * rate] @ kernel[i, j]
@@ -100,3 +101,25 @@ def test_weights_of_another_network_are_refused_in_one_line(tmp_path):
         with pytest.raises(UserError, match="does not fit") as error:
             load_initial_weights(mesonet.mesoinception4(), tmp_path / name, "--weights m", mesonet.load_legacy_weights)
         assert "\n" not in str(error.value)
+
+
+def test_a_file_of_an_earlier_version_starts_the_network(tmp_path):
+    """Earlier .keras files have Keras's Conv2D where NarrowConv2D is now: the same weights, in the same order."""
+    ours = mesonet.mesoinception4(32)
+    kinds = {NarrowConv2D: keras.layers.Conv2D}
+    earlier = keras.models.clone_model(
+        ours, clone_function=lambda layer: kinds.get(type(layer), type(layer)).from_config(layer.get_config())
+    )
+    assert not any(isinstance(layer, NarrowConv2D) for layer in earlier.layers)
+    assert sum(isinstance(layer, NarrowConv2D) for layer in ours.layers) == 14
+    earlier.save(tmp_path / "earlier.keras")
+    load_initial_weights(ours, tmp_path / "earlier.keras", "--weights m", mesonet.load_legacy_weights)
+    pixels = np.random.default_rng(1).uniform(size=(3, 32, 32, 3)).astype(np.float32)
+    for expected, found in zip(outputs(earlier, pixels), outputs(ours, pixels), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def outputs(network, pixels):
+    """What each pooling layer and the head return in inference."""
+    pools = [layer.output for layer in network.layers if isinstance(layer, keras.layers.MaxPooling2D)]
+    return keras.Model(network.input, [*pools, network.output])(pixels)
