@@ -127,7 +127,7 @@ def _swap_graph(rows, units, split, position, shares):
     free = np.bincount(others["label"][is_free], minlength=2)
 
     together = members[shown].assign(person=position[units.unit[shown]]).sort_values(["row", "person"])
-    together["hash"] = pd.util.hash_array(together["person"].to_numpy())
+    together["hash"] = pd.util.hash_array(together["person"].to_numpy() + 1)  # the hash of 0 is 0
     pattern = pd.Series(pd.factorize(together.groupby("row")["hash"].sum())[0], sorted(set(together["row"])))
     images = np.zeros((pattern.max() + 1, 2), int)
     np.add.at(images, (pattern, label[pattern.index]), 1)
