@@ -10,8 +10,9 @@ import re
 import pandas as pd
 
 from common.evaluation.metrics import SCORE_METRICS
+from results.audit.groups import AVERAGE_ROWS, groups
 from results.audit.relations import Relation
-from results.audit.table import AVERAGE_ROWS, Table, groups
+from results.audit.table import Table
 from results.tables import published_folder
 
 Cell = tuple[str, str, str]  # table, row, metric
