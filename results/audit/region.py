@@ -63,6 +63,7 @@ def find_regions(
                 bounds[1, place, column] = min(bounds[1, place, column], float(allowed.high) + SLACK)
         if sizes.fakes is not None and sizes.reals is not None and sizes.fakes + sizes.reals:
             boxes[place, 0] = sizes.fakes / (sizes.fakes + sizes.reals)
+    _exclude_other_means(metrics, bounds)
     return _search(metrics, bounds, boxes, max_boxes if len(rows) <= FEW_ROWS else min(max_boxes, MAX_BOXES // 8))
 
 
@@ -131,6 +132,15 @@ def _turn(metric, low, high, recall, specificity):
 
 def _harmonic(first, second):
     return 2 * first * second / np.maximum(first + second, EDGE)
+
+
+def _exclude_other_means(metrics, bounds):
+    """Exclude rows whose F1 is not the harmonic mean of precision and recall, which boxes of few fakes do not show."""
+    for names in (("precision", "recall", "f1"), ("precision_real", "specificity", "f1_real")):
+        if set(names) <= set(metrics):
+            *parts, f1 = (np.clip(bounds[..., metrics.index(name)], 0, 1) for name in names)
+            least, most = _harmonic(parts[0][0], parts[1][0]), _harmonic(parts[0][1], parts[1][1])
+            bounds[0, (least > f1[1] + SLACK) | (most < f1[0] - SLACK), metrics.index(names[2])] = np.inf
 
 
 def _search(metrics, bounds, boxes, max_boxes):

@@ -12,7 +12,8 @@ from markupsafe import Markup
 
 from common.evaluation.metrics import COUNTS, METRICS
 from results.audit.check import audit_paper
-from results.audit.findings import CONTRADICTION, HOLDS, READING, ROUNDING, Finding
+from results.audit.findings import Finding
+from results.audit.verdicts import CONTRADICTION, HOLDS, NO_SINGLE, READING, ROUNDING
 from results.compare import compare
 from results.formatting import format_number, sd_text
 from results.rendering import KINDS, claim_counts, count_claims
@@ -31,7 +32,7 @@ ABBREVIATIONS = {
     "tpr_at_fpr_0.01": "TPR at FPR 1 %", "tpr_at_fpr_0.001": "TPR at FPR 0.1 %",
 }  # fmt: skip
 OTHER = ""  # any verdict of the audit that is not listed
-FINDING_ORDER = (CONTRADICTION, ROUNDING, OTHER, READING, HOLDS)
+FINDING_ORDER = (CONTRADICTION, NO_SINGLE, ROUNDING, OTHER, READING, HOLDS)
 
 
 @dataclass(frozen=True)

@@ -71,8 +71,8 @@ def test_an_altered_digit_is_found(tmp_path, sizes):
 @pytest.mark.parametrize(
     ("numbers", "sizes", "name"),
     [
-        (dict(accuracy="0.80", precision="0.8030", recall="0.80", f1="0.7995"), Sizes(100, 100), "macro averages"),
-        (dict(accuracy="0.80", precision="0.8030", recall="0.80", f1="0.7995"), Sizes(n=200), "macro averages"),
+        (dict(accuracy="0.800", precision="0.8030", recall="0.800", f1="0.7995"), Sizes(100, 100), "macro averages"),
+        (dict(accuracy="0.800", precision="0.8030", recall="0.800", f1="0.7995"), Sizes(n=200), "macro averages"),
         (dict(accuracy="0.85", precision="0.8631", recall="0.85", f1="0.8542"), Sizes(50, 150), "weighted averages"),
     ],
 )  # fmt: skip
@@ -143,7 +143,7 @@ def test_hostile_tables_take_seconds(tmp_path, case):
         "a million": lambda: [("a", "accuracy", "0.9"), ("a", "f1", "0.9"), ("a", "n", "1000000")],
         "unknown": lambda: honest_row(random, "single", "", SEVEN),
         "many rows": lambda: _many(lambda: honest_row(random, "single", "n"), 2000),
-        "contradictions": lambda: _many(lambda: altered(random, honest_row(random, "single", "")), 2000),
+        "contradictions": lambda: _many(lambda: altered(random, honest_row(random, "single", "")), 500),
     }[case]()
     start = time.process_time()
     try:
