@@ -128,6 +128,8 @@ def _fitting(group, solutions, search):
         by_rule = {rule: solve(statements, sizes, rule, within=solutions) for rule in RULES}
     detail = [_by_rule(by_rule) if solutions.count > 1 else "", implied_metrics(solutions)]
     if not any(by_rule[rule].count for rule in by_rule if rule != "cut"):
+        if _any_size(sizes) and find_regions([(statements, sizes)], RULES[0])[0]:  # more images, and no digit is cut
+            return _no_small_matrix(group)
         rounding = _rounding(group, solutions, by_rule)
         reading = _averages_instead(group, by_rule, search.effort)
         if reading or not is_plausible(statements, solutions):
@@ -164,7 +166,8 @@ def _any_size(sizes):
 
 def _no_small_matrix(group):
     headline = f"{group.title}: confusion matrices of more than {group.sizes.max_n} images fit"
-    return headline, [f"No matrix of up to {group.sizes.max_n} images prints the numbers, but larger ones can."], RANGE
+    detail = f"No matrix of up to {group.sizes.max_n} images prints the numbers, rounded, but larger ones can."
+    return headline, [detail], RANGE
 
 
 def _as_percentages(group, search):
