@@ -17,7 +17,7 @@ from common.evaluation.operating_points import choose_threshold
 from common.evaluation.shortcut import shortcut_scores
 from common.files import write_json
 from common.runs.folder import Run
-from reproductions.rows import as_table, result_row
+from reproductions.rows import as_table, result_row, unseen_note
 from reproductions.splitting import Split
 
 log = logging.getLogger("deepfake")
@@ -126,6 +126,8 @@ def carried_rows(split: Split, thresholds: dict[tuple[str, str, int], float]) ->
     rows = []
     test = split.table()
     test = test[test["split"] == "test"]
+    images = pd.concat(split.parts.values())
+    trained = list(dict.fromkeys(images.loc[images["split"] == "train", "dataset"]))
     for (model, dataset), images in test.groupby(["model", "dataset"], sort=False):
         threshold = thresholds.get((model, split.protocol, split.seed))
         if threshold is None:
@@ -139,7 +141,9 @@ def carried_rows(split: Split, thresholds: dict[tuple[str, str, int], float]) ->
                     key = ("extra", f"{model}, {level} level", metric + CARRIED_SUFFIX)
                     note = f"called fake from {threshold:.4g}, chosen on validation"
                     beside = f"from 0.5 it is {at_half[metric].value:.4f}"
-                    rows.append(result_row(key, model, carried[metric], dataset, note, beside))
+                    rows.append(
+                        result_row(key, model, carried[metric], dataset, note, beside, unseen_note(dataset, trained))
+                    )
     return as_table(rows)
 
 

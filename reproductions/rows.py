@@ -7,7 +7,7 @@ import pandas as pd
 
 from common.conditions import OTHER_DEVICE
 from common.evaluation.evaluate import Value
-from common.evaluation.predictions import COLUMNS
+from common.evaluation.predictions import COLUMNS, name_training_images
 from common.runs.folder import Run
 from reproductions.splitting import Split
 
@@ -48,6 +48,17 @@ def number_row(key: tuple[str, str, str], number: float, dataset: str, *notes: s
     return result_row(key, model, Value(float(number), nan, nan, 0), dataset, *notes) | {"n": None}
 
 
+def unseen_note(dataset: str, trained: Sequence[str]) -> str:
+    """Return the note that a data set is not one of those that were trained on, or an empty text.
+
+    Args:
+        dataset: what was tested on; several are joined by `+`.
+        trained: the names of the data sets that were trained on.
+    """
+    seen = not trained or set(dataset.split("+")) <= set(trained)
+    return "" if seen else f"unseen: trained on {'+'.join(trained)}"
+
+
 def device_note(devices: Sequence[str], published: str) -> str:
     """Return the note that a time was measured on another device than the paper's, or an empty text.
 
@@ -70,7 +81,8 @@ def write_tables(splits: Sequence[Split], run: Run) -> None:
 
     The seconds of each epoch are in times.csv, so that history.csv is the same whenever the run is repeated.
     """
-    run.write_csv(pd.concat([split.table() for split in splits])[list(COLUMNS)], "predictions.csv")
+    predictions = pd.concat([split.table() for split in splits])[list(COLUMNS)]
+    run.write_csv(name_training_images(predictions), "predictions.csv")
     columns = ["dataset", "path", "sha256", "label", "split", "case", "held_out"]
     images = [split.images.filter(items=columns).assign(protocol=split.protocol, seed=split.seed) for split in splits]
     run.write_csv(pd.concat(images), "splits.csv")

@@ -1,6 +1,5 @@
 """predictions.csv, the waist of the suite: everything after it can be recomputed without a model."""
 
-import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
@@ -18,11 +17,19 @@ def prediction_table(images: pd.DataFrame, scores: ArrayLike, model: str, protoc
         images: n rows of a manifest with the columns `dataset` and `split`.
         scores: float (n,) in [0, 1], increasing with P(fake).
         model: the name of the model.
-        protocol: the protocol of the split; of training images it is called RESUBSTITUTION.
+        protocol: the protocol of the split.
         seed: the seed of the split and the training.
 
     Returns:
         n rows with the columns COLUMNS.
     """
-    names = np.where(images["split"] == "train", RESUBSTITUTION, protocol)
-    return images.assign(score=scores, model=model, protocol=names, seed=seed)[list(COLUMNS)]
+    return images.assign(score=scores, model=model, protocol=protocol, seed=seed)[list(COLUMNS)]
+
+
+def name_training_images(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return predictions as predictions.csv has them: the split of training images is called RESUBSTITUTION.
+
+    Args:
+        predictions: with the columns COLUMNS.
+    """
+    return predictions.assign(split=predictions["split"].replace("train", RESUBSTITUTION))

@@ -138,7 +138,8 @@ def _create_variables(model, data):
 
 def _resume(model, checkpoints, plan):
     """Return the progress of the newest checkpoint, whose weights and optimizer the model gets."""
-    model.optimizer.build(model.trainable_variables)
+    with model.distribute_strategy.scope():  # the optimizer's variables belong to its replicas
+        model.optimizer.build(model.trainable_variables)
     facts = checkpoints.restore()
     progress = Progress(**facts) if facts else Progress()
     if facts:

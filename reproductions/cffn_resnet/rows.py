@@ -9,7 +9,7 @@ from common.evaluation.evaluate import Value, evaluate
 from reproductions.cffn_resnet import sizes
 from reproductions.cffn_resnet.config import PROPOSED, Config
 from reproductions.inputs import RunData
-from reproductions.rows import as_table, result_row
+from reproductions.rows import as_table, result_row, unseen_note
 from reproductions.splitting import Split
 from results.formatting import format_decimals, format_interval, text_table
 
@@ -66,7 +66,7 @@ def result_rows(predictions: pd.DataFrame, trained: Sequence[str]) -> pd.DataFra
         test, train = scored[scored["split"] == "test"], scored[scored["split"] == "train"]
         if test.empty:
             continue
-        unseen = f"unseen: trained on {'+'.join(trained)}" if trained and dataset not in trained else ""
+        unseen = unseen_note(dataset, trained)
         several = test[test["video"] != ""].duplicated("video").any()
         values = {level: measured(test, level) for level in (("frame", "video") if several else ("frame",))}
         rows += [

@@ -9,7 +9,7 @@ from common.evaluation.evaluate import Value, evaluate
 from common.labels import FAKE, WORDS
 from reproductions.inputs import RunData
 from reproductions.mesoinception_svm.config import FIRST, HINGE, NEXT_BEST, PROPOSED
-from reproductions.rows import as_table, result_row
+from reproductions.rows import as_table, result_row, unseen_note
 from reproductions.splitting import Split
 from results.formatting import text_table
 
@@ -166,5 +166,5 @@ def summary(rows: pd.DataFrame) -> list[str]:
 def _row(key, model, value, names, trained):
     if key[2] == "support":
         value = Value(value.n, np.nan, np.nan, value.n)
-    unseen = "" if set(names) <= set(trained) else f"unseen: trained on {'+'.join(trained)}"
-    return result_row(key, model, value, "+".join(names), unseen)
+    dataset = "+".join(names)
+    return result_row(key, model, value, dataset, unseen_note(dataset, trained))

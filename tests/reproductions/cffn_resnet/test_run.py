@@ -56,7 +56,8 @@ class TestSmoke:
         }  # fmt: skip
         assert "computing on " in (run_folder / "log.txt").read_text(), "the device, before the first epoch"
         models = {path.name for path in (run_folder / "models").iterdir()}
-        assert models == {f"cffn{suffix}.{kind}" for suffix in ("", "-video-seed0") for kind in ("keras", "json")}
+        names = ("cffn", "cffn-video-seed0")
+        assert models == {f"{name}.{kind}" for name in names for kind in ("keras", "json", "npz")}
         figures = sorted((run_folder / "figures").iterdir())
         assert [path.name for path in figures] == [
             "evidence.png", "figure_03_training.png", "figure_03d_confusion.png", "figure_04_examples.png",
@@ -103,7 +104,7 @@ class TestSmoke:
         predictions = pd.read_csv(run_folder / "predictions.csv").query("protocol == @protocol and model == 'cffn'")
         rows = rows[rows["protocol"] == protocol]
         values = rows.set_index(["table", "row", "metric", "dataset"])["value"].sort_index()
-        scored = {name: predictions[predictions["split"] == name] for name in ("train", "test")}
+        scored = {name: predictions[predictions["split"] == name] for name in ("resubstitution", "test")}
         seen = scored["test"].query("dataset == 'synthetic-swap'")
         labels, called = seen["label"] == "fake", seen["score"] >= 0.5
         for metric, score in (("accuracy", accuracy_score), ("recall", recall_score), ("f1", f1_score)):
@@ -111,7 +112,8 @@ class TestSmoke:
             assert ours == pytest.approx(score(labels, called)), metric
         ours = values["Table 1", "final model", "precision", "synthetic-swap"]
         assert ours == pytest.approx(precision_score(labels, called, zero_division=np.nan), nan_ok=True)
-        train_accuracy = accuracy_score(scored["train"]["label"] == "fake", scored["train"]["score"] >= 0.5)
+        seen_in_training = scored["resubstitution"]
+        train_accuracy = accuracy_score(seen_in_training["label"] == "fake", seen_in_training["score"] >= 0.5)
         ours = values["Table 1", "final model, training", "accuracy", "synthetic-swap"]
         assert ours == pytest.approx(train_accuracy)
         videos = scored["test"].groupby(["dataset", "video"]).agg({"label": "first", "score": "mean"}).reset_index()
@@ -200,7 +202,7 @@ def test_every_model_has_its_own_batches_and_training_images(tmp_path, command, 
     )
     command(tmp_path, *SMOKE, "--models", *models, *words)
     (run,) = tmp_path.glob("runs/*/*")
-    predictions = pd.read_csv(run / "predictions.csv").query("split == 'train'")
+    predictions = pd.read_csv(run / "predictions.csv").query("split == 'resubstitution'")
     counts = predictions["model"].value_counts()
     assert counts["story_first"] == pytest.approx(counts["cffn"] / 10, abs=1)
     rows = read_rows(tmp_path)

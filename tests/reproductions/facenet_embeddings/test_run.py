@@ -78,7 +78,7 @@ def test_phase_2_alone_leaves_its_detectors_rows_and_figures(phase_2, read_rows)
     folder, run = phase_2
     models = {path.name for path in (run / "models").iterdir()}
     saved = CLASSIFIERS - {"sgd_on_untrained"}
-    assert models == {"base_network.keras"} | {f"{name}{end}" for name in saved for end in (".json", ".skops")}
+    assert models == {"base_network.keras"} | {f"{name}{end}" for name in saved for end in (".json", ".npz", ".skops")}
     figures = {path.name for path in (run / "figures").iterdir()}
     names = {"figure_01_split.png", "figure_02_faces.png", "figure_08_tsne.png", "figure_09_roc.png"}
     assert figures == names | {"reliability.png"}
