@@ -74,7 +74,7 @@ def test_a_training_notes_the_epoch_it_keeps_and_the_momentum(training):
     history, notes = training.fit(network, batches, lambda _: {"val_auc": next(values)}, plan)
     assert history["val_auc"].tolist() == [0.5, 0.9, 0.7]
     assert notes == ["epoch 2 of 3 by val_auc", "batch-normalisation momentum 0.58"]
-    assert (training.folder / "state.json").is_file()
+    assert list(training.folder.glob("epoch-*/state.json"))
 
 
 def test_a_resumed_training_has_the_same_notes(training):
