@@ -90,13 +90,10 @@ def near_duplicate_groups(hashes: ImageHashes, distance: int = 4) -> np.ndarray:
     if not len(hashes):
         return np.zeros(0, int)
     plain = np.concatenate([hashes.coarse[:, :1], hashes.fine[:, 0]], axis=1)  # (n, 5)
-    _, first, position = np.unique(plain, axis=0, return_index=True, return_inverse=True)
-    distinct = ImageHashes(hashes.coarse[first], hashes.fine[first])
-    group = np.arange(len(distinct))
+    group = np.unique(plain, axis=0, return_inverse=True)[1].reshape(-1)  # equal pictures, whose variants may differ
     edges = np.linspace(0, 64, distance + 2).astype(int)
     for low, high in zip(edges[:-1], edges[1:], strict=True):
-        _join_in_band(distinct, group, low, high, distance)
-    group = group[position.reshape(-1)]
+        _join_in_band(hashes, group, low, high, distance)
     _, first, number = np.unique(group, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[number]  # numbered in the order of the images
 
