@@ -88,7 +88,7 @@ def test_the_last_epoch_can_be_kept_instead(blobs, training):
     _, base, history, notes = phase2.train_base(parts, replace(QUICK, epochs=3, keep="last"), None, training)
     assert notes == [] and len(history) == 3
     last = keras.models.clone_model(base)
-    last.load_weights(training.folder / "epoch-0003.weights.h5")
+    last.load_weights(training.folder / "epoch-0003" / "network.weights.h5")
     for ours, expected in zip(base.get_weights(), last.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, expected)
 
