@@ -67,6 +67,6 @@ def test_every_figure_is_drawn(complete, assert_drawn):
     run, _ = complete
     assert {path.stem for path in (run / "figures").iterdir()} == {
         "figure_01_samples", "figure_04_accuracy", "figure_05_loss", "figure_06_case2", "figure_07_embeddings",
-        "roc_case1", "roc_case2", "precision_recall_case1", "precision_recall_case2",
+        "roc_case1", "roc_case2", "precision_recall_case1", "precision_recall_case2", "reliability",
     }  # fmt: skip
     assert_drawn(run / "figures")
