@@ -8,7 +8,7 @@ import re
 
 SYNTHETIC = "synthetic"  # the names of drawn data sets begin with it
 
-RESUBSTITUTION = "resubstitution"  # in the place of a protocol: scores of the images that were trained on
+RESUBSTITUTION = "resubstitution"  # what tables call scores of the images that were trained on
 SYNTHETIC_DATA = "synthetic data"
 PARTIAL_DATA = "partial data"
 OTHER_DATA = "other data"  # more than the paper's, or with another share of fakes

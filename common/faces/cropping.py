@@ -1,7 +1,7 @@
 """Where a picture is cropped before a detector scores it: as its training images were.
 
-A detector's description says how: by which face detector and flags, or, if its data were face crops to begin with, how
-faces lie in these crops (`framing`) and how large they are (`crop_size`).
+A detector's description says how: by which face detector and flags, or, if its data were face crops to begin with,
+where the face is in these crops (`framing`) and how large they are (`crop_size`).
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ SQUEEZED = 0.03  # a larger change of the ratio of width to height is reported
 
 @dataclass(frozen=True)
 class Framing:
-    """How faces lie in crops whose detector is not known, measured with MTCNN.
+    """Position and size of the face in crops whose detector is not known, measured with MTCNN.
 
     Args:
         height: median height of the box, as a share of the crop's.

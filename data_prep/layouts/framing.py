@@ -1,4 +1,4 @@
-"""How faces lie in data sets that come as face crops, for a detector that is trained on them without --faces.
+"""Where the face is in data sets that come as face crops, for detectors that are trained on them without --faces.
 
 Measured with MTCNN on 60 images of each: the median of the box's height and centre. The interquartile ranges are 0.02
 to 0.08 of the height and 0.01 to 0.06 of the centre.

@@ -103,7 +103,7 @@ def triplet_network(network):
 def control(statistics, image_size=128, width=1.0):
     """The siamese network trained by cross-entropy: (B, S, S, 3) -> P(fake) (B, 1), not in the paper.
 
-    The same layers up to the 100 units; one sigmoid unit in the place of the L2 normalisation, 101 parameters more.
+    The same layers up to the 100 units; one sigmoid unit instead of the L2 normalisation, 101 parameters more.
     """
     image = keras.Input((image_size, image_size, 3), name="image")
     x = layers.Flatten()(_convolutions(image, statistics, width))
