@@ -88,22 +88,6 @@ def read_clip(path: str | Path, sampling: Sampling, use: Callable[[Iterator[Fram
             raise Unreadable(reason) from None
 
 
-def read_frames(path: str | Path, count: int) -> list[Frame]:
-    """Return frames evenly spaced over the whole clip; all are in memory at once.
-
-    Args:
-        path: the file.
-        count: of frames; a clip with fewer gives each once.
-
-    Returns:
-        Pairs (index, frame) as of `read_clip`.
-
-    Raises:
-        Unreadable: as read_clip does.
-    """
-    return read_clip(path, Sampling(count=count), list)
-
-
 class _OtherLength(Exception):
     """A clip has another number of frames than its header states, so its evenly spaced frames are others."""
 

@@ -32,7 +32,6 @@ PARTS = {  # what a metric that is not linear is made of: the values of fake and
     "f1_of_weighted": ("weighted_precision", "accuracy"),
     "mcc": (),
 }
-RISE = tuple(metric for metric in SHARES if metric not in ("error_rate", "miss_rate", "false_alarm_rate", "auc"))
 MISTAKES = {"error_rate": "accuracy", "miss_rate": "recall", "false_alarm_rate": "specificity"}  # 1 - metric
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.data.decoding import Unreadable
-from common.data.videos import Sampling, read_clip, read_frames
+from common.data.videos import Sampling, read_clip
 
 
 def write_video(path, frames, codec="MJPG", rate=25):
@@ -17,6 +17,11 @@ def write_video(path, frames, codec="MJPG", rate=25):
         writer.write(np.full((48, 64, 3), (index, 0, 200), dtype=np.uint8))
     writer.release()
     return path
+
+
+def read_frames(path, count):
+    """Pairs (index, frame), evenly spaced over the clip."""
+    return read_clip(path, Sampling(count=count), list)
 
 
 class FakeClip:
