@@ -126,8 +126,7 @@ def carried_rows(split: Split, thresholds: dict[tuple[str, str, int], float]) ->
     rows = []
     test = split.table()
     test = test[test["split"] == "test"]
-    images = pd.concat(split.parts.values())
-    trained = list(dict.fromkeys(images.loc[images["split"] == "train", "dataset"]))
+    trained = trained_datasets(split)
     for (model, dataset), images in test.groupby(["model", "dataset"], sort=False):
         threshold = thresholds.get((model, split.protocol, split.seed))
         if threshold is None:
@@ -148,7 +147,9 @@ def carried_rows(split: Split, thresholds: dict[tuple[str, str, int], float]) ->
 
 
 def draw_reliability(split: Split, run: Run) -> None:
-    """Draw the calibration of the models whose score is a probability, on the test images of a split.
+    """Draw the calibration of the models whose score is a probability, on the test images of the data trained on.
+
+    Where nothing was trained, it is drawn on all test images.
 
     Args:
         split: with its predictions.
@@ -157,9 +158,18 @@ def draw_reliability(split: Split, run: Run) -> None:
     margins = {each.model for each in descriptions(run.folder).values() if each.head == "margin"}
     test = split.table()
     test = test[(test["split"] == "test") & ~test["model"].isin(margins)]
+    if trained := trained_datasets(split):
+        test = test[test["dataset"].isin(trained)]
     if len(test):
-        title = f"Calibration on test images, protocol {split.protocol}, seed {split.seed}"
+        names = "+".join(dict.fromkeys(test["dataset"]))
+        title = f"Calibration on test images of {names}, protocol {split.protocol}, seed {split.seed}"
         reliability_figure(test, run.path("figures", "reliability.png"), title)
+
+
+def trained_datasets(split: Split) -> list[str]:
+    """Return the names of the data sets that a split has training images of."""
+    images = pd.concat(split.parts.values())
+    return list(dict.fromkeys(images.loc[images["split"] == "train", "dataset"]))
 
 
 def has_several_frames(images: pd.DataFrame) -> bool:

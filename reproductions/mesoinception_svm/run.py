@@ -3,7 +3,7 @@
 After MesoNet (Afchar et al., WIFS 2018, doi:10.1109/WIFS.2018.8630761): a small network looks for the mesoscopic traces
 of a swapped face; the paper replaces its last unit by an RBF SVM on the 16 fully connected features.
 
-    python reproductions/mesoinception_svm/run.py                       embedded data, 10 to 15 minutes on 2 CPU cores
+    python reproductions/mesoinception_svm/run.py                       embedded data, 6 to 9 minutes on 2 CPU cores
     python reproductions/mesoinception_svm/run.py --data deepfake=DIR   the paper: hours on 2 cores, minutes on a GPU
 
 Expected on MesoNet's face set: accuracy 0.90 (Table 4, MesoInception-4), and 0.78 with the SVM (Table 5 prints 0.9, but
