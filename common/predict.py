@@ -21,6 +21,7 @@ import tyro
 from common.cli import parse, run_main
 from common.data.decoding import Unreadable
 from common.data.media import Media, find_media, unsupported_format
+from common.detectors.description import PUBLISHED_COMMAND
 from common.detectors.prediction_rows import PredictionRows
 from common.detectors.scoring import FRAMES, Scorer
 from common.errors import UserError
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from common.detectors.description import Description
     from common.detectors.explanations import Explanations
     from common.detectors.store import Detector
-
-PUBLISHED_COMMAND = "python -m common.predict --weights mesoinception4=published"
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ def _check(options: PredictOptions) -> tuple[Path, ...]:
         expected = "PATH ..." if options.weights else "RUN PATH ... or --weights NAME=FILE PATH ..."
         raise UserError(f"expected {expected}; got {' '.join(map(str, options.paths)) or 'nothing'}")
     if options.weights and options.model:
-        raise UserError("--model is about the models of a run: expected it or --weights, got both")
+        raise UserError("--model selects a model of a run: use it or --weights, not both")
     if options.frames < 1:
         raise UserError(f"--frames: expected at least 1, got {options.frames}")
     if options.per_frame is not None and options.per_frame.is_dir():

@@ -12,11 +12,11 @@ import pandas as pd
 from common.conditions import is_synthetic
 from common.data.pipeline import Images, Preprocessing
 from common.detectors import store
+from common.detectors.description import PUBLISHED_COMMAND
 from common.detectors.novelty import SAMPLE, Describer, TrainingSummary
 from common.detectors.store import Detector
 from common.evaluation.predictions import prediction_table
 from common.files import sha256
-from common.predict import PUBLISHED_COMMAND
 from common.runs import folder
 from common.runs.options import RunOptions, changed_flags, preset_name
 from common.training import distribution
@@ -133,10 +133,18 @@ class Session:
         self.save(split, detector, part)
         self.record(split, detector.description.model, scored, self.score(detector, scored), history, notes)
 
-    def save(self, split: Split, detector: Detector, part: str = "") -> None:
-        """Write a detector into the run's models/, with protocol, seed and training data in its description."""
+    def save(self, split: Split, detector: Detector, part: str = "", images: pd.DataFrame | None = None) -> None:
+        """Write a detector into the run's models/, with protocol, seed and training data in its description.
+
+        Args:
+            split: what it was trained on.
+            detector: its description names the model.
+            part: the case or fold, if its name is that of a stored detector.
+            images: of its own training and validation, if they are not those of the part; None: of the part.
+        """
+        images = split.parts.get(part, split.images) if images is None else images
         names = detector.description.trained_on or self.data.trained
-        summary = self._summarize(split, detector, part) if self.config.epochs else None
+        summary = self._summarize(split, detector, part, images) if self.config.epochs else None
         description = replace(
             detector.description,
             faces=self.faces,
@@ -147,18 +155,19 @@ class Session:
         ).placed(split.suffix, detector.classifier is not None, summary is not None)
         store.save(replace(detector, description=description, summary=summary), self.run.folder / "models")
 
-    def _summarize(self, split: Split, detector: Detector, part: str) -> TrainingSummary | None:
+    def _summarize(self, split: Split, detector: Detector, part: str, images: pd.DataFrame) -> TrainingSummary | None:
         """Return where the training images of a detector are, for predict: of a sample of them, and of validation."""
         network = store.feature_network(detector.network, detector.description)
         key = (split.protocol, split.seed, part, detector.classifier is not None, id(network.output))
         if key not in self._summaries:  # ten classifiers share a network's features, and their summary
-            self._summaries = {key: (network.output, self._summary(split, detector, network, part))} | {
+            self._summaries = {key: (network.output, self._summary(split, detector, network, images))} | {
                 other: kept for other, kept in self._summaries.items() if other[:3] == key[:3]
             }
         return self._summaries[key][1]
 
-    def _summary(self, split: Split, detector: Detector, network: keras.Model, part: str) -> TrainingSummary | None:
-        images = split.parts.get(part, split.images)
+    def _summary(
+        self, split: Split, detector: Detector, network: keras.Model, images: pd.DataFrame
+    ) -> TrainingSummary | None:
         preprocessing = Preprocessing(**detector.description.preprocessing)
         describe = Describer(network, detector.classifier is not None)
         sides = []

@@ -17,7 +17,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 FORMATS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".bmp": "bmp", ".webp": "webp"}
 IMAGE_SUFFIXES = tuple(FORMATS)
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
-UNSUPPORTED_SUFFIXES = (  # of images and videos that are named and skipped: no reader of ours has their pixels right
+UNSUPPORTED_SUFFIXES = (  # of images and videos that are named and skipped
     *(".gif", ".tif", ".tiff", ".avif", ".heic", ".heif", ".jfif", ".jpe", ".jp2", ".jxl", ".ppm", ".pgm", ".tga"),
     *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".psd"),
     *(".wmv", ".flv", ".3gp", ".3g2", ".ogv", ".mts", ".m2ts", ".ts", ".vob", ".mxf"),

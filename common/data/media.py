@@ -73,4 +73,4 @@ def _media_below(folder):
     for place, folders, names in os.walk(folder):
         folders.sort()
         found += [Path(place, name) for name in names if os.path.splitext(name)[1].lower() in suffixes]
-    return sorted(file for file in found if file.is_file())
+    return sorted(file for file in found if not file.is_dir())  # a dangling link is reported when it is read

@@ -52,18 +52,19 @@ def _read_form(file):
         with open(file, encoding="utf-8-sig", newline="") as opened:
             reader = csv.reader(opened)
             header = next(reader, [])
-            longer = rows = 0
+            longer = rows = filled = 0
             first = (0, 0)
             for row in reader:
                 rows += bool(row)
                 if len(row) > len(header):
                     longer += len(row) == len(header) + 1
+                    filled += row[-1] != ""  # an empty last field is a comma too many, no column of names
                     first = first if first[0] else (reader.line_num, len(row))
     except (csv.Error, UnicodeDecodeError) as error:
         raise _unreadable(file, error) from error
     if not header:
         raise _unreadable(file, "it is empty")
-    if longer and longer == rows and len(set(header)) == len(header):
+    if longer and longer == rows and filled and len(set(header)) == len(header):
         return header, True
     if first[0]:
         raise UserError(

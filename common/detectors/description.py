@@ -9,6 +9,9 @@ import pandas as pd
 from common.conditions import is_synthetic
 from common.files import read_json
 
+# What to score photographs with, where a detector knows drawn faces alone.
+PUBLISHED_COMMAND = "python -m common.predict --weights mesoinception4=published"
+
 
 @dataclass(frozen=True)
 class Description:

@@ -43,7 +43,7 @@ class Cloud:
         components: principal directions of the scaled vectors, (k, d).
         centre: mean of the reduced vectors, k coordinates and the distance from these directions, (k + 1,).
         precision: inverse of their covariance, (k + 1, k + 1).
-        limit: HELD_OUT_SHARE of the held-out images are not further away.
+        limit: the distance that HELD_OUT_SHARE of the held-out images do not exceed.
     """
 
     mean: np.ndarray
@@ -88,7 +88,7 @@ class TrainingSummary:
     Args:
         features: of what the detector decides by.
         texture: of the pictures.
-        limit: HELD_OUT_SHARE of the held-out images have not a larger distance, the larger of both clouds' own.
+        limit: the distance that HELD_OUT_SHARE of the held-out images do not exceed, the larger of the two clouds' own.
     """
 
     features: Cloud
@@ -124,7 +124,7 @@ class TrainingSummary:
         return np.maximum(*both) / self.limit
 
     def save(self, file: Path) -> None:
-        """Write the summary as .npz, atomically; it has less than 1 MB with 2,048 features."""
+        """Write the summary as .npz, atomically; the file is under 1 MB for 2,048 features."""
         arrays: dict[str, Any] = {"limit": self.limit}
         for part in PARTS:
             arrays |= {f"{part}_{name}": np.float32(value) for name, value in vars(getattr(self, part)).items()}

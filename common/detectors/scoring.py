@@ -79,7 +79,7 @@ class Scores:
     @property
     def is_far(self) -> bool:
         """Whether more than half of the faces are beyond the limit."""
-        return self.distances is not None and float(np.median(self.distances)) > 1
+        return self.distances is not None and float(np.mean(self.distances > 1)) > 0.5
 
 
 class Scorer:
@@ -157,5 +157,5 @@ class Scorer:
         factor = self.cropper.squeeze(image.shape)
         if face is not None or factor <= 1 + SQUEEZED:
             return ""
-        size = self._preprocessing.size
-        return f"aspect ratio changed: {image.shape[1]}x{image.shape[0]} became {size}x{size}"
+        ratio = image.shape[1] / image.shape[0]
+        return f"aspect ratio: width / height is {ratio:.2f}, of the training images {self.cropper.ratio:.2f}"

@@ -81,7 +81,8 @@ class FaceCropper:
             return [Crop(self._resize(image))]
         image = resize(image, self._faces.get("rescale")) if self._of_training != NONE else image
         self._detector = self._detector or make_detector(self.name)  # MTCNN takes seconds: only if it is needed
-        found = pick(self._detector.detect(image), self._which, self._faces.get("min_confidence"))
+        least = self._faces.get("min_confidence") if self.name == self._of_training else None  # of another scale
+        found = pick(self._detector.detect(image), self._which, least)
         return [self._crop(image, face) for face in found]
 
     def describe(self) -> str:
@@ -107,11 +108,11 @@ class FaceCropper:
         Returns:
             A factor, 1 or more; the training images are taken for square if their size is not known.
         """
-        factor = (shape[1] / shape[0]) / self._ratio
+        factor = (shape[1] / shape[0]) / self.ratio
         return max(factor, 1 / factor)
 
     @property
-    def _ratio(self):
+    def ratio(self) -> float:
         """Width by height of the training images, before the network's own resizing."""
         height, width = self._faces.get("crop_size") or (1, 1)
         return width / height
@@ -135,8 +136,8 @@ class FaceCropper:
     def _cut(self, image, face):
         """Cut out the part in which the face lies as in the training images; inside the picture, in their ratio."""
         height = face.height / self._framing.height
-        height = min(height, image.shape[0], image.shape[1] / self._ratio)
-        width = height * self._ratio
+        height = min(height, image.shape[0], image.shape[1] / self.ratio)
+        width = height * self.ratio
         left = face.x + face.width / 2 - self._framing.x * width
         top = face.y + face.height / 2 - self._framing.y * height
         left = round(min(max(left, 0), image.shape[1] - width))

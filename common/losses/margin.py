@@ -35,7 +35,7 @@ class MarginLoss(keras.losses.Loss):
         self.distance = distance
 
     def penalty(self, excess: keras.KerasTensor) -> keras.KerasTensor:
-        """Return the loss of triplets with the excess d(a, p) - d(a, n), of the same shape. It overflows nowhere."""
+        """Return the loss of triplets with the excess d(a, p) - d(a, n), of the same shape. It never overflows."""
         return ops.softplus(excess) if self.margin == "soft" else ops.relu(excess + self.margin)
 
     def get_config(self) -> dict[str, Any]:

@@ -30,11 +30,11 @@ LEFT_BY_A_KILL = re.compile(r"\.[0-9a-f]{32}-epoch-")
 
 
 class Checkpoints:
-    """The checkpoints of a training in its folder: the two newest, and those that these ask to keep.
+    """The checkpoints of a training in its folder: the two newest, and any that those two still need.
 
     Args:
         folder: of the training. One process at a time writes there.
-        networks: what is trained, with optimizers that are built; of several, each has a name of its own.
+        networks: what is trained, with optimizers that are built; if there are several, their names differ.
         minutes: between two checkpoints within an epoch, at least 0.
         suffix: `.weights.h5`, or `.keras` for files from which a network can be built.
     """
@@ -174,5 +174,5 @@ def _place(name):
 
 def _flush(file):
     """Make the disk hold the file's bytes before a rename says that they are there."""
-    with open(file, "rb") as stream:
+    with open(file, "r+b") as stream:  # Windows flushes only what may be written
         os.fsync(stream.fileno())

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from common.data.decoding import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES, VIDEO_SUFFIXES
-from common.data.media import ARCHIVE_FOLDER
+from common.data.decoding import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from common.data.media import ARCHIVE_FOLDER, is_hidden, unsupported_format
 from common.errors import UserError
 
 MEDIA_SUFFIXES = IMAGE_SUFFIXES + VIDEO_SUFFIXES
@@ -39,7 +39,9 @@ def refused_paths(src: str | Path) -> dict[str, str]:
     These are links, special files, folders that cannot be listed, unsupported formats, and names that a manifest
     cannot store.
     """
-    reasons = {path: reason or _unsupported_format(path) for path, reason in _walk(src) if not _is_hidden(path)}
+    reasons = {
+        path: reason or unsupported_format(Path(path)) for path, reason in _walk(src) if not is_hidden(Path(path))
+    }
     return {path: reason for path, reason in sorted(reasons.items()) if reason}
 
 
@@ -113,7 +115,7 @@ def refuse_duplicate_clips(clips: Iterable[tuple[object, str]]) -> None:
 
 
 def _regular_files(src):
-    return sorted(path for path, reason in _walk(src) if not reason and not _is_hidden(path))
+    return sorted(path for path, reason in _walk(src) if not reason and not is_hidden(Path(path)))
 
 
 def _walk(src):
@@ -143,12 +145,3 @@ def _describe_link(path, root):
     target = os.path.realpath(path)
     inside = target == root or target.startswith(root + os.sep)
     return f"symbolic link: {'not followed, its target counts by itself' if inside else 'it leads out of SRC'}"
-
-
-def _is_hidden(path):
-    return path.rpartition("/")[2].startswith(".")
-
-
-def _unsupported_format(path):
-    suffix = os.path.splitext(path)[1].lower()
-    return f"unsupported format: {suffix[1:]}" if suffix in UNSUPPORTED_SUFFIXES else ""

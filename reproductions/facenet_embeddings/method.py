@@ -56,7 +56,7 @@ def run_phase2(
         session.record(split, name, scored, np.concatenate([part[name] for part in scores]), None, notes)
     if _is_first(split, fold):
         for detector in phase2.as_detectors(result, embedder):
-            session.save(split, detector)
+            session.save(split, detector, images=images)
 
 
 def run_phase1(
@@ -84,7 +84,7 @@ def run_phase1(
             _record_phase1(split, trial, fold, trained[trial])
             if _is_first(split, fold):
                 detector = phase1.as_detector(trial, trained[trial].network, config, training_set(trial, roles))
-                session.save(split, detector)
+                session.save(split, detector, images=images)
     if LSTM in config.phase1:
         images = trial_images(LSTM, split, fold, config, roles)
         if _is_possible(LSTM, session, split, images):

@@ -25,6 +25,12 @@ def test_a_row_that_is_longer_than_the_header_is_named_by_its_line(tmp_path):
             read_text_table(tmp_path / "x.csv")
 
 
+def test_a_comma_at_the_end_of_each_row_is_no_column_of_names(tmp_path):
+    (tmp_path / "x.csv").write_text("path,score\na,1,\nb,2,\n")
+    with pytest.raises(UserError, match="line 2 has 3 fields, the header 2"):
+        read_text_table(tmp_path / "x.csv")
+
+
 def test_what_is_no_table_is_refused(tmp_path):
     (tmp_path / "x.csv").write_text("")
     with pytest.raises(UserError, match="not a readable CSV file: it is empty"):

@@ -121,14 +121,15 @@ def test_two_people_in_a_picture_are_two_rows_on_request(tmp_path, predict, face
     (row,), _ = predict(run, tmp_path / "two.png")
     assert row["score"] == "0.200000", "the more confident one"
     (row,), _ = predict(run, tmp_path / "two.png", "--faces", "none")
-    assert row["score"] == "0.500000" and row["warning"] == "aspect ratio changed: 64x32 became 8x8"
+    assert row["score"] == "0.500000"
+    assert row["warning"] == "aspect ratio: width / height is 2.00, of the training images 1.00"
 
 
 def test_a_picture_that_is_squeezed_says_so_and_one_like_the_training_images_does_not(tmp_path, predict):
     run = make_run(tmp_path / "run", faces={"faces": "none", "crop_size": [30, 40]})
     wide, square = plain(tmp_path / "wide.png", 90, (60, 80)), plain(tmp_path / "square.png", 90, (60, 60))
     rows, _ = predict(run, wide, square)
-    assert [row["warning"] for row in rows] == ["", "aspect ratio changed: 60x60 became 8x8"]
+    assert [row["warning"] for row in rows] == ["", "aspect ratio: width / height is 1.00, of the training images 1.33"]
 
 
 @pytest.fixture
@@ -156,6 +157,7 @@ def test_a_folder_names_what_it_leaves_out(tmp_path, predict):
     folder = tmp_path / "in"
     plain(folder / "a.png", 90)
     plain(folder / "deep" / "name.jpg" / "b.png", 90)
+    (folder / "lost.png").symlink_to(folder / "nowhere.png")
     for name in (
         "c.heic",
         "d.TIFF",
@@ -173,6 +175,7 @@ def test_a_folder_names_what_it_leaves_out(tmp_path, predict):
     assert found == {
         "a.png": ("real", ""),
         "deep/name.jpg/b.png": ("real", ""),
+        "lost.png": ("unreadable", found["lost.png"][1]),
         "c.heic": ("unreadable", "unsupported format: heic"),
         "d.TIFF": ("unreadable", "unsupported format: tiff"),
         "e.gif": ("unreadable", "unsupported format: gif"),
@@ -204,7 +207,7 @@ def test_a_file_name_that_is_not_utf8_does_not_end_the_csv(tmp_path, monkeypatch
         (("--weights", "meso4=published"), "expected PATH ...; got nothing"),
         (("--weights", "resnet=x.h5", "a.png"), "expected NAME=FILE or NAME=published with NAME one of meso4, meso"),
         (("--weights", "meso4=none.h5", "a.png"), "no such file; meso4=published downloads https://github.com/"),
-        (("--weights", "meso4=published", "--model", "x", "a.png"), "expected it or --weights, got both"),
+        (("--weights", "meso4=published", "--model", "x", "a.png"), "use it or --weights, not both"),
     ],
 )
 def test_a_command_that_cannot_work_is_refused(tmp_path, monkeypatch, words, message):

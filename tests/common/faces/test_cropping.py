@@ -101,6 +101,14 @@ def test_a_detector_that_is_asked_for_replaces_that_of_the_training(found):
     assert small.face == found[0], "asked for, so it is looked for in small pictures too"
 
 
+def test_the_least_confidence_is_that_of_the_detector_of_the_training(found):
+    """Haar's confidence is a sum, MTCNN's a probability."""
+    found.append(Face(20, 40, 40, 50, 0.99))
+    haar = {"faces": "haar", "size": 64, "margin": 0, "min_confidence": 4.0, "pick": "best"}
+    assert FaceCropper(haar)(picture(200, 250)) == []
+    assert len(FaceCropper(haar, "mtcnn")(picture(200, 250))) == 1
+
+
 @pytest.mark.parametrize(
     ("crop_size", "shape", "factor"),
     [(None, (480, 640), 4 / 3), (None, (640, 480), 4 / 3), ([1080, 1920], (720, 1280), 1.0), ([109, 89], (109, 89), 1)],
