@@ -51,14 +51,30 @@ def read_claims(paper: str, published: pd.DataFrame) -> dict[Cell, str]:
         cells = [cell for cell in map(_cell, group.cells) if cell in values and cell[2] not in SCORE_METRICS]
         for cell in cells[1:]:
             join(cells[0], cell)
-    for first, sign, second in _pairs(relations):
-        same = first in values and second in values and abs(values[first] - values[second]) <= SAME_WITHIN
-        if sign == "=" and same and first[2] == second[2]:
-            join(first, second)
+    for first, second in _copies(paper, values):
+        join(first, second)
     members: dict[Cell, list[Cell]] = {}
     for cell in values:
         members.setdefault(_root(lead, cell), []).append(cell)
     return {cell: _name(cells) for cells in members.values() for cell in cells}
+
+
+def read_copies(paper: str, published: pd.DataFrame) -> dict[Cell, Cell]:
+    """Read which published numbers are one number that is printed in several places.
+
+    Args:
+        paper: its name.
+        published: what `results.tables.read_published` returned.
+
+    Returns:
+        {(table, row, metric): the first place of the same number}; of a number that is printed once, itself.
+    """
+    values = {(row.table, row.row, row.metric): row.value for row in published.itertuples()}
+    lead = {cell: cell for cell in values}
+    for first, second in _copies(paper, values):
+        early, late = sorted((_root(lead, first), _root(lead, second)), key=list(values).index)
+        lead[late] = early
+    return {cell: _root(lead, cell) for cell in values}
 
 
 def read_margins(paper: str, published: pd.DataFrame, margin: float) -> dict[Cell, float]:
@@ -104,6 +120,14 @@ def _read_relations(paper):
         return []
     rows = pd.read_csv(path, dtype=str, keep_default_na=False)
     return [Relation(*row) for row in rows.itertuples(index=False)]
+
+
+def _copies(paper, values):
+    """Yield pairs of cells of {cell: value} that are one number, printed twice."""
+    for first, sign, second in _pairs(_read_relations(paper)):
+        same = first in values and second in values and abs(values[first] - values[second]) <= SAME_WITHIN
+        if sign == "=" and same and first[2] == second[2]:
+            yield first, second
 
 
 def _pairs(relations):

@@ -34,7 +34,7 @@ from common.errors import UserError
 from common.files import write_bytes, write_csv
 from results import rendering
 from results.audit.printed import parse_printed
-from results.claims import read_claims, read_margins
+from results.claims import read_claims, read_copies, read_margins
 from results.judging import judge
 from results.paired import compare_runs, print_runs
 from results.seeds import aggregate_seeds, count_seeds
@@ -86,9 +86,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not 0 < options.margin < 1:
         raise UserError(f"--margin {options.margin:g}: expected a share between 0 and 1; 0.02 is 2 points")
     reference = reference_folder() if options.reference else None
-    printed = write_and_print_comparison(options.papers, options.results, None, options.margin, reference)
-    own = printed[printed["origin"] != REFERENCE]
-    verdicts = set(own["verdict"].str.split(":").str[0].str.replace(" ", "-"))
+    write_and_print_comparison(options.papers, options.results, None, options.margin, reference)
+    own = compare(options.papers, options.results, None, options.margin) if options.fail_on else None
+    verdicts = set() if own is None else set(own["verdict"].str.split(":").str[0].str.replace(" ", "-"))
     return int(bool(verdicts & set(options.fail_on)))
 
 
@@ -208,6 +208,8 @@ def _published_side(paper, margin):
     cells = list(published[NUMBER].itertuples(index=False, name=None))
     published["below"], published["above"] = printed_slack(published)
     published["claim"] = [claims.get(cell, "") for cell in cells]
+    copies = read_copies(paper, published)
+    published["number"] = [" / ".join(copies[cell]) for cell in cells]
     published["margin"] = [margins[cell] if cell in claims else np.nan for cell in cells]
     return published.rename(columns={"value": "published", "n": "published_n", "note": "published_note"})
 
@@ -229,7 +231,7 @@ def _join(published, ours):
     table = joined if only_ours.empty else pd.concat([joined, only_ours], ignore_index=True)
     table["ours"] = table["ours"].eq(True)
     texts = ("dataset", "protocol", "preset", "run", "commit", "origin", "note", "seeds", "published_note", "kind")
-    for column in (*texts, "claim"):
+    for column in (*texts, "claim", "number"):
         table[column] = table[column].fillna("")
     return table
 

@@ -56,7 +56,7 @@ class Published:
         value: the number.
         below: how far the exact value may be below what is printed; infinite for `less than`.
         above: likewise above; infinite for `more than`.
-        n: the paper's number of images; 0 if nobody knows it.
+        n: the paper's number of images; 0 if it is unknown.
     """
 
     value: float
@@ -87,7 +87,7 @@ class Difference:
             return "one seed"
         if isnan(self.ours.low):
             return "our number has no interval"
-        return "" if self.theirs.n else "nobody knows the paper's n"
+        return "" if self.theirs.n else "the paper's n is unknown"
 
     def interval(self, error: float = ERROR) -> tuple[float, float]:
         """Return the interval that misses the true difference with a probability of `error`; NaN, NaN if unknown.
@@ -153,7 +153,7 @@ class Difference:
         if isnan(self.ours.low):
             return "our number has no interval"
         if not self.theirs.n:
-            return "nobody knows the paper's n"
+            return "the paper's n is unknown"
         room = self._target(margin) ** 2 - (sum(self._theirs) / 2) ** 2
         if self._target(margin) <= 0:
             return "the paper prints too few digits"
@@ -162,7 +162,7 @@ class Difference:
             planned = f", if their sd is {deviation:g}" if self.ours.seeds < 2 else ""
             return f"it takes {self._plan(room, deviation)}{planned}"
         if room <= max(0.0, self._target(margin) ** 2 - training):
-            return f"no n of ours decides, the paper's is {self.theirs.n}"
+            return f"more images of ours cannot decide: the paper has {self.theirs.n}"
         return f"no n decides, if the seeds differ by a deviation of {deviation:.3f}"
 
     def _plan(self, room, deviation):

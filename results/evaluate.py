@@ -20,6 +20,7 @@ import pandas as pd
 import tyro
 
 from common.cli import parse, run_main
+from common.data.text_tables import read_text_table
 from common.errors import UserError
 from common.evaluation.baselines import SHORTCUT
 from common.evaluation.breakdown import FILE_GROUPS, MEASURED, breakdown, worst_sentences
@@ -82,8 +83,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for names, part in parts:
         title = ", ".join(f"{group} {name}" for group, name in zip(groups, names, strict=True) if name != "")
         drawn.append(part.assign(model=title or options.file.stem))
+        own = None if validation is None else own_validation(part, validation, title)
         for level in _levels(part, options.level):
-            print_level(part, level, title, validation, options)
+            print_level(part, level, title, own, options)
     if options.figures and len(predictions):
         draw(pd.concat(drawn), options.figures)
     return 0
@@ -121,7 +123,10 @@ def read_files(options: EvaluateOptions) -> tuple[pd.DataFrame, pd.DataFrame | N
         UserError: if a file or column is missing, or a label or score cannot be read.
     """
     file_groups = FILE_GROUPS if options.images else ()
-    own = [name for name in options.by if name not in file_groups and options.manifest is None]
+    own = [name for name in options.by if name not in file_groups]
+    if options.manifest:  # the rest is the manifest's
+        header = read_text_table(options.file).columns if options.file.is_file() else ()
+        own = [name for name in own if name in header]
     names = (options.score, options.label, options.video, options.fake_is, options.score_of)
     predictions, columns, remarks = read_predictions(options.file, Reading(*names, others=own))
     fakes = int(is_fake(predictions).sum())
@@ -135,6 +140,29 @@ def read_files(options: EvaluateOptions) -> tuple[pd.DataFrame, pd.DataFrame | N
         predictions, words = add_files(predictions, options.images, validation)
         print(words)
     return predictions, validation
+
+
+def own_validation(part: pd.DataFrame, validation: pd.DataFrame, title: str) -> pd.DataFrame:
+    """Return the rows of --validation that are of the combination of a part: its model, protocol and seed.
+
+    Args:
+        part: rows of one combination.
+        validation: rows of --validation.
+        title: names the part.
+
+    Raises:
+        UserError: if there are none, or those of several combinations.
+    """
+    for name in ("model", "protocol", "seed"):
+        if name not in validation:
+            continue
+        if name in part:
+            validation = validation[validation[name] == part[name].iloc[0]]
+        elif validation[name].nunique() > 1:
+            raise UserError(f"--validation has several values of {name}, and the file no such column; give one of them")
+    if validation.empty:
+        raise UserError(f"--validation has no rows of {title}; give those of all that are evaluated, or leave it out")
+    return validation
 
 
 def print_values(values: Mapping[str, Value]) -> None:

@@ -28,25 +28,32 @@ def add_files(predictions: pd.DataFrame, folder: Path, validation: pd.DataFrame 
     Raises:
         UserError: if no path leads to an image.
     """
-    features = _features(predictions, folder)
-    readable = features["bytes"].notna().to_numpy()
+    if any("path" not in table for table in (predictions, validation) if table is not None):
+        raise UserError("--images: expected a column path in each file, relative to that folder")
+    image = [name for name in ("dataset", "path") if name in predictions]
+    distinct = predictions.drop_duplicates(image)  # each is looked at once, whatever the number of models
+    place = pd.Series(range(len(distinct)), index=pd.MultiIndex.from_frame(distinct[image]))
+    place = place.loc[pd.MultiIndex.from_frame(predictions[image])].to_numpy()
+    features = _features(distinct, folder)
+    readable = features["bytes"].notna().to_numpy()[place]
     if not readable.any():
         raise UserError(
             f"--images {folder}: none of {len(predictions)} paths leads to an image in it, "
             f"first {predictions['path'].iloc[0] if 'path' in predictions and len(predictions) else '(no paths)'}"
         )
     if validation is None:
-        scores = cross_fitted_scores(features, is_fake(predictions), sampling_of(predictions).clusters)
+        scores = cross_fitted_scores(features, is_fake(distinct), sampling_of(distinct).clusters)
         words = f"cross-fitted on this file in {FOLDS} folds of clusters"
     else:
-        fitted = _features(validation, folder)
-        scores = shortcut_scores(fitted, is_fake(validation), features)
+        seen = validation.drop_duplicates([name for name in image if name in validation])
+        fitted = _features(seen, folder)
+        scores = shortcut_scores(fitted, is_fake(seen), features)
         words = f"fitted on {int(fitted['bytes'].notna().sum())} files of validation"
-    groups = file_groups(features).set_axis(predictions.index, axis=0)
+    groups = file_groups(features).iloc[place].set_axis(predictions.index, axis=0)
     found = f"{int(readable.sum())} of {len(readable)} files found in {folder}"
     if scores is None:
         return predictions.join(groups), f"{found}; no shortcut detector: too few of them of each class"
-    return predictions.join(groups).assign(**{SHORTCUT: scores}), f"{found}; shortcut detector {words}"
+    return predictions.join(groups).assign(**{SHORTCUT: scores[place]}), f"{found}; shortcut detector {words}"
 
 
 def add_manifest(predictions: pd.DataFrame, manifest: Path, columns: list[str]) -> pd.DataFrame:
@@ -76,6 +83,4 @@ def add_manifest(predictions: pd.DataFrame, manifest: Path, columns: list[str]) 
 
 
 def _features(predictions, folder):
-    if "path" not in predictions:
-        raise UserError("--images: expected a column path, relative to that folder")
     return file_features([folder / path for path in predictions["path"]])

@@ -22,7 +22,7 @@ def judge(table: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         table: the rows, with the attributes that `verdict_without_test` needs, CONDITIONS, margin, published_n, sd,
-            seeds, clusters, test_low and test_high.
+            seeds, clusters, test_low and test_high, and `number`, equal in rows of one number that is printed twice.
 
     Returns:
         The rows with the columns difference_low, difference_high and verdict. A claim of several numbers that were
@@ -87,7 +87,7 @@ def _joint_row(rows, rates, found):
         row[name] = nan
     row["n"], row["margin"] = rows["n"].max(), min(rows["margin"])
     row["published_note"] = ""
-    row["note"] = "tested by " + ", ".join(_told(rate, named=rows["row"].nunique() > 1) for rate in rates)
+    row["note"] = "tested by " + ", ".join(_rate_text(rate, named=rows["row"].nunique() > 1) for rate in rates)
     return row
 
 
@@ -97,7 +97,7 @@ def _outside(rows):
     return [f"{rate.row} {rate.metric}" for rate in rates if rate.difference.beyond(rate.margin)]
 
 
-def _told(rate, named):
+def _rate_text(rate, named):
     low, high = rate.difference.interval()
     ends = "" if pd.isna(low) else f" [{low:+.4f}, {high:+.4f}]"
     return f"{rate.row + ' ' if named else ''}{rate.metric} {rate.difference.value:+.4f}{ends}"
@@ -105,14 +105,20 @@ def _told(rate, named):
 
 def _rates(rows):
     """What the claim of these rows is tested by; empty if its counts have no shares."""
-    by_name = {(row.row, row.metric): row for row in reversed(list(rows.itertuples()))}
+    distinct = rows.drop_duplicates("number")
+    by_name = {(row.row, row.metric): row for row in reversed(list(distinct.itertuples()))}
     shares = {name: _rate(row) for name, row in by_name.items() if row.kind != "count"}
-    for row in {row for row, _ in by_name}:
+    for row in dict.fromkeys(row for row, _ in by_name):
         for metric, called, other in RATES_OF_COUNTS:
             pair = by_name.get((row, called)), by_name.get((row, other))
-            if all(pair) and (row, metric) not in shares:
+            if all(pair) and (row, metric) not in shares and _have_images(pair):
                 shares[row, metric] = _rate_of_counts(metric, *pair, by_name.get((row, "accuracy")))
     return [shares[name] for name in free_rates(list(shares))]
+
+
+def _have_images(pair):
+    """Whether two cells of a matrix are of a class that ours and the paper's test set have."""
+    return sum(cell.value for cell in pair) > 0 and sum(cell.published for cell in pair) > 0
 
 
 def _rate(row):

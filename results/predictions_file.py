@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from common.data.text_tables import read_header, read_text_table
+from common.data.text_tables import read_text_table
 from common.errors import UserError
 from common.evaluation.evaluate import GROUPING_COLUMNS, check_predictions
 from common.labels import FAKE, REAL, WORDS, to_words
@@ -58,16 +58,16 @@ def read_predictions(file: Path, reading: Reading) -> tuple[pd.DataFrame, dict[s
     """
     if not file.is_file():
         raise UserError(f"no such file: {file}")
-    names = read_header(file)
-    columns = _choose_columns(file, reading, names)
-    kept = [*(name for name in GROUPS if name in names), *reading.others]
-    table = read_text_table(file, list({*columns.values(), *kept}))
+    table = read_text_table(file)
     table.index = table.index + 2
+    columns = _choose_columns(file, reading, list(table))
+    kept = [*(name for name in GROUPS if name in table), *reading.others]
+    repeats = table.duplicated() if "path" in columns else pd.Series(False, index=table.index)
+    table = table[~repeats]  # a file that was joined to itself would halve the width of every interval
     predictions = pd.DataFrame({name: table[column] for name, column in columns.items()})
     predictions = predictions.join(table[[name for name in dict.fromkeys(kept) if name not in predictions]])
     predictions["label"], remarks = _label_words(table[columns["label"]], reading)
-    predictions, repeated = without_repeats(predictions)
-    remarks += repeated
+    remarks += [f"{repeats.sum()} repeated rows are counted once"] if repeats.any() else []
     check_predictions(
         predictions.drop(columns=list(GROUPING_COLUMNS), errors="ignore"), probability=False, name=str(file)
     )
@@ -77,21 +77,6 @@ def read_predictions(file: Path, reading: Reading) -> tuple[pd.DataFrame, dict[s
         predictions["score"] = int(probability) - predictions["score"]
         remarks.append(f"score is {'1 - ' if probability else '-'}{columns['score']}, so that it grows with P(fake)")
     return predictions, columns, remarks
-
-
-def without_repeats(predictions: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Return the rows without those that are given again, and a remark on them.
-
-    A file that was joined to itself would halve the width of every interval.
-
-    Args:
-        predictions: a row that equals another one in all columns is a repeat, if the column path says which image it
-            is. The frames of a video may have equal rows without it.
-    """
-    repeated = predictions.duplicated() if "path" in predictions else pd.Series(False, index=predictions.index)
-    if not repeated.any():
-        return predictions, []
-    return predictions[~repeated], [f"{repeated.sum()} rows are given again and count once"]
 
 
 def _choose_columns(file, reading, names):

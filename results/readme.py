@@ -48,7 +48,7 @@ TITLES = {"auc": "AUC", "f1": "F1", "dataset": "data set"}
 PUBLISHED_HEADING = ("paper", "number", "published", "ours", "n", "seeds", "data set, protocol", "verdict")
 SPREAD = (
     "Ours: mean over the seeds [95 % interval] (standard deviation over the seeds). `reproduced`: the interval of the "
-    f"difference lies within {100 * MARGIN:g} points."
+    f"difference lies within the margin: {100 * MARGIN:g} points, or half of a gain that the paper claims."
 )
 
 

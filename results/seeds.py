@@ -6,6 +6,7 @@ from math import hypot, sqrt
 import numpy as np
 import pandas as pd
 
+from common.evaluation.cluster_intervals import LEAST
 from results.differences import ERROR, quantile
 
 PER_SEED_COLUMNS = ("value", "ci_low", "ci_high", "n", "clusters", "seed", "run", "note")
@@ -72,7 +73,7 @@ def _summary(rows):
     bounds = [np.array([row[bound] for row in measured], np.float64).mean() for bound in ("ci_low", "ci_high")]
     low, high = _nested(value, *bounds, sd, len(values))
     if rows[0].get("metric") not in UNBOUNDED and bounds[0] >= -1 and bounds[1] <= 1:
-        low, high = max(low, 0.0 if bounds[0] >= 0 else -1.0), min(high, 1.0)
+        low, high = max(low, LEAST.get(rows[0].get("metric"), 0.0)), min(high, 1.0)
     return {
         "value": value,
         "sd": sd,

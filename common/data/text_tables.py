@@ -1,7 +1,6 @@
 """CSV files of other programs, read as text: R's row names, and rows that do not fit their header."""
 
 import csv
-from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,35 +10,25 @@ from common.errors import UserError
 ROW_NAMES = "row.names"  # what R calls the column that its write.table leaves out of the header
 
 
-def read_header(file: Path) -> list[str]:
-    """Return the names of the columns, without R's row names.
-
-    Raises:
-        UserError: if the file is not CSV, or a row has more fields than the header. One more in every row is the form
-            of R's write.table, whose first column has no name.
-    """
-    return _read_form(file)[0]
-
-
-def read_text_table(file: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+def read_text_table(file: Path) -> pd.DataFrame:
     """Read a CSV file with a header; pandas would take an additional first field for an index, in silence.
 
     Args:
         file: the file, UTF-8.
-        columns: the columns to read; None: all.
 
     Returns:
         All cells as text; an empty cell is ''. R's row names are left out.
 
     Raises:
-        UserError: as `read_header`; if a column is missing.
+        UserError: if the file is not CSV, or a row has more fields than the header. One more in every row is the form
+            of R's write.table, whose first column has no name.
     """
     header, has_row_names = _read_form(file)
     names = [ROW_NAMES, *header] if has_row_names else header
     try:
         table = pd.read_csv(
             file, dtype=str, keep_default_na=False, encoding="utf-8-sig", header=0, names=names,
-            index_col=False, usecols=list(columns) if columns is not None else header,
+            index_col=False, usecols=header,
         )  # fmt: skip
     except ValueError as error:  # also pandas' ParserError and UnicodeDecodeError
         raise _unreadable(file, error) from error

@@ -18,7 +18,7 @@ from common.evaluation.metrics import CURVE_METRICS, OPERATING_POINTS, PROBABILI
 from common.evaluation.operating_points import operating_point_interval
 
 BALANCED = ("balanced_accuracy", "macro_recall")  # the mean of recall and specificity
-LEAST = {"kappa": -1.0}  # the least possible value of a metric, if it is not 0
+LEAST = {"kappa": -1.0, "auc_drop": -1.0}  # the least possible value of a metric, if it is not 0
 SAME_AS = {"weighted_recall": "accuracy"}  # two names of one number
 
 

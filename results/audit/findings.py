@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from common.evaluation.intervals import wilson
 from results.audit.groups import Group
-from results.audit.printed import RULES
+from results.audit.printed import BINARY, RULES
 from results.audit.readings import class_averages, means
 from results.audit.region import Region, find_regions
 from results.audit.relations import Relation, agreeing_decimals, check_relation
@@ -25,10 +25,6 @@ from results.audit.wording import (
     totals_text,
 )
 
-__all__ = [
-    *("CONTRADICTION", "HOLDS", "NO_SINGLE", "RANGE", "READING", "ROUNDING", "UNIQUE"),
-    *("Finding", "audit_groups", "audit_relation"),
-]
 COARSE = Fraction(1, 100)  # a step of numbers that a matrix of cut ones may print by chance
 CUT = "fits only if its digits were cut, not rounded"
 NEGATED = {"=": "\u2260", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
@@ -128,6 +124,9 @@ def _fitting(group, solutions, search):
         by_rule = {rule: solve(statements, sizes, rule, within=solutions) for rule in RULES}
     detail = [_by_rule(by_rule) if solutions.count > 1 else "", implied_metrics(solutions)]
     if not any(by_rule[rule].count for rule in by_rule if rule != "cut"):
+        rounded = solve(statements, sizes, BINARY, within=solutions)
+        if rounded.count:
+            return _one_or_range(group, rounded, ["Ties are rounded as programs do, by the nearest binary number."])
         if _any_size(sizes) and find_regions([(statements, sizes)], RULES[0])[0]:  # more images, and no digit is cut
             return _no_small_matrix(group)
         rounding = _rounding(group, solutions, by_rule)
@@ -138,6 +137,11 @@ def _fitting(group, solutions, search):
             remark = remark[0].upper() + remark[1:] if remark != CUT else f"A single matrix {CUT}"
             return explain_unfit(group, search.effort, f"{remark}{how}.", reading)
         return f"{group.title}: {rounding}", [solutions_text(solutions), *detail], ROUNDING
+    return _one_or_range(group, solutions, detail)
+
+
+def _one_or_range(group, solutions, detail):
+    """The finding that matrices print the numbers."""
     if solutions.count == 1:
         return f"{group.title}: one confusion matrix fits, {counts_text(solutions)}", detail, UNIQUE
     if len(solutions.totals) == 1:

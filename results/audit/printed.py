@@ -7,6 +7,7 @@ from fractions import Fraction
 from common.errors import UserError
 
 RULES = ("half-up", "half-even", "cut")
+BINARY = "binary"  # as programs round: a binary number is just above or below the tie that it stands for
 INNER = Fraction(2, 5)
 MORE, LESS = ("more than", "over", "exceeding"), ("less than", "under", "below")
 ABOUT = ("around", "approximately", "about", "nearly", "almost", "roughly")
@@ -63,11 +64,12 @@ class Printed:
         """The values that print like this.
 
         Args:
-            rule: how numbers are rounded, one of RULES, `inner` or `mean`; None: any of RULES.
+            rule: how numbers are rounded, one of RULES, BINARY, `inner` or `mean`; None: any of RULES.
 
                 half-up    from half a unit below, up to but without half a unit above
                 half-even  the same, but ties are rounded to the even last digit
                 cut        digits are dropped: from the printed value, up to but without a unit above
+                binary     half-even, of the nearest binary number
                 inner      well within half a unit on either side, whatever the rule for ties
                 mean       a unit below to a unit above: numbers are rounded, averaged, and rounded again
 
@@ -91,12 +93,20 @@ class Printed:
             return Range(value - unit * INNER, value + unit * INNER, True, True)
         if rule == "mean":  # of numbers that were rounded before
             return Range(value - unit, value + unit, True, True)
+        if rule == BINARY:
+            return Range(value - half, value + half, self._rounds_up(value - half), not self._rounds_up(value + half))
         if rule in ("cut", None) and not value:  # a minus sign may have gone with the digits
             return Range(-unit, unit, False, False)
         if rule in ("cut", None):
             return Range(value if rule else value - half, value + unit)
         even = rule == "half-even" and (value / unit) % 2 == 0
         return Range(value - half, value + half, even or (rule == "half-up" and value > 0), even)
+
+    def _rounds_up(self, tie):
+        """Whether a program that prints the tie, as a share or a percentage, rounds it up."""
+        exact = tie * 100 if self.percent else tie
+        binary = Fraction(float(exact))
+        return binary > exact or (binary == exact and (tie - self.unit / 2) / self.unit % 2 == 1)
 
 
 def parse_printed(text: str, proportion: bool, digits: int | None = None) -> Printed:

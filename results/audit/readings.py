@@ -99,7 +99,7 @@ def _as_class_averages(statements: Sequence[Statement]) -> Iterator[tuple[str, l
     """Each of CLASS_AVERAGES, with a specificity of one class and with an averaged one, as (name, statements)."""
     metrics = {one.metric for one in statements}
     for name, averaged in CLASS_AVERAGES.items():
-        if not metrics & set(averaged) or not metrics <= {*averaged, *SAME, *ONE_CLASS}:
+        if not metrics & set(averaged) or not metrics <= {*averaged, *SAME, *ONE_CLASS, *COUNTS}:
             continue
         if "F1 of the" in name and "f1" not in metrics:
             continue

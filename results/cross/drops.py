@@ -71,7 +71,8 @@ def detector_drops(detector: TrainedDetector, table: pd.DataFrame) -> list[dict]
     rows = []
     for level, tests in own.groupby("level", sort=False):
         at_home = [test.dataset in test.trained_on.split("+") for test in tests.itertuples()]
-        home = _value(tests[at_home].iloc[0]) if sum(at_home) == 1 else home_auc(detector, str(level))
+        alone = len(detector.trained_on) == 1 and sum(at_home) == 1  # of several home sets, cross.csv may have some
+        home = _value(tests[at_home].iloc[0]) if alone else home_auc(detector, str(level))
         for test in tests[np.logical_not(at_home)].itertuples():
             there = _value(test._asdict())
             if isnan(home.value) or isnan(there.value):

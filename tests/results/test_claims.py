@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from results.claims import free_rates, read_claims, read_margins
+from results.claims import free_rates, read_claims, read_copies, read_margins
 from results.tables import known_papers, read_published
 
 
@@ -69,3 +69,16 @@ def test_a_paper_without_relations_has_one_claim_a_row(tmp_path, monkeypatch):
         ("Table 1", "a", "auc"): "Table 1 / a / auc",
         ("Table 1", "b", "accuracy"): "Table 1 / b / accuracy",
     }
+
+
+def test_a_number_that_is_printed_twice_is_one_number():
+    siamese = read_published("siamese_triplet")
+    copies = read_copies("siamese_triplet", siamese)
+    first = ("Table 3", "VGG19, Case II", "accuracy")
+    assert copies["text", "best pretrained, Case II", "accuracy"] == copies[first] == first
+    assert copies["Table 2", "ResNet50", "recall"] == ("Table 2", "ResNet50", "recall")
+    claimed = claims("siamese_triplet")
+    for name in set(claimed.values()):
+        numbers = {copies[cell] for cell, claim in claimed.items() if claim == name}
+        rates = free_rates([cell[1:] for cell in numbers])
+        assert len(rates) == len(set(rates)) <= len(numbers)

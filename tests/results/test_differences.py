@@ -69,7 +69,7 @@ def test_kappa_is_from_minus_one_to_one():
     [
         (ours(seeds=1, sd=nan), 100, "one seed"),
         (ours(bounds=(nan, nan)), 100, "our number has no interval"),
-        (ours(), 0, "nobody knows the paper's n"),
+        (ours(), 0, "the paper's n is unknown"),
     ],
 )
 def test_without_an_interval_nothing_is_certain(measured, n, why):

@@ -205,5 +205,35 @@ def test_rows_that_are_given_twice_count_once(capsys, tmp_path):
     for name in ("once", "twice"):
         main([str(tmp_path / f"{name}.csv")])
         tables.append(capsys.readouterr().out)
-    assert "20 rows are given again and count once" in tables[1] and "given again" not in tables[0]
+    assert "20 repeated rows are counted once" in tables[1] and "repeated" not in tables[0]
     assert tables[0].partition("accuracy")[2] == tables[1].partition("accuracy")[2] != ""
+
+
+def test_frames_with_equal_scores_are_no_repeats(capsys, tmp_path):
+    """100 frames of two videos; what tells them apart is a column that no metric needs."""
+    rows = "".join(
+        f"{name}.mp4,{frame},{label},1.0\n" for name, label in (("a", "fake"), ("b", "real")) for frame in range(50)
+    )
+    (tmp_path / "p.csv").write_text("filename,frame,label,score\n" + rows)
+    main([str(tmp_path / "p.csv"), "--level", "frame"])
+    shown = capsys.readouterr().out
+    assert "100 rows, 50 fake, 50 real" in shown and "repeated" not in shown
+
+
+def test_each_model_has_the_threshold_of_its_own_validation(capsys, tmp_path):
+    """The scores of `small` are a tenth of those of `large`, on the same images."""
+    random = np.random.default_rng(0)
+    labels = random.permutation(["fake", "real"] * 60)
+    large = np.clip(np.where(labels == "fake", 0.7, 0.3) + random.normal(0, 0.2, 120), 0.01, 0.99)
+    table = pd.DataFrame({"path": [f"{n}.png" for n in range(120)], "label": labels})
+    both = pd.concat([table.assign(model="large", score=large), table.assign(model="small", score=large / 10)])
+    both.to_csv(tmp_path / "p.csv", index=False)
+    main([str(tmp_path / "p.csv"), "--validation", str(tmp_path / "p.csv")])
+    carried = [part.partition("balanced_accuracy")[2].split()[0] for part in capsys.readouterr().out.split("\nat ")[1:]]
+    assert len(carried) == 2 and carried[0] == carried[1] and float(carried[0]) > 0.8
+    both.query("model == 'large'").to_csv(tmp_path / "v.csv", index=False)
+    with pytest.raises(UserError, match="--validation has no rows of model small"):
+        main([str(tmp_path / "p.csv"), "--validation", str(tmp_path / "v.csv")])
+    table.assign(score=large).to_csv(tmp_path / "one.csv", index=False)
+    with pytest.raises(UserError, match="--validation has several values of model"):
+        main([str(tmp_path / "one.csv"), "--validation", str(tmp_path / "p.csv")])

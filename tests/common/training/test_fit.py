@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from common.errors import UserError
+from common.training.distribution import set_up
 from common.training.fit import TrainingPlan, fit, seed_dropout
 from common.training.progress import ResumableCallback, best_epoch
 
@@ -125,8 +126,7 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(tmp_path, un
 
 
 def test_two_replicas_resume_within_an_epoch(tmp_path):
-    devices = [device.name for device in tf.config.list_logical_devices("CPU")]
-    strategy = tf.distribute.MirroredStrategy(devices)
+    strategy = set_up("mirrored")
     results = []
     for name, stop in (("whole", None), ("killed", (1, 2))):
         with strategy.scope():

@@ -63,7 +63,7 @@ def session_of(tmp_path, images, config=SMOKE, **weights):
 
     session = SimpleNamespace(
         config=config, weights=weights, data=SimpleNamespace(roles={"celebdf": "celebdf"}), training=training,
-        run=SimpleNamespace(path=path), save=lambda split, detector: saved.append(detector.description),
+        run=SimpleNamespace(path=path), save=lambda split, detector, images=None: saved.append(detector.description),
     )  # fmt: skip
     return session, split, saved
 

@@ -1,13 +1,13 @@
 """Averages over classes, folds and seeds are no contradiction; what nothing prints is one."""
 
-import time
+import cProfile
 from fractions import Fraction
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import precision_recall_fscore_support
 
-from common.errors import UserError
 from results.audit.averages import Restriction, is_mean, least_spread
 from results.audit.check import audit_table
 from results.audit.matrices import Sizes, Statement
@@ -84,6 +84,32 @@ def test_averages_over_classes_are_recognised(numbers, sizes, name):
     assert reading and reading.name == name
 
 
+def test_python_rounds_ties_as_binary_numbers(tmp_path):
+    """651 / 800 = 0.81375 is printed as 0.8137, and 667 / 800 = 0.83375 as 0.8337: TP 336, FP 84, FN 64, TN 316."""
+    assert (f"{651 / 800:.4f}", f"{652 / 800:.4f}") == ("0.8137", "0.8150")
+    for shift in range(6):  # one more false alarm each: some accuracies are ties
+        tp, fp, fn, tn = 336, 84 + shift, 64, 316 - shift
+        numbers = {
+            "accuracy": (tp + tn) / 800,
+            "precision": tp / (tp + fp),
+            "recall": tp / (tp + fn),
+            "f1": 2 * tp / (2 * tp + fp + fn),
+        }
+        rows = [("a", metric, f"{value:.4f}") for metric, value in numbers.items()]
+        (one,) = audit(tmp_path, [*rows, ("a", "fakes", "400"), ("a", "reals", "400")])
+        assert one.verdict == UNIQUE, (rows, one.detail)
+
+
+def test_averages_beside_the_counts_of_their_matrix(tmp_path):
+    """TP 412, FP 61, FN 88, TN 239: weighted averages as of scikit-learn."""
+    labels, called = np.repeat([1, 0], [500, 300]), np.repeat([1, 0, 1, 0], [412, 88, 61, 239])
+    found = precision_recall_fscore_support(labels, called, average="weighted")
+    rows = [("a", metric, f"{value:.4f}") for metric, value in zip(("precision", "recall", "f1"), found, strict=False)]
+    counts = [("a", name, str(count)) for name, count in (("tp", 412), ("fp", 61), ("fn", 88), ("tn", 239))]
+    (one,) = audit(tmp_path, [*rows, *counts])
+    assert one.verdict == NO_SINGLE and "weighted averages" in one.finding
+
+
 def test_what_no_average_prints_is_a_contradiction(tmp_path):
     """In any matrix, and so in any mean, kappa is at most accuracy, and F1 at most the mean of precision and recall."""
     for wrong in ({"kappa": "0.95"}, {"f1": "0.96"}):
@@ -136,22 +162,22 @@ def test_more_images_than_are_searched(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", ["many columns", "a million", "unknown", "many rows", "contradictions"])
-def test_hostile_tables_take_seconds(tmp_path, case):
+def test_hostile_tables_take_limited_work(tmp_path, case):
+    """Counted as calls of Python functions, which are the same on every machine."""
     random = np.random.default_rng(1)
     rows = {
         "many columns": lambda: honest_row(random, "folds", "n", (*SEVEN, "balanced_accuracy")),
         "a million": lambda: [("a", "accuracy", "0.9"), ("a", "f1", "0.9"), ("a", "n", "1000000")],
         "unknown": lambda: honest_row(random, "single", "", SEVEN),
-        "many rows": lambda: _many(lambda: honest_row(random, "single", "n"), 2000),
-        "contradictions": lambda: _many(lambda: altered(random, honest_row(random, "single", "")), 500),
+        "many rows": lambda: _many([honest_row(random, "single", "n") for _ in range(100)], 2000),
+        "contradictions": lambda: _many([altered(random, honest_row(random, "single", "")) for _ in range(100)], 500),
     }[case]()
-    start = time.process_time()
-    try:
-        audit(tmp_path, rows)
-    except UserError:
-        pytest.fail("refused")
-    assert time.process_time() - start < 10
+    profile = cProfile.Profile()
+    findings = profile.runcall(audit, tmp_path, rows)
+    assert findings
+    assert sum(entry.callcount for entry in profile.getstats()) < 10_000_000
 
 
-def _many(table, number):
-    return [(f"model {place}", *rest) for place in range(number) for _, *rest in table()]
+def _many(tables, number):
+    """The rows of `number` models, whose tables are taken in turn."""
+    return [(f"model {place}", *rest) for place in range(number) for _, *rest in tables[place % len(tables)]]
