@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from common.data.videos import read_frames
+from common.data.videos import Sampling, read_clip
 from common.errors import UserError
 from data_prep.drawing.videos import FAMILY, draw_videos
 from data_prep.layouts.registry import find
@@ -25,7 +25,7 @@ def tree(tmp_path_factory):
 
 
 def frames(path):
-    return np.stack([frame for _, frame in read_frames(path, FRAMES)]).astype(float)
+    return np.stack([frame for _, frame in read_clip(path, Sampling(count=FRAMES), list)]).astype(float)
 
 
 def test_names_tell_target_and_source_and_each_swap_has_its_original(tree):
