@@ -8,8 +8,11 @@ from typing import Any, NoReturn, TypeVar
 import tyro
 
 from common.errors import UserError
+from common.progress import set_quiet
 
 EXIT_INTERRUPTED = 130  # the shell's own code for Ctrl-C
+QUIET = "--quiet"  # of every command
+QUIET_HELP = f"{QUIET}: show no progress."
 RESUME_HINT = "stopped; the same command resumes"
 
 Options = TypeVar("Options")
@@ -20,6 +23,8 @@ def parse(
     description: str | None = None, default: Options | None = None,
 ) -> Options:  # fmt: skip
     """Read a command line into a dataclass; a wrong flag prints tyro's box and exits with code 2.
+
+    --quiet, which is no field of any dataclass, turns progress off in this process.
 
     Args:
         options: the dataclass.
@@ -37,6 +42,9 @@ def parse(
     for flag, times in flags.items():
         if times > 1:
             raise UserError(f"{flag} is given {times} times; give it once, with all its values: {flag} A B")
+    set_quiet(QUIET in argv)
+    argv = [word for word in argv if word != QUIET]
+    description = f"{(description or options.__doc__ or '').rstrip()}\n\n{QUIET_HELP}"
     extra: dict[str, Any] = {} if default is None else {"default": default}
     return tyro.cli(
         options, args=argv, prog=prog, description=description, config=(tyro.conf.FlagCreatePairsOff,), **extra

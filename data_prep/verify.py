@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 from joblib import Parallel, cpu_count, delayed
-from tqdm import tqdm
 
 from common.data.decoding import Unreadable, read_image
 from common.data.manifest import NAME, PREPARATION, read_manifest
 from common.errors import UserError
 from common.files import read_json, sha256
+from common.progress import show_progress
 from data_prep.layouts.tree import image_paths
 from data_prep.preparation.output_files import SKIPPED, count_reasons
 
@@ -79,8 +79,7 @@ def _file_problems(folder, images, progress):
     check = Parallel(n_jobs=cpu_count(), prefer="threads", return_as="generator")
     rows = zip(images["path"], images["sha256"], strict=True)
     results = check(delayed(_file_problem)(folder / path, path, digest) for path, digest in rows)
-    bar = tqdm(results, total=len(images), desc="verifying", unit="image", disable=None if progress else True)
-    return [problem for problem in bar if problem]
+    return [problem for problem in show_progress(results, "verifying", len(images), "image", progress) if problem]
 
 
 def _file_problem(file, path, digest):

@@ -110,8 +110,7 @@ def _compare_and_report(folders):
     results = ("--results", folders.results)
     if _run("-m", "results.compare", *results):
         return True
-    page = Path(folders.results) / "report.html"
-    return bool(_run("-m", "results.report", *results, "--runs", folders.runs, "--output", page))
+    return bool(_run("-m", "results.report", *results, "--runs", folders.runs))
 
 
 def _run(*words):

@@ -17,6 +17,7 @@ import pandas as pd
 
 from common.errors import UserError
 from common.files import file_lock, read_json, write_bytes, write_csv, write_json
+from common.progress import is_quiet
 from common.runs.environment import PROJECT, describe_environment, requirements
 from common.runs.options import RunOptions, computed_values, digest, to_json
 
@@ -158,6 +159,7 @@ def _open_log(path):
     file, screen = logging.FileHandler(path), logging.StreamHandler()
     file.setFormatter(formatter)
     log.addHandler(file)
+    screen.setLevel(logging.WARNING if is_quiet() else logging.INFO)
     log.addHandler(screen)
     log.setLevel(logging.INFO)
     log.propagate = False

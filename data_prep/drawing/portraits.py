@@ -5,10 +5,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 from joblib import Parallel, cpu_count, delayed
-from tqdm import tqdm
 
 from common.errors import UserError
 from common.files import write_bytes, write_json
+from common.progress import show_progress
 from data_prep.drawing.camera import draw_camera, photograph
 from data_prep.drawing.canvas import SIZE
 from data_prep.drawing.person import Pose, draw_person, draw_pose
@@ -41,7 +41,7 @@ def draw_portraits(folder: Path, person: int, count: int, workers: int | None = 
     pictures = Parallel(n_jobs=workers or cpu_count(), return_as="generator")(
         delayed(_portrait)(person, index) for index in range(count)
     )
-    for index, picture in enumerate(tqdm(pictures, total=count, desc="drawing", unit="face", disable=None)):
+    for index, picture in enumerate(show_progress(pictures, "drawing", count, "face")):
         write_bytes(picture, folder / f"{index:05d}.jpg")
     facts = {"family": "portraits", "count": count, "seed": person, "frames": 1, "size": SIZE, "version": VERSION}
     write_json(facts, folder / "SYNTHETIC.json")

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from joblib import Parallel, cpu_count, delayed
-from tqdm import tqdm
 
 from common.errors import UserError
 from common.files import atomic_folder, cache_folder, file_lock, write_bytes, write_csv, write_json
 from common.labels import FAKE, REAL, WORDS
+from common.progress import announce, show_progress
 from data_prep.drawing.canvas import SIZE
 from data_prep.drawing.clip import draw_clip
 
@@ -110,7 +110,8 @@ def draw_tree(
     parallel = Parallel(n_jobs=workers or cpu_count(), return_as="generator")
     clips = parallel(draw(folder, family, count, seed, frames, index, label) for index, label in tasks)
     unit = "clip" if frames > 1 else "face"
-    for clip in tqdm(clips, total=len(tasks), desc=f"drawing {family}", unit=unit, disable=None):
+    announce(f"drawing {len(tasks):,} {unit}s, real ones and {family} fakes, once for all runs")
+    for clip in show_progress(clips, f"drawing {family}", len(tasks), unit):
         rows += clip
     write_csv(pd.DataFrame(rows, columns=COLUMNS).sort_values("path"), folder / "metadata.csv")
     facts = {"family": family, "count": count, "seed": seed, "frames": frames, "size": SIZE, "version": VERSION}

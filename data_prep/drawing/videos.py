@@ -9,10 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 from joblib import Parallel, cpu_count, delayed
-from tqdm import tqdm
 
 from common.errors import UserError
 from common.files import write_json
+from common.progress import announce, show_progress
 from data_prep.drawing.canvas import SIZE
 from data_prep.drawing.clip import draw_clip
 from data_prep.drawing.trees import VERSION, cached_folder
@@ -50,7 +50,8 @@ def draw_videos(folder: Path, count: int, frames: int, seed: int = 0, workers: i
     tasks = [(index, fake) for index in range(count) for fake in (False, True)]
     parallel = Parallel(n_jobs=workers or cpu_count(), return_as="generator")
     written = parallel(delayed(_write_video)(folder, count, frames, seed, *task) for task in tasks)
-    for _ in tqdm(written, total=len(tasks), desc="drawing videos", unit="video", disable=None):
+    announce(f"drawing {len(tasks):,} videos of faces, real ones and fakes, once for all runs")
+    for _ in show_progress(written, "drawing", len(tasks), "video"):
         pass
     facts = {"family": FAMILY, "count": count, "seed": seed, "frames": frames, "size": SIZE, "version": VERSION}
     write_json(facts, folder / "SYNTHETIC.json")

@@ -8,13 +8,13 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from tqdm import tqdm
 
 from common.data.decoding import Unreadable, read_image
 from common.data.perturbations import perturb
 from common.data.pipeline import Preprocessing
 from common.detectors import store
 from common.detectors.description import Description
+from common.progress import show_progress
 from results.cross.table import UNPERTURBED, Variant
 
 BATCH = 64
@@ -45,7 +45,7 @@ def score(
     detector, outputs_of = _load(folder, description.name)
     batches, unreadable = _batches(images, description, variants)
     flat = scores.reshape(-1)
-    for place, pixels in enumerate(tqdm(batches, title, -(-flat.size // BATCH), leave=False, disable=None)):
+    for place, pixels in enumerate(show_progress(batches, title, -(-flat.size // BATCH), "batch")):
         outputs = outputs_of(pixels)
         flat[place * BATCH : place * BATCH + len(outputs)] = detector.score_outputs(outputs)
     return scores, unreadable

@@ -1,6 +1,7 @@
 """One self-contained page of all results, to open in a browser.
 
     python -m results.report                     # writes results/report.html
+    python -m results.report --results X         # writes X/report.html
 
 For each paper: what it proposes, published against reproduced, what the audit finds, the figures of its newest run, and
 the commands that make them. For all papers: every detector on every data set, and on perturbed images.
@@ -29,8 +30,8 @@ class ReportOptions:
     """Within which a number counts as reproduced, as a share: 0.02 is 2 points."""
     reference: bool = True
     """The rows that the repository ships are shown beside yours, unless --no-reference is given."""
-    output: Path = Path("results/report.html")
-    """The page to write."""
+    output: Path | None = None
+    """The page to write; None: report.html in the folder of the results."""
     debug: bool = False
     """Show the traceback of an error."""
 
@@ -40,8 +41,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parse(ReportOptions, argv, prog="python -m results.report", description=__doc__)
     reference = reference_folder() if options.reference else None
     page = build_page(options.results, options.runs, options.margin, reference).encode()
-    write_bytes(page, options.output)
-    print(f"written: {options.output} ({len(page) / 1e6:.1f} MB)")
+    output = options.output or options.results / "report.html"
+    write_bytes(page, output)
+    print(f"written: {output} ({len(page) / 1e6:.1f} MB)")
 
 
 if __name__ == "__main__":

@@ -10,11 +10,10 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from common.evaluation.metrics import COUNTS, METRICS
 from results.audit.check import audit_paper
 from results.audit.findings import Finding
 from results.audit.verdicts import CONTRADICTION, HOLDS, NO_SINGLE, READING, ROUNDING
-from results.compare import compare
+from results.compare import OWN, compare
 from results.formatting import format_number, sd_text
 from results.rendering import KINDS, claim_counts, count_claims
 from results.report.cards import Card, read_card
@@ -26,11 +25,11 @@ from results.tables import known_papers
 from results.verdicts import MARGIN as MARGIN_OF_VERDICTS
 
 HERE = Path(__file__).parent
-SHARES = ("", *(metric for metric in METRICS if metric not in COUNTS))
 ABBREVIATIONS = {
     "auc": "AUC", "f1": "F1", "eer": "EER", "tp": "TP", "fp": "FP", "tn": "TN", "fn": "FN",
     "tpr_at_fpr_0.01": "TPR at FPR 1 %", "tpr_at_fpr_0.001": "TPR at FPR 0.1 %",
 }  # fmt: skip
+UNMEASURED = ("not run", "as published")
 OTHER = ""  # any verdict of the audit that is not listed
 FINDING_ORDER = (CONTRADICTION, NO_SINGLE, ROUNDING, OTHER, READING, HOLDS)
 
@@ -43,6 +42,7 @@ class Paper:
         name: its name.
         card: its README.
         rows, notes: what `page_rows` returned.
+        measured: whether any of the numbers was measured by a user's run; these papers come first.
         claims: the number of its independent claims.
         counts: {verdict: number of claims}.
         findings: what the audit finds, contradictions first.
@@ -53,6 +53,7 @@ class Paper:
     card: Card
     rows: list[SimpleNamespace]
     notes: list[str]
+    measured: bool
     claims: int
     counts: dict[str, int]
     findings: list[Finding]
@@ -85,15 +86,17 @@ def build_page(
     )
     environment.filters |= {
         "number": number,
-        "sd_text": sd_text,
+        "deviation": deviation,
         "signed": signed,
         "count_text": count_text,
         "sort_value": sort_value,
         "metric": metric_text,
     }
     return environment.get_template("page.html.jinja").render(
-        papers=[_paper(name, comparison, newest[name]) for name in papers],
-        headlines=page_rows(headlines(comparison))[0],
+        papers=sorted(
+            (_paper(name, comparison, newest[name]) for name in papers), key=lambda paper: not paper.measured
+        ),
+        headlines=sorted(page_rows(headlines(comparison))[0], key=lambda row: row.kind in UNMEASURED),
         matrices=matrices(cross),
         curves=curves(robustness),
         results=results,
@@ -110,23 +113,38 @@ def build_page(
     )
 
 
-def number(value: float, metric: str = "") -> str:
+def number(value: float, metric: str = "", whole: bool = False) -> str:
     """A number as results.compare prints it, with separators of thousands; empty if it is missing.
 
-    A number that is whole and is not a share has no decimals: 3,074 parameters, not 3,074.0.
+    Args:
+        value, metric: as for `format_number`.
+        whole: whether it has no decimals, as the mean of several whole numbers.
     """
-    if pd.notna(value) and metric not in SHARES and float(value).is_integer():
-        return f"{value:,.0f}"
-    text = format_number(value, metric)
+    text = "" if pd.isna(value) else f"{value:.0f}" if whole else format_number(value, metric)
     return f"{Decimal(text):,}" if text else ""
 
 
-def signed(value: float) -> str:
-    """A difference with its sign and a true minus; empty if it is missing."""
+def deviation(sd: float, seeds: int, whole: bool = False) -> str:
+    """A standard deviation over seeds, of whole numbers without decimals unless it would be 0; empty if it is missing."""
+    return sd_text(sd, seeds, (0 if sd >= 0.5 else 1) if whole else 4)
+
+
+def signed(value: float, whole: bool = False) -> str:
+    """A difference with its sign and a true minus, without decimals if it is one of whole numbers; empty if missing."""
     if pd.isna(value):
         return ""
-    size = f"{abs(value):,.0f}" if abs(value) >= 10 or float(value).is_integer() else f"{abs(value):.4f}"
-    return {-1: "\u2212", 0: "", 1: "+"}[np.sign(value)] + size
+    if whole:
+        return f"{value:,.0f}" + (f" ± {sd:,.{0 if sd >= 0.5 else 1}f}" if sd > 0 else "")
+    parts = format_number(value, metric, sd).split(" +- ")
+    return " ± ".join(f"{Decimal(part):,}" for part in parts if part)
+
+
+def signed(value: float, whole: bool = False) -> str:
+    """A difference with its sign and a true minus, without decimals if it is one of whole numbers; empty if missing."""
+    if pd.isna(value):
+        return ""
+    size = f"{abs(value):,.0f}" if whole or abs(value) >= 10 or float(value).is_integer() else f"{abs(value):.4f}"
+    return {-1: "−", 0: "", 1: "+"}[np.sign(value)] + size
 
 
 def count_text(value: float) -> str:
@@ -148,7 +166,8 @@ def _paper(name, comparison, run):
     rows, notes = page_rows(comparison[comparison["paper"] == name])
     findings = sorted(audit_paper(name), key=_finding_rank)
     own = comparison[comparison["paper"] == name]
-    return Paper(name, read_card(name), rows, notes, count_claims(own), claim_counts(own), findings, run)
+    measured = any(row.origin == OWN for row in rows)
+    return Paper(name, read_card(name), rows, notes, measured, count_claims(own), claim_counts(own), findings, run)
 
 
 def _finding_rank(finding):

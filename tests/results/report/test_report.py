@@ -23,7 +23,7 @@ from results.report.__main__ import main
 from results.report.cards import read_card
 from results.report.cross_page import CLEAN, read_scores
 from results.report.headlines import headlines
-from results.report.page import build_page, number, signed
+from results.report.page import build_page, deviation, number, signed
 from results.report.rows import bar, page_rows
 from results.report.run_figures import caption, newest_run, newest_runs
 from results.tables import known_papers, read_published, upsert
@@ -130,12 +130,16 @@ class Tables(HTMLParser):
 
 
 def test_the_numbers_are_those_of_compare(page, unchanged):
-    """Every cell of every paper's table against the frame that compare returns, in its order."""
+    """Every cell of every paper's tables against the frame that compare returns: metrics, counts; sizes, settings."""
     tables = Tables(page).tables
-    for paper, expected in compare((), unchanged[0]).groupby("paper"):
-        heading, *rows = tables[f"{paper}-table"]
+    for paper, compared in compare((), unchanged[0]).groupby("paper"):
+        heading, *scores = tables[f"{paper}-table"]
         names = [text for text, _ in heading[0]]
-        assert len(rows) == len(expected)
+        kinds = compared.merge(read_published(paper)[["table", "row", "metric", "kind"]], how="left")["kind"].ffill()  # of a joint test
+        parts = [compared[(kinds == kind).to_numpy()] for kind in ("metric", "count", "size", "setting")]
+        assert len(scores) == len(parts[0]) + len(parts[1])
+        rows, expected = scores + tables[f"{paper}-sizes-table"][1:], pd.concat(parts)
+        assert len(rows) == len(expected) == len(compared)
         for (cells, attributes), one in zip(rows, expected.itertuples(), strict=True):
             cell = dict(zip(names, cells, strict=True))
             assert (cell["Table"][0], cell["Row"][0]) == (one.table, one.row)
@@ -146,6 +150,21 @@ def test_the_numbers_are_those_of_compare(page, unchanged):
                 assert shown == "" if pd.isna(value) else float(shown) == pytest.approx(value, abs=5.1e-5)
             assert attributes["data-verdict"] == one.verdict.partition(":")[0]
             assert cell["Verdict"][0] == one.verdict.partition(":")[0]
+
+
+def test_whole_numbers_are_printed_as_such(tmp_path):
+    """500, 498 and 504 images have the mean 500.6667 and the deviation 3.0551; a share is never whole."""
+    published = read_published("siamese_triplet").query("kind == 'size' and value == value.round() and value > 400")
+    table, row, metric = published.iloc[0][["table", "row", "metric"]]
+    about = {"paper": "siamese_triplet", "table": table, "row": row, "metric": metric, "ci_low": "", "ci_high": ""}
+    upsert([result(**about, value=v, seed=s) for s, v in enumerate((500, 498, 504))], tmp_path / "siamese_triplet.csv")
+    (one,) = [row for row in page_rows(compare(["siamese_triplet"], tmp_path))[0] if row.value > 1]
+    assert one.whole and one.number_kind == "size"
+    assert (number(one.value, one.metric, one.whole), deviation(one.sd, 3, one.whole)) == ("501", "sd 3 over 3 seeds")
+    assert signed(one.difference, one.whole) == f"\u2212{published['value'].iloc[0] - 500.6667:,.0f}"
+    page = build_page(tmp_path, tmp_path)
+    assert ">501<small>sd 3 over 3 seeds" in page and "500.6667" not in page
+    assert page.index('id="siamese_triplet"') < page.index('id="cffn_resnet"'), "what was run comes first"
 
 
 def test_seeds_are_one_row_with_mean_and_deviation(page):
@@ -202,6 +221,12 @@ def test_same_input_same_bytes(page, unchanged, tmp_path):
         ["--results", str(results), "--runs", str(runs), "--no-reference", "--output", str(tmp_path / "new" / "r.html")]
     )
     assert (tmp_path / "new" / "r.html").read_bytes() == page.encode()
+
+
+def test_the_page_is_written_into_the_folder_of_the_results(folders, capsys):
+    main(["--results", str(folders[0]), "--runs", str(folders[1])])
+    assert (folders[0] / "report.html").stat().st_size > 10_000
+    assert capsys.readouterr().out.startswith(f"written: {folders[0] / 'report.html'} (")
 
 
 def test_without_measurements_the_page_names_the_commands(tmp_path):
@@ -451,10 +476,11 @@ def test_in_a_browser(page, tmp_path):
 
 @needs_browser
 def test_the_page_never_scrolls_sideways(page, tmp_path):
-    """At the widths of a small phone to a desktop, with everything unfolded; only the wide tables scroll."""
+    """At the widths of a small phone to a desktop, with everything unfolded. On a phone the rows of a comparison are
+    cards; on a tablet the table scrolls."""
     frames = [f'<iframe width="{width}" height="900" srcdoc="{html.escape(page)}"></iframe>' for width in WIDTHS]
     found, _ = browse(FRAMES + "".join(frames), tmp_path)
     for width in WIDTHS:
         page_width, table_width = found[str(width)]
         assert page_width <= width
-        assert table_width > width or width > 1000
+        assert table_width <= width or width == 768
