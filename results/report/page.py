@@ -125,18 +125,8 @@ def number(value: float, metric: str = "", whole: bool = False) -> str:
 
 
 def deviation(sd: float, seeds: int, whole: bool = False) -> str:
-    """A standard deviation over seeds, of whole numbers without decimals unless it would be 0; empty if it is missing."""
+    """A standard deviation over seeds, of whole numbers without decimals unless it would be 0; empty if missing."""
     return sd_text(sd, seeds, (0 if sd >= 0.5 else 1) if whole else 4)
-
-
-def signed(value: float, whole: bool = False) -> str:
-    """A difference with its sign and a true minus, without decimals if it is one of whole numbers; empty if missing."""
-    if pd.isna(value):
-        return ""
-    if whole:
-        return f"{value:,.0f}" + (f" ± {sd:,.{0 if sd >= 0.5 else 1}f}" if sd > 0 else "")
-    parts = format_number(value, metric, sd).split(" +- ")
-    return " ± ".join(f"{Decimal(part):,}" for part in parts if part)
 
 
 def signed(value: float, whole: bool = False) -> str:

@@ -135,7 +135,9 @@ def test_the_numbers_are_those_of_compare(page, unchanged):
     for paper, compared in compare((), unchanged[0]).groupby("paper"):
         heading, *scores = tables[f"{paper}-table"]
         names = [text for text, _ in heading[0]]
-        kinds = compared.merge(read_published(paper)[["table", "row", "metric", "kind"]], how="left")["kind"].ffill()  # of a joint test
+        kinds = compared.merge(read_published(paper)[["table", "row", "metric", "kind"]], how="left")[
+            "kind"
+        ].ffill()  # of a joint test
         parts = [compared[(kinds == kind).to_numpy()] for kind in ("metric", "count", "size", "setting")]
         assert len(scores) == len(parts[0]) + len(parts[1])
         rows, expected = scores + tables[f"{paper}-sizes-table"][1:], pd.concat(parts)
