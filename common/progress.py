@@ -9,6 +9,7 @@ from typing import TypeVar
 from tqdm import tqdm
 
 SECONDS = 30.0  # between two lines where there is no terminal
+LEAST_DONE = 0.05  # share of the whole from which the time that is left is estimated: processes start slowly
 Item = TypeVar("Item")
 
 
@@ -32,7 +33,7 @@ def announce(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-class Progress:
+class ProgressBar:
     """Counts what a loop has done, on stderr.
 
     Args:
@@ -56,26 +57,35 @@ class Progress:
         now = time.monotonic()
         if now >= self._next_line:
             self._next_line = now + SECONDS
-            elapsed, units = now - self.started, self.unit + ("" if self.total == 1 else "s")
-            left = (self.total - self.done) * elapsed / max(self.done, 1)
-            line = f"{self.subject}: {self.done:,} of {self.total:,} {units} in {_clock(elapsed)}, {_clock(left)} left"
-            print(line, file=sys.stderr, flush=True)
+            print(self._line(now - self.started), file=sys.stderr, flush=True)
 
-    def __enter__(self) -> "Progress":
+    def _line(self, elapsed):
+        units = self.unit + ("" if self.total == 1 else "s")
+        line = f"{self.subject}: {self.done:,} of {self.total:,} {units} in {format_duration(elapsed)}"
+        if self.done < LEAST_DONE * self.total:
+            return line
+        return f"{line}, about {format_duration((self.total - self.done) * elapsed / self.done)} left"
+
+    def __enter__(self) -> "ProgressBar":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
+        self.close()
+
+    def close(self) -> None:
+        """End the bar's line."""
         self._bar.close()
 
 
 def show_progress(items: Iterable[Item], subject: str, total: int, unit: str, shown: bool = True) -> Iterator[Item]:
-    """Yield the items, and show how many have been taken. The arguments are those of Progress."""
-    with Progress(subject, total, unit, shown) as progress:
+    """Yield the items, and show how many have been taken. The arguments are those of ProgressBar."""
+    with ProgressBar(subject, total, unit, shown) as progress:
         for item in items:
             yield item
             progress.update()
 
 
-def _clock(seconds):
+def format_duration(seconds: float) -> str:
+    """Seconds as `40 s` or `2 min 5 s`."""
     minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes}:{seconds:02d} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

@@ -18,7 +18,7 @@ import pandas as pd
 from common.data.manifest import NAME, is_prepared, read_manifest
 from common.errors import UserError
 from common.faces.detection import detector_version
-from common.progress import Progress
+from common.progress import ProgressBar
 from data_prep.drawing.trees import cached_tree, parse_source
 from data_prep.layouts.item import Item
 from data_prep.layouts.published_counts import compare_with_published
@@ -168,7 +168,7 @@ def _process_tasks(
     workers = min(options.workers or joblib.cpu_count(), len(chunks))
     folders = replace(folders, threads=threads_per_worker(workers, options.cluster))
     calls = ((folders, options.recipe, chunk) for chunk in chunks)
-    with Progress("preparing", len(tasks), "file", progress) as bar:
+    with ProgressBar("preparing", len(tasks), "file", progress) as bar:
         for results in run_parallel(process_files, calls, workers, options.cluster):
             journal.add(results)
             bar.update(len(results))

@@ -19,6 +19,7 @@ from pathlib import Path
 from common.cli import EXIT_INTERRUPTED, RESUME_HINT, run_main
 from common.errors import UserError
 from common.files import read_json, write_json
+from common.progress import format_duration
 from common.runs.options import digest
 
 MINUTES = re.compile(r"(\d+) (?:to \d+ )?minutes on 2 CPU cores")
@@ -38,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     started, failed, papers = time.monotonic(), [], paper_folders()
     for number, paper in enumerate(papers, 1):
         skipped = paper.name in finished.names
-        status = "finished before" if skipped else f"{_duration(time.monotonic() - started)} so far"
+        status = "finished before" if skipped else f"{format_duration(time.monotonic() - started)} so far"
         print(f"[{number}/{len(papers)}] {paper.name}, {status}", file=sys.stderr, flush=True)
         if skipped:
             continue
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             finished.add(paper.name)
     report_failed = _compare_and_report(folders)
-    duration = _duration(time.monotonic() - started)
+    duration = format_duration(time.monotonic() - started)
     print(f"{len(papers) - len(failed)} of {len(papers)} papers in {duration}", file=sys.stderr)
     if failed:
         print(f"failed: {', '.join(failed)}; the same command runs these again", file=sys.stderr)
@@ -132,11 +133,6 @@ def _run(*words):
     if code == EXIT_INTERRUPTED:
         sys.exit(EXIT_INTERRUPTED)
     return code
-
-
-def _duration(seconds):
-    minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
 
 if __name__ == "__main__":

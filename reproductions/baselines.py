@@ -197,7 +197,7 @@ def break_down(splits: Sequence[Split], features: pd.DataFrame, run: Run) -> Non
             found = breakdown(images, GROUPS)
             tables.append(found.assign(model=model, protocol=split.protocol, seed=split.seed))
             for sentence in worst_sentences(found) if split is splits[0] else ():
-                log.info("%s, protocol %s, seed %d: %s", model, split.protocol, split.seed, sentence)
+                log.debug("%s, protocol %s, seed %d: %s", model, split.protocol, split.seed, sentence)
     table = pd.concat(tables) if tables else pd.DataFrame()
     keys = ["model", "protocol", "seed"]
     run.write_csv(table.reindex(columns=[*keys, *(column for column in table if column not in keys)]), "breakdown.csv")

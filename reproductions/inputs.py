@@ -67,6 +67,20 @@ class RunData:
             log.info("the data sets were prepared with different face flags; predict uses those of %s", used[0].name)
         return chains[0] | _face_crops(used[0])
 
+    def log_images(self) -> None:
+        """Log how many images each data set has in each split, by class; of several cases or folds, in the first."""
+        for split in self.splits:
+            part, images = next(iter(split.parts.items()))
+            title = ", ".join(filter(None, [f"protocol {split.protocol}", f"seed {split.seed}", part]))
+            for name, own in images.groupby("dataset", sort=False):
+                counts = own.groupby(["split", "label"]).size()
+                sides = [
+                    f"{side} " + " and ".join(f"{number:,} {label}" for label, number in counts[side].items())
+                    for side in ("train", "val", "test")
+                    if side in counts
+                ]
+                log.info("%s: %s: %s", title, name, "; ".join(sides))
+
     def log_missing(self, layouts: Mapping[str, str]) -> None:
         """Log which of a paper's data sets were not given."""
         if missing := sorted(set(layouts) - set(self.roles)):

@@ -1,6 +1,7 @@
 """One run of one paper: everything that every run.py does around its method. A paper calls it; it calls no paper."""
 
 import logging
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from common.detectors.description import PUBLISHED_COMMAND
 from common.detectors.novelty import SAMPLE, Describer, TrainingSummary
 from common.detectors.store import Detector
 from common.evaluation.predictions import prediction_table
-from common.files import sha256
+from common.files import sha256, write_bytes
 from common.runs import folder
 from common.runs.options import RunOptions, changed_flags, preset_name
 from common.training import distribution
@@ -26,7 +27,9 @@ from reproductions.class_preparation import warn_of_differences
 from reproductions.inputs import Batch, RunData, log_resolution
 from reproductions.rows import write_tables
 from reproductions.splitting import Split
-from results import compare
+from results.closing import closing_lines
+from results.compare import write_comparison
+from results.rendering import WIDTH, text
 from results.tables import upsert
 
 log = logging.getLogger("deepfake")
@@ -70,7 +73,9 @@ class Session:
         distribution.log_devices(self.devices, self.strategy)
         config.results.mkdir(parents=True, exist_ok=True)
         self.faces = data.face_cropping()
+        self._tables: list[str] = []  # of summary.txt
         self._summaries: dict[tuple, tuple[keras.KerasTensor, TrainingSummary | None]] = {}  # of one split's networks
+        data.log_images()
         warn_of_differences(data.datasets)
         if config.data:
             log_resolution(data.splits)
@@ -215,15 +220,32 @@ class Session:
             self._upsert(split, table if carried.empty else pd.concat([table, carried]), remarks)
         return published
 
+    def summarize(self, title: str, lines: Sequence[str]) -> None:
+        """Keep a table for summary.txt; `lines` may be none."""
+        self._tables += ["", title, *(f"  {line}" for line in lines)] if lines else []
+
     def finish(self) -> None:
-        """Mark the run as finished, print published against reproduced, and say where everything is."""
+        """Write summary.txt and the comparison, mark the run as finished, and print what it found and where it is."""
+        comparison = write_comparison([self.paper], self.config.results, self.run.name)
+        lines = [*text(comparison), *self._tables]
+        write_bytes(("\n".join(lines).rstrip() + "\n").encode(), self.run.path("summary.txt"))
         self.run.finish()
-        compare.write_and_print_comparison([self.paper], self.config.results, self.run.name)
-        print(f"rows: {self.config.results / self.paper}.csv; figures: {self.run.folder / 'figures'}")
+        print("\n".join(closing_lines(comparison, self._files())), flush=True)
+
+    def _files(self) -> list[str]:
+        """Return where the output files are, and how to go on, as lines."""
+        folder, results = self.run.folder, self.config.results
+        names = [path.name + "/" * path.is_dir() for path in sorted(folder.iterdir())]
         if self.config.epochs and any(map(is_synthetic, self.data.trained)):
-            print(f"trained on drawn faces; for photographs, MesoNet's published weights: {PUBLISHED_COMMAND} FILE")
+            advice = f"trained on drawn faces; for photographs, MesoNet's published weights: {PUBLISHED_COMMAND} FILE"
         else:
-            print(f"score a picture or a video: python -m common.predict {self.run.folder} FILE")
+            advice = f"score a picture or a video: python -m common.predict {folder} FILE"
+        return [
+            f"rows: {results / self.paper}.csv; all papers: comparison.md and comparison.csv beside it",
+            f"every number of this run, with reasons and notes: {folder / 'summary.txt'}",
+            *textwrap.wrap(f"also in {folder}: {', '.join(names)}", WIDTH, subsequent_indent="  "),
+            advice,
+        ]
 
     def _upsert(self, split: Split, table: pd.DataFrame, remarks: Sequence[str]) -> None:
         """Put a split's rows into RESULTS/<paper>.csv, each with its own notes and those of the run."""

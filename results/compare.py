@@ -86,41 +86,41 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not 0 < options.margin < 1:
         raise UserError(f"--margin {options.margin:g}: expected a share between 0 and 1; 0.02 is 2 points")
     reference = reference_folder() if options.reference else None
-    write_and_print_comparison(options.papers, options.results, None, options.margin, reference)
+    printed = write_comparison(options.papers, options.results, None, options.margin, reference)
+    print("\n".join(rendering.text(printed)))
     own = compare(options.papers, options.results, None, options.margin) if options.fail_on else None
     verdicts = set() if own is None else set(own["verdict"].str.split(":").str[0].str.replace(" ", "-"))
     return int(bool(verdicts & set(options.fail_on)))
 
 
-def write_and_print_comparison(
+def write_comparison(
     papers: Sequence[str],
     results_folder: str | Path,
     run: str | None = None,
     margin: float = MARGIN,
     reference: str | Path | None = None,
 ) -> pd.DataFrame:
-    """Write comparison.csv and comparison.md, and print a part of them.
+    """Write comparison.csv and comparison.md.
 
     Args:
-        papers: the papers to print; none: all. The files are always of all papers.
+        papers: the papers to return; none: all. The files are always of all papers.
         results_folder: folder of <paper>.csv, into which the files are written.
-        run: name of a run, to print only its numbers; None: the numbers of all runs.
+        run: name of a run, to return only its numbers; None: the numbers of all runs.
         margin: within which a number counts as reproduced, as a share.
         reference: folder of further rows, to show beside those of the runs; None: none.
 
     Returns:
-        The printed part, with the columns COLUMNS.
+        The numbers of these papers, or of the run, with the columns COLUMNS.
 
     Raises:
         UserError: see `compare`.
     """
     everything = compare((), results_folder, None, margin, reference)
-    printed = compare(papers, results_folder, run, margin, reference) if papers or run else everything
+    chosen = compare(papers, results_folder, run, margin, reference) if papers or run else everything
     write_csv(everything, Path(results_folder) / "comparison.csv")
     lines = "\n".join(rendering.markdown(everything)) + "\n"
     write_bytes(lines.encode(), Path(results_folder) / "comparison.md")
-    print("\n".join(rendering.text(printed)))
-    return printed
+    return chosen
 
 
 def compare(

@@ -156,12 +156,12 @@ def _open_log(path):
     for handler in list(log.handlers):  # a second run in one process logs into its own folder
         log.removeHandler(handler)
         handler.close()
-    file, screen = logging.FileHandler(path), logging.StreamHandler()
+    file, screen = logging.FileHandler(path, encoding="utf-8"), logging.StreamHandler()
     file.setFormatter(formatter)
     log.addHandler(file)
     screen.setLevel(logging.WARNING if is_quiet() else logging.INFO)
     log.addHandler(screen)
-    log.setLevel(logging.INFO)
+    log.setLevel(logging.DEBUG)  # what is for log.txt alone
     log.propagate = False
 
 

@@ -6,7 +6,6 @@ every few minutes, so a killed training resumes from its last one as if nothing 
 """
 
 import logging
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,8 +18,10 @@ import pandas as pd
 import tensorflow as tf
 
 from common.data.image_reader import explain_damaged_images
+from common.progress import format_duration
 from common.training.checkpoints import MINUTES, Checkpoints
 from common.training.progress import Progress, WithinEpoch, check_loss, dropout_generators
+from common.training.step_progress import StepProgress
 
 log = logging.getLogger("deepfake")
 
@@ -84,20 +85,23 @@ def fit(
         if not model.train_function:
             _create_variables(model, data)
         seed_dropout(model, seed, epoch)
+        shown = StepProgress(progress, plan.epochs, int(data.cardinality()))
         logs = model.fit(
             data.skip(progress.step) if progress.step else data,
             epochs=epoch + 1,
             initial_epoch=epoch,
             shuffle=False,  # the order is ours
-            verbose=1 if sys.stderr.isatty() else 0,
-            callbacks=[*callbacks, WithinEpoch(checkpoints, progress, callbacks)],  # last: it restores what they hold
+            verbose=0,
+            # WithinEpoch is last: it restores what the others hold.
+            callbacks=[*callbacks, shown, WithinEpoch(checkpoints, progress, callbacks)],
         ).history
         values = {name: float(value[-1]) for name, value in logs.items()}
         check_loss(values["loss"], model, epoch)
         values |= {name: float(value) for name, value in validate(model).items()}
         progress.end_epoch(values, plan.monitor)
         checkpoints.save(epoch + 1, 0, progress.facts(), progress.kept)
-        log.info("%s: epoch %d of %d: %s", model.name, epoch + 1, plan.epochs, _in_words(values))
+        left = _time_left(history, plan)
+        log.info("%s: epoch %d of %d: %s%s", model.name, epoch + 1, plan.epochs, _in_words(values), left)
     if history:
         checkpoints.load_weights(progress.best)
     return pd.DataFrame(history)
@@ -151,6 +155,12 @@ def _resume(model, checkpoints, plan):
 
 def _is_over(progress, plan):
     return plan.patience is not None and len(progress.history) - progress.best >= plan.patience
+
+
+def _time_left(history, plan):
+    """In words, the time for the epochs that are left, if each takes as long as the last one did."""
+    left = plan.epochs - len(history)
+    return f"; at most {left} more of {format_duration(history[-1]['seconds'])} each" if left else ""
 
 
 def _in_words(values):

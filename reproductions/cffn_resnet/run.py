@@ -71,7 +71,7 @@ def main(argv=None):
     remarks = other_data(config, labels, PAPER_IMAGES, PAPER_FAKE_SHARE, share=0.95)
     published = session.publish(lambda split: rows.all_rows(split, data, config, units), remarks)
     for split, table in zip(data.splits, published, strict=True):
-        print(f"\nprotocol {split.protocol}, seed {split.seed}", *rows.summary(table), sep="\n  ", flush=True)
+        session.summarize(f"protocol {split.protocol}, seed {split.seed}", rows.summary(table))
     figures.draw_figures(data.splits[0], trained, steps, config, session.run)
     session.finish()
 

@@ -12,9 +12,9 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from tqdm import tqdm
 
 from common.data.image_reader import explain_damaged_images
+from common.progress import show_progress
 from reproductions.dcgan_inception_resnet.config import DISCRIMINATOR, GENERATOR
 from reproductions.dcgan_inception_resnet.gan import NOISE, discriminator, generator
 
@@ -94,7 +94,7 @@ class DCGAN:
         distributed = self._strategy.experimental_distribute_dataset(rest)
         # Losses stay on the device until the epoch is over: fetching each would make the device wait for us.
         losses = list(before)
-        for batch in tqdm(distributed, f"DCGAN, epoch {epoch + 1}", initial=len(before), leave=False, disable=None):
+        for batch in show_progress(distributed, f"DCGAN, epoch {epoch + 1}", int(rest.cardinality()), "step"):
             losses.append(self._step(*batch))
             if after_step:
                 after_step(losses)

@@ -10,11 +10,11 @@ import keras
 import numpy as np
 import pandas as pd
 from PIL import Image, JpegImagePlugin
-from tqdm import tqdm
 
 from common.data.manifest import COLUMNS, NAME, PREPARATION, write_manifest
 from common.errors import UserError
 from common.files import read_json, sha256, write_bytes, write_json
+from common.progress import ProgressBar
 from common.training import distribution
 from reproductions.dcgan_inception_resnet.config import Config
 from reproductions.dcgan_inception_resnet.gan import generate
@@ -100,7 +100,7 @@ def write_fakes(
         write_bytes(data, folder / names[number])
         return hashlib.sha256(data).hexdigest()
 
-    with ThreadPoolExecutor() as pool, tqdm(total=count, initial=start, desc="generating", disable=None) as bar:
+    with ThreadPoolExecutor() as pool, ProgressBar("generating", count - start, "image") as bar:
         for images in generate(generator, count, seed, BATCH, start):
             hashes += pool.map(save, range(len(hashes), len(hashes) + len(images)), images)
             bar.update(len(images))

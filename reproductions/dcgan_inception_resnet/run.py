@@ -77,7 +77,7 @@ def main(argv=None):
         tables = {
             split.protocol: table for split, table in zip(data.splits, published, strict=True) if split.seed == seed
         }
-        print(f"\nseed {seed}", *rows.summary(tables), sep="\n  ", flush=True)
+        session.summarize(f"seed {seed}", rows.summary(tables))
     shown = [split for split in data.splits if split.seed == config.seeds[0]]
     figures.draw_figures(shown, generated[config.seeds[0]], session.run)
     session.finish()

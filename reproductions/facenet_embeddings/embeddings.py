@@ -11,7 +11,6 @@ from pathlib import Path
 import keras
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from common.conditions import NOT_FACENET
 from common.data.image_reader import explain_damaged_images
@@ -19,6 +18,7 @@ from common.data.pipeline import Images, Preprocessing
 from common.errors import UserError
 from common.files import atomic_path, cache_folder, sha256
 from common.networks.weights import FACENET_FILE, WeightsUnavailable
+from common.progress import ProgressBar
 from reproductions.facenet_embeddings.config import FACENET, STAND_IN, XCEPTION, XCEPTION_EMBEDDER, Config
 from reproductions.facenet_embeddings.facenet_weights import find_facenet_weights, load_facenet_weights
 from reproductions.facenet_embeddings.inception_resnet_v1 import inception_resnet_v1
@@ -141,7 +141,7 @@ def embed(images: pd.DataFrame, embedder: Embedder, batch_size: int) -> np.ndarr
         UserError: if an image is missing or damaged.
     """
     if not embedder.identity:
-        with tqdm(total=len(images), desc=f"{embedder.name} embeddings", unit="face", disable=None) as bar:
+        with ProgressBar(f"{embedder.name} embeddings", len(images), "face") as bar:
             return _compute(images, embedder, batch_size, bar)
     folder = cache_folder() / "embeddings" / embedder.identity
     digests = pd.Series([digest or sha256(file) for digest, file in zip(images["sha256"], images["file"], strict=True)])
@@ -149,7 +149,7 @@ def embed(images: pd.DataFrame, embedder: Embedder, batch_size: int) -> np.ndarr
     missing = images.assign(digest=digests.to_numpy())[~digests.isin(list(known)).to_numpy()].drop_duplicates("digest")
     if len(missing):
         log.info("embedding %d of %d images by %s", len(missing), len(images), embedder.name)
-    with tqdm(total=len(missing), desc=f"{embedder.name} embeddings", unit="face", disable=None) as bar:
+    with ProgressBar(f"{embedder.name} embeddings", len(missing), "face") as bar:
         for start in range(0, len(missing), SHARD):
             shard = missing.iloc[start : start + SHARD]
             vectors = _compute(shard, embedder, batch_size, bar)

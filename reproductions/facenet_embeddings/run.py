@@ -82,7 +82,7 @@ def main(argv=None):
     tables = list(zip(data.splits, published, strict=True))
     for seed in config.seeds:
         protocols = {split.protocol: table for split, table in tables if split.seed == seed}
-        print(f"\nseed {seed}", *rows.summary(protocols), sep="\n  ", flush=True)
+        session.summarize(f"seed {seed}", rows.summary(protocols))
     figures.draw_figures(session, embedder.name, embeddings)
     data_figures.draw_data_figures(data, session.run)
     session.finish()

@@ -70,7 +70,7 @@ def main(argv=None):
         partial_data(config, data.training_images(), PAPER_IMAGES),
     )
     for split, table in zip(data.splits, published, strict=True):
-        print(f"\nprotocol {split.protocol}, seed {split.seed}", *rows.summary(table), sep="\n  ", flush=True)
+        session.summarize(f"protocol {split.protocol}, seed {split.seed}", rows.summary(table))
     figures.draw_figures(data.splits[0], trained, session.run, config)
     session.finish()
 

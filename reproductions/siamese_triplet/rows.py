@@ -30,7 +30,7 @@ FAKES_ONLY = "fakes only: the share called fake"
 def all_rows(
     split: Split, roles: dict[str, str], trained: tuple[str, ...], devices: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """Return Table 1 as it was split, and the rows of all trainings and predictions; prints the former.
+    """Return Table 1 as it was split, and the rows of all trainings and predictions.
 
     Args:
         split: with its predictions and histories.
@@ -39,8 +39,6 @@ def all_rows(
         devices: the names of the devices that trained.
     """
     found = sizes(split.images, roles, trained)
-    print(f"\nprotocol {split.protocol}, seed {split.seed}, images:", flush=True)
-    print(*(f"  {row}, {part}: {number}" for (row, part), number in found.items()), sep="\n")
     dataset = "+".join(trained)
     tables = [
         size_rows(found, dataset),

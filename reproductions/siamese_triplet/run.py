@@ -61,7 +61,7 @@ def main(argv=None):
                 session.add(split, replace(detector, description=description), history, notes, part=case)
     published = session.publish(lambda split: rows.all_rows(split, roles, trained, session.devices))
     for split, table in zip(splits, published, strict=True):
-        print(f"\nprotocol {split.protocol}, seed {split.seed}", *rows.summary(table), sep="\n  ", flush=True)
+        session.summarize(f"protocol {split.protocol}, seed {split.seed}", rows.summary(table))
     figures.draw_figures(splits[0], roles, trained, config, session.run)
     session.finish()
 

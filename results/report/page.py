@@ -15,10 +15,10 @@ from results.audit.findings import Finding
 from results.audit.verdicts import CONTRADICTION, HOLDS, NO_SINGLE, READING, ROUNDING
 from results.compare import OWN, compare
 from results.formatting import format_number, sd_text
-from results.rendering import KINDS, claim_counts, count_claims
+from results.headlines import headlines
+from results.rendering import KINDS, UNMEASURED, claim_counts, count_claims
 from results.report.cards import Card, read_card
 from results.report.cross_page import HEIGHT, WIDTH, curves, matrices, read_scores
-from results.report.headlines import headlines
 from results.report.rows import AXIS_WIDTH, MARGIN, VERDICTS, page_rows
 from results.report.run_figures import NewestRun, newest_runs
 from results.tables import known_papers
@@ -29,7 +29,6 @@ ABBREVIATIONS = {
     "auc": "AUC", "f1": "F1", "eer": "EER", "tp": "TP", "fp": "FP", "tn": "TN", "fn": "FN",
     "tpr_at_fpr_0.01": "TPR at FPR 1 %", "tpr_at_fpr_0.001": "TPR at FPR 0.1 %",
 }  # fmt: skip
-UNMEASURED = ("not run", "as published")
 OTHER = ""  # any verdict of the audit that is not listed
 FINDING_ORDER = (CONTRADICTION, NO_SINGLE, ROUNDING, OTHER, READING, HOLDS)
 

@@ -8,7 +8,7 @@ import pytest
 
 from common import progress
 from common.cli import parse
-from common.progress import announce, is_quiet, set_quiet, show_progress
+from common.progress import ProgressBar, announce, is_quiet, set_quiet, show_progress
 
 
 @pytest.fixture(autouse=True)
@@ -28,9 +28,18 @@ def test_without_a_terminal_there_is_a_line_every_30_seconds(clock, capsys):
     assert list(show_progress(range(7), "drawing", 7, "face")) == list(range(7))
     lines = capsys.readouterr().err.splitlines()
     assert lines == [  # read at 0, then after each item at 10, 20, 30 ...
-        "drawing: 3 of 7 faces in 0:30 min, 0:40 min left",
-        "drawing: 6 of 7 faces in 1:00 min, 0:10 min left",
+        "drawing: 3 of 7 faces in 30 s, about 40 s left",
+        "drawing: 6 of 7 faces in 1 min 0 s, about 10 s left",
     ]
+
+
+def test_the_time_that_is_left_is_not_told_by_the_first_few(clock, capsys):
+    """The processes of a loop start within its first items: 1 of 40 in 30 s is not 19 minutes for the rest."""
+    with ProgressBar("drawing", 40, "face") as bar:
+        clock_reads = iter((0, 0, 1, 2))
+        for count in clock_reads:
+            bar.update(count)
+    assert capsys.readouterr().err.splitlines() == ["drawing: 1 of 40 faces in 30 s"]
 
 
 def test_a_short_loop_without_a_terminal_shows_nothing(capsys):

@@ -194,6 +194,10 @@ def test_two_seeds_and_two_protocols_leave_a_complete_run(protocols, finished):
     assert predictions["score"].between(0, 1).all()
     assert ",".join(rows.columns) == RESULT_COLUMNS
     assert "published against reproduced" in done.stdout and "Traceback" not in done.stderr
+    assert len(done.stdout.splitlines()) <= 15, done.stdout
+    assert "summary.txt" in files and all(name in done.stdout for name in files)
+    assert "published against reproduced" in (run / "summary.txt").read_text()
+    assert ": train " in (run / "log.txt").read_text(), "images by class and split"
 
 
 @pytest.mark.slow

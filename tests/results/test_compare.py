@@ -11,9 +11,9 @@ from common.errors import UserError
 from common.evaluation.intervals import wilson
 from common.splits.protocols import PROTOCOLS
 from results import rendering
-from results.compare import COLUMNS, compare, main, printed_slack, write_and_print_comparison
+from results.compare import COLUMNS, compare, main, printed_slack, write_comparison
+from results.headlines import headlines
 from results.paired import compare_runs
-from results.report.headlines import headlines
 from results.tables import known_papers, read_published, upsert
 from results.verdicts import holm, protocols_of, read_protocols, verdict_without_test
 
@@ -333,8 +333,8 @@ def test_a_setting_is_as_published_unless_ours_is_another(tmp_path):
 
 def test_a_run_shows_its_own_numbers_alone(tmp_path, capsys):
     upsert([row(), row(seed=1, value=0.9, run="paper-2")], tmp_path / f"{PAPER}.csv")
-    shown = write_and_print_comparison([PAPER], tmp_path, run="paper-2")
-    assert shown["value"].dropna().tolist() == [0.9]
+    shown = write_comparison([PAPER], tmp_path, run="paper-2")
+    assert capsys.readouterr().out == "" and shown["value"].dropna().tolist() == [0.9]
     written = pd.read_csv(tmp_path / "comparison.csv")
     assert written["value"].dropna().tolist() == pytest.approx([0.85])
 
@@ -516,6 +516,6 @@ def test_the_command_line_starts_without_tensorflow():
 
 
 def test_a_paper_of_which_nothing_was_run_is_all_not_run(tmp_path, capsys):
-    write_and_print_comparison(["dcgan_inception_resnet"], tmp_path)
+    main(["dcgan_inception_resnet", "--results", str(tmp_path), "--no-reference"])
     shown = capsys.readouterr().out
     assert "not run: Figure 3 (11)" in shown and "ours" not in shown

@@ -8,12 +8,12 @@ from typing import Any
 import keras
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from common.data.decoding import read_image
 from common.data.manifest import COLUMNS, PREPARATION, manifest_bytes, write_manifest
 from common.faces.detection import Face, crop
 from common.files import read_json, write_bytes, write_csv, write_json
+from common.progress import show_progress
 from data_prep.drawing.canvas import SIZE
 from data_prep.drawing.trees import VERSION
 from data_prep.preparation.crops import encode
@@ -49,8 +49,8 @@ def write_dataset(
     rows = []
     for target, source in (persons, persons[::-1]):
         pictures = swapped_pictures(network, target, source.key, enlargement)
-        bar = tqdm(pictures, total=len(target.paths), desc=f"swapping {target.name}", unit="picture", disable=None)
-        for path, box, real, fake in bar:
+        shown = show_progress(pictures, f"swapping {target.name}", len(target.paths), "picture")
+        for path, box, real, fake in shown:
             stem, video = path.rpartition(".")[0], _video(path)
             for label, picture, folder in (
                 ("real", real, target.name),

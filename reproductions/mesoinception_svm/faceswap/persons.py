@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from common.data.decoding import Unreadable, read_image
 from common.errors import UserError
 from common.faces.detection import Face
+from common.progress import show_progress
 from data_prep.layouts.tree import image_paths
 from data_prep.preparation.process import NO_FACES
 from reproductions.mesoinception_svm.faceswap.faces import FaceFinder, cut_face, square_around
@@ -65,8 +65,8 @@ def read_person(key: str, name: str, folder: Path, finder: FaceFinder, size: int
     Raises:
         UserError: if fewer than FEWEST faces are found.
     """
-    person, faces = Person(key, name, folder), []
-    for path in tqdm(image_paths(folder), desc=f"faces of {name}", unit="picture", disable=None):
+    person, faces, paths = Person(key, name, folder), [], image_paths(folder)
+    for path in show_progress(paths, f"faces of {name}", len(paths), "picture"):
         try:
             picture = read_image(folder / path)
         except Unreadable as error:

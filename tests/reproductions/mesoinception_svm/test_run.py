@@ -101,9 +101,11 @@ def test_splits_are_disjoint_and_the_test_split_is_what_was_predicted(smoke):
 
 def test_the_comparison_is_printed_and_not_comparable_on_drawn_data(smoke):
     out = smoke[1].stdout
-    assert "Table 4" in out and "published" in out
+    assert "  Table 4, accuracy" in out and "  Table 5, accuracy" in out and "published" in out
     assert "not comparable: synthetic data" in out
     assert "Traceback" not in smoke[1].stderr
+    (summary,) = (smoke[0] / "runs").glob("*/*/summary.txt")
+    assert "Table 1: synthetic-swap, protocol frame, preset smoke" in summary.read_text()
     comparison = pd.read_csv(smoke[0] / "results" / "comparison.csv", keep_default_na=False)
     run = comparison["value"] != ""
     assert run.any() and comparison.loc[run, "verdict"].str.startswith("not comparable: synthetic data").all()

@@ -19,10 +19,10 @@ from common.evaluation.intervals import wilson
 from common.files import write_json
 from results.audit.check import audit_paper
 from results.compare import compare
+from results.headlines import headlines
 from results.report.__main__ import main
 from results.report.cards import read_card
 from results.report.cross_page import CLEAN, read_scores
-from results.report.headlines import headlines
 from results.report.page import build_page, deviation, number, signed
 from results.report.rows import bar, page_rows
 from results.report.run_figures import caption, newest_run, newest_runs
@@ -135,9 +135,8 @@ def test_the_numbers_are_those_of_compare(page, unchanged):
     for paper, compared in compare((), unchanged[0]).groupby("paper"):
         heading, *scores = tables[f"{paper}-table"]
         names = [text for text, _ in heading[0]]
-        kinds = compared.merge(read_published(paper)[["table", "row", "metric", "kind"]], how="left")[
-            "kind"
-        ].ffill()  # of a joint test
+        published = read_published(paper)[["table", "row", "metric", "kind"]]
+        kinds = compared.merge(published, how="left")["kind"].ffill()  # a joint test has none
         parts = [compared[(kinds == kind).to_numpy()] for kind in ("metric", "count", "size", "setting")]
         assert len(scores) == len(parts[0]) + len(parts[1])
         rows, expected = scores + tables[f"{paper}-sizes-table"][1:], pd.concat(parts)

@@ -22,4 +22,5 @@ def headlines(comparison: pd.DataFrame) -> pd.DataFrame:
     for line in pd.read_csv(Path(__file__).parent / "headlines.csv", dtype=str).itertuples():
         key = [line.table, line.row, line.metric]
         parts.append(comparison[comparison["paper"].eq(line.paper) & comparison[NUMBER].eq(key).all(axis=1)])
-    return pd.concat([part for part in parts if len(part)], ignore_index=True)
+    found = [part for part in parts if len(part)]
+    return pd.concat(found, ignore_index=True) if found else comparison.iloc[:0]

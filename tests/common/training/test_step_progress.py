@@ -1,0 +1,46 @@
+"""How long a training will take, by a clock that each step moves."""
+
+import logging
+import types
+
+import pytest
+
+from common.training import step_progress
+from common.training.progress import Progress
+from common.training.step_progress import StepProgress
+
+
+@pytest.fixture
+def epoch(monkeypatch, caplog):
+    """epoch(seconds of each step, progress) -> what was logged; the first step has traced, and takes 100 s."""
+
+    def run(seconds, progress):
+        now = [0.0]
+        monkeypatch.setattr(step_progress.time, "monotonic", lambda: now[0])
+        monkeypatch.setattr(logging.getLogger("deepfake"), "propagate", True)
+        callback = StepProgress(progress, epochs=10, steps=60)
+        callback.set_model(types.SimpleNamespace(name="meso4"))
+        with caplog.at_level(logging.INFO, logger="deepfake"):
+            callback.on_epoch_begin(len(progress.history))
+            for batch in range(60):
+                callback.on_train_batch_begin(batch)
+                now[0] += seconds if batch else 100
+            callback.on_epoch_end(len(progress.history))
+        return caplog.messages
+
+    return run
+
+
+def test_the_duration_is_that_of_the_steps_after_the_first(epoch):
+    """Steps of 2 s: three of them take 6 s, so 600 take 1200 s."""
+    assert epoch(2.0, Progress()) == [
+        "meso4: at most 10 epochs of 60 steps, about 20 min 0 s without validation, by the first 3 steps"
+    ]
+
+
+def test_an_epoch_that_is_over_at_once_needs_no_estimate(epoch):
+    assert epoch(0.01, Progress()) == []
+
+
+def test_only_the_first_epoch_tells(epoch):
+    assert epoch(2.0, Progress(history=[{"epoch": 1, "seconds": 3.0}])) == []
