@@ -239,25 +239,21 @@ def log_resolution(splits: Sequence[Split]) -> None:
         log.info("this test set can tell differences of %s near an accuracy of 90 %%", ", ".join(points))
 
 
-def resolve_imagenet_weights(backbone: str, config: RunOptions, model: str) -> tuple[str, list[str]]:
+def resolve_imagenet_weights(backbone: str, config: RunOptions) -> tuple[str, list[str]]:
     """Find the ImageNet weights of a backbone before anything is trained.
 
-    If they cannot be downloaded, the preset paper stops; the others start from random weights and note it.
+    A run that cannot have the weights that it asks for stops, so that its numbers do not depend on the network.
 
     Args:
         backbone: a network of common.networks.backbones.
         config: the run's config.
-        model: the paper's name of the network that it is part of, for the log.
 
     Returns:
         (what the backbone starts from: `imagenet`, `none` or a folder; notes).
+
+    Raises:
+        UserError: if they cannot be downloaded, or the folder lacks them.
     """
     chosen = config.imagenet_weights
-    try:
-        weights.find_weights(backbone, chosen)
-    except weights.WeightsUnavailable as error:
-        if config.preset == "paper":
-            raise
-        log.warning("%s starts from random weights: %s", model, error)
-        chosen = "none"
+    weights.find_weights(backbone, chosen)
     return chosen, [NO_IMAGENET_WEIGHTS] if chosen == "none" else []

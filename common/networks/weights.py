@@ -16,7 +16,7 @@ TIMEOUT_SECONDS = 30  # of a server that does not answer
 
 
 class WeightsUnavailable(UserError):
-    """Weights could not be downloaded. Presets other than `paper` can continue without them, and then report it."""
+    """Weights could not be downloaded."""
 
 
 @dataclass(frozen=True)

@@ -57,12 +57,12 @@ def find_imagenet(config: Config, weights: Mapping[str, Path]) -> tuple[tuple[st
         fakes: `none` if a detector of the run has to do it).
 
     Raises:
-        UserError: under the preset paper, if Inception-ResNet-v2's weights cannot be downloaded.
+        UserError: if Inception-ResNet-v2's weights cannot be downloaded.
     """
     initial: tuple[str, list[str]] = ("none", [])
     feature_weights = config.imagenet_weights
     if PROPOSED in config.models and PROPOSED not in weights and config.epochs:
-        initial = resolve_imagenet_weights(BACKBONE, config, PROPOSED)
+        initial = resolve_imagenet_weights(BACKBONE, config)
         feature_weights = initial[0]
     if config.gan_epochs or GENERATOR in weights:
         try:

@@ -77,7 +77,7 @@ class Config(RunOptions):
     """What turns a face into 512 numbers. Sec. VIII: facenet. Sec. X, first experiment: xception, the best Xception of
     the run's phase I without its last layer; its rows are all in the table extra. We added two stand-ins that need no
     weights: spectrum, the strengths of 8 x 8 cosine waves in parts of the face, and FaceNet's network with random
-    weights. auto: facenet, and spectrum if its weights are not available; the preset paper stops instead."""
+    weights. auto: facenet, and spectrum under --facenet-weights none."""
     facenet_weights: Annotated[str, Role.WEIGHTS] = "download"
     """download, none, or FaceNet's weight file. Authors' code: 20180402-114759-weights.h5 of keras-facenet."""
     image_size: Annotated[int, AtLeast(75)] = 160

@@ -17,7 +17,7 @@ from common.data.image_reader import explain_damaged_images
 from common.data.pipeline import Images, Preprocessing
 from common.errors import UserError
 from common.files import atomic_path, cache_folder, sha256
-from common.networks.weights import FACENET_FILE, WeightsUnavailable
+from common.networks.weights import FACENET_FILE
 from common.progress import ProgressBar
 from reproductions.facenet_embeddings.config import FACENET, STAND_IN, XCEPTION, XCEPTION_EMBEDDER, Config
 from reproductions.facenet_embeddings.facenet_weights import find_facenet_weights, load_facenet_weights
@@ -92,12 +92,11 @@ def find_embedder(config: Config) -> Embedder:
 
     xception has no network yet: phase I trains one for each split.
 
-    If FaceNet's weights are not available the preset paper stops, unless --facenet-weights none asks for it. The others
-    take STAND_IN, and the log and each row say so.
+    Without FaceNet's weights, under --facenet-weights none, STAND_IN takes its place, and the log and each row say so.
 
     Raises:
-        UserError: for a file that does not exist, --embedder facenet without weights, or --embedder xception without an
-            Xception in --phase1.
+        UserError: if the weights that are asked for cannot be downloaded, for a file that does not exist, --embedder
+            facenet without weights, or --embedder xception without an Xception in --phase1.
     """
     if config.embedder == XCEPTION_EMBEDDER:
         if not set(config.phase1) & set(XCEPTION):
@@ -105,13 +104,7 @@ def find_embedder(config: Config) -> Embedder:
         return Embedder(XCEPTION_EMBEDDER, config.phase1_size)
     if config.embedder not in ("auto", FACENET):
         return Embedder(config.embedder, config.image_size)
-    try:
-        file = find_facenet_weights(config.facenet_weights)
-    except WeightsUnavailable as error:
-        if config.preset == "paper" or config.embedder == FACENET:
-            raise
-        log.warning("%s stands in for FaceNet: %s", STAND_IN, error)
-        return Embedder(STAND_IN, config.image_size)
+    file = find_facenet_weights(config.facenet_weights)
     if file is None and config.embedder == FACENET:
         raise UserError(
             "--embedder facenet needs its weights: drop --facenet-weights none, or give --embedder random_facenet"

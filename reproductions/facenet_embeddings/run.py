@@ -54,7 +54,7 @@ def main(argv=None):
     fewest = min(split.count("train") for split in data.splits)
     batches = [Batch("--batch-size", config.batch_size, fewest), *trial_batches(data.splits, config, data.roles)]
     pretrained = trials and config.epochs and BACKBONE not in weights
-    imagenet = resolve_imagenet_weights("xception", config, "Xception") if pretrained else ("none", [])
+    imagenet = resolve_imagenet_weights("xception", config) if pretrained else ("none", [])
 
     import_tensorflow()
     from reproductions.facenet_embeddings import classifier_files, data_figures, figures, method, rows

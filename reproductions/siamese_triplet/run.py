@@ -71,7 +71,7 @@ def find_imagenet(name, config, weights):
     backbone = name.removeprefix("siamese_")
     if backbone not in TRANSFER or name in weights or config.epochs == 0:
         return "none", ()
-    return resolve_imagenet_weights(backbone, config, name)
+    return resolve_imagenet_weights(backbone, config)
 
 
 if __name__ == "__main__":

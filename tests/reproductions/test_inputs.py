@@ -1,6 +1,6 @@
 """What a run starts from: splits without copies, what is refused, and where initial weights come from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 import pytest
@@ -169,17 +169,19 @@ def test_the_face_cropping_is_that_of_the_training_data():
     }  # fmt: skip
 
 
-def test_only_the_paper_preset_stops_without_imagenet_weights(monkeypatch, tmp_path):
+def test_a_run_stops_without_the_imagenet_weights_that_it_asks_for(monkeypatch, tmp_path):
     def unavailable(backbone, chosen):
         if chosen == "imagenet":
             raise weights.WeightsUnavailable("no way to the server")
 
     monkeypatch.setattr(weights, "find_weights", unavailable)
-    assert resolve_imagenet_weights("resnet50", QUICK, "rival") == ("none", ["no ImageNet weights"])
-    with pytest.raises(weights.WeightsUnavailable):
-        resolve_imagenet_weights("resnet50", Config(preset="paper"), "rival")
+    none = replace(QUICK, imagenet_weights="none")
+    assert resolve_imagenet_weights("resnet50", none) == ("none", ["no ImageNet weights"])
+    for asking in (replace(QUICK, imagenet_weights="imagenet"), Config(preset="paper")):
+        with pytest.raises(weights.WeightsUnavailable):
+            resolve_imagenet_weights("resnet50", asking)
     monkeypatch.setattr(weights, "find_weights", lambda backbone, chosen: tmp_path)
-    assert resolve_imagenet_weights("resnet50", Config(preset="paper"), "rival") == ("imagenet", [])
+    assert resolve_imagenet_weights("resnet50", Config(preset="paper")) == ("imagenet", [])
 
 
 def test_the_differences_that_a_test_set_can_tell_are_said_beforehand(caplog):

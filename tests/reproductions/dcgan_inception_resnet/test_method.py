@@ -18,7 +18,7 @@ def looked_up(monkeypatch):
     """The networks whose weights were looked up, in order; all are available."""
     names = []
 
-    def resolve(backbone, config, model):
+    def resolve(backbone, config):
         names.append(backbone)
         return "folder", []
 
