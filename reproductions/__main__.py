@@ -8,8 +8,6 @@ resumes the one that it was in. Once all are finished and compared, it starts ag
 """
 
 import argparse
-import ast
-import re
 import subprocess
 import sys
 import time
@@ -21,8 +19,8 @@ from common.errors import UserError
 from common.files import read_json, write_json
 from common.progress import format_duration
 from common.runs.options import digest
+from reproductions.durations import measured_duration
 
-MINUTES = re.compile(r"(\d+) (?:to \d+ )?minutes on 2 CPU cores")
 GRACE_SECONDS = 10  # how long an interrupted run may take to stop
 
 
@@ -101,9 +99,8 @@ def _output_folders(argv):
 
 
 def _minutes(paper):
-    docstring = ast.get_docstring(ast.parse((paper / "run.py").read_text(encoding="utf-8"))) or ""
-    match = MINUTES.search(docstring)
-    return int(match[1]) if match else float("inf")
+    duration = measured_duration(paper)
+    return int(duration[1]) if duration else float("inf")
 
 
 def _compare_and_report(folders):

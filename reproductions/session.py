@@ -24,6 +24,7 @@ from common.training import distribution
 from common.training.supervised import Training
 from reproductions.baselines import carried_rows, measure_baselines
 from reproductions.class_preparation import warn_of_differences
+from reproductions.durations import measured_duration
 from reproductions.inputs import Batch, RunData, log_resolution
 from reproductions.rows import write_tables
 from reproductions.splitting import Split
@@ -76,9 +77,19 @@ class Session:
         self._tables: list[str] = []  # of summary.txt
         self._summaries: dict[tuple, tuple[keras.KerasTensor, TrainingSummary | None]] = {}  # of one split's networks
         data.log_images()
+        self._log_duration()
         warn_of_differences(data.datasets)
         if config.data:
             log_resolution(data.splits)
+
+    def _log_duration(self) -> None:
+        """Log how long the run will take if that was measured, else when it will be known."""
+        measured = measured_duration(Path(__file__).parent / self.paper)
+        if measured and not self.config.data and preset_name(self.config, self.presets) == "quick":
+            each = " for each seed" if len(self.config.seeds) > 1 else ""
+            log.info("this takes %s%s, as measured", measured[0], each)
+        else:
+            log.info("how long a training takes is estimated from its first steps")
 
     def splits(self) -> Iterator[Split]:
         """Yield each protocol and seed. The first keeps the models' plain names."""

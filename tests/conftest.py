@@ -1,10 +1,12 @@
 """What tests of several rooms share: two logical CPUs for tf.distribute, and tiny prepared folders."""
 
+import multiprocessing
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from joblib.externals.loky.backend.context import set_start_method
 from PIL import Image, ImageFilter
 
 from common.data.manifest import COLUMNS, write_manifest
@@ -24,6 +26,14 @@ def pytest_xdist_make_scheduler(config, log):
             return " ".join((super()._split_scope(nodeid), *paper))
 
     return ByFileAndPaper(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def spawned_processes():
+    """Start processes as Windows and macOS do, without a copy of this one's memory. Commands start them in joblib's way
+    of the platform."""
+    multiprocessing.set_start_method("spawn", force=True)
+    set_start_method("spawn", force=True)  # joblib's
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -36,7 +36,7 @@ def command(cache, warm_python):
     def run(folder, *words, expect=0, fresh=False, **variables):
         words = [str(word) for word in words]
         environment = os.environ | {"DEEPFAKE_REPRODUCTIONS_CACHE": str(cache)} | variables
-        if fresh or words[0].startswith("-") and words[0] != "-m":
+        if fresh or not hasattr(os, "fork") or words[0].startswith("-") and words[0] != "-m":
             done = subprocess.run(
                 [sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=400
             )

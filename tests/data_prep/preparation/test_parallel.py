@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+import data_prep
 from common.errors import UserError
 from data_prep.options import PrepareOptions
 from data_prep.preparation import parallel
@@ -54,6 +55,21 @@ def test_without_dask_the_command_that_installs_it_is_named(raw, tmp_path, monke
 def test_workers_and_a_cluster_are_refused_together(raw, tmp_path):
     with pytest.raises(UserError, match="expected it or --cluster"):
         prepare("folders", raw, tmp_path / "out", PrepareOptions(cluster="tcp://127.0.0.1:8786", workers=2))
+
+
+def test_processes_inherit_nothing():
+    """A name that this process gives a module is not in a worker: it is a new interpreter, as on Windows and macOS."""
+
+    def inherited():
+        import data_prep
+
+        return hasattr(data_prep, "marked")
+
+    data_prep.marked = True
+    try:
+        assert list(parallel.run_parallel(inherited, [()] * 2, workers=2)) == [False, False]
+    finally:
+        del data_prep.marked
 
 
 def test_workers_share_the_cores(monkeypatch):
