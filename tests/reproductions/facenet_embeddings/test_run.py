@@ -185,7 +185,7 @@ def test_mistakes_about_the_data_are_one_line(refused, words, message):
 @pytest.mark.slow
 def test_the_run_folder_is_complete(run_folder):
     names = {"config.json", "environment.json", "requirements.txt", "log.txt"}
-    names |= {"splits.csv", "predictions.csv", "history.csv", "times.csv"}
+    names |= {"splits.csv", "predictions.csv", "history.csv", "times.csv", "summary.txt"}
     assert {path.name for path in run_folder.iterdir()} == names | {
         "models", "figures", "breakdown.csv", "shortcut.csv",
     }  # fmt: skip

@@ -37,7 +37,7 @@ def test_the_run_folder_is_complete(smoke, assert_drawn):
     run = only(smoke[0] / "runs" / "mesoinception_svm")
     tables = {"splits.csv", "predictions.csv", "history.csv", "times.csv", "breakdown.csv", "shortcut.csv"}
     assert {path.name for path in run.iterdir()} == tables | {
-        "config.json", "environment.json", "requirements.txt", "models", "figures", "log.txt",
+        "config.json", "environment.json", "requirements.txt", "models", "figures", "log.txt", "summary.txt",
     }  # fmt: skip
     models = {path.name for path in (run / "models").iterdir()}
     assert {"mesoinception4.keras", "meso4.keras", "mesoinception4_svm.skops", "mesoinception4_svm.json"} <= models

@@ -24,7 +24,7 @@ def smoke(tmp_path_factory, command):
 
 def test_the_run_folder_is_complete(run_folder, assert_drawn):
     names = {"config.json", "environment.json", "requirements.txt", "log.txt"}
-    names |= {"splits.csv", "predictions.csv", "history.csv", "times.csv"}
+    names |= {"splits.csv", "predictions.csv", "history.csv", "times.csv", "summary.txt"}
     assert {path.name for path in run_folder.iterdir()} == names | {
         "models", "figures", "breakdown.csv", "shortcut.csv",
     }  # fmt: skip
