@@ -7,7 +7,7 @@ import pandas as pd
 
 from common.conditions import OTHER_DEVICE
 from common.evaluation.evaluate import Value
-from common.evaluation.predictions import COLUMNS, name_training_images
+from common.evaluation.predictions import COLUMNS, ORIGINS, SPLITS, name_training_images
 from common.runs.folder import Run
 from reproductions.splitting import Split
 
@@ -83,9 +83,9 @@ def write_tables(splits: Sequence[Split], run: Run) -> None:
     """
     predictions = pd.concat([split.table() for split in splits])[list(COLUMNS)]
     run.write_csv(name_training_images(predictions), "predictions.csv")
-    columns = ["dataset", "path", "sha256", "label", "split", "case", "held_out"]
+    columns = ["dataset", "path", "sha256", "label", "video", "identity", *ORIGINS, "split", "case", "held_out"]
     images = [split.images.filter(items=columns).assign(protocol=split.protocol, seed=split.seed) for split in splits]
-    run.write_csv(pd.concat(images), "splits.csv")
+    run.write_csv(pd.concat(images), SPLITS)
     histories = [
         history.assign(model=model, protocol=split.protocol, seed=split.seed)
         for split in splits

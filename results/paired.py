@@ -11,6 +11,7 @@ import pandas as pd
 from common.errors import UserError
 from common.evaluation.intervals import student_quantile
 from common.evaluation.paired import compare_models
+from common.evaluation.predictions import add_origins
 from results.formatting import text_table
 
 HALF_WIDTHS = ["accuracy half", "AUC half"]  # of intervals, from which those of means are computed
@@ -67,8 +68,9 @@ def print_runs(comparison: pd.DataFrame, folder_a: Path, folder_b: Path) -> None
     tests = int(comparison[["McNemar p", "DeLong p"]].notna().sum().sum())
     print(
         "\nImages are called fake at 0.5, or at 0 if the scores are not probabilities. Intervals of 95 % and p-values"
-        "\ncount clusters: persons where they are named, else videos, else images. McNemar's test permutes A and B"
-        "\nwithin clusters, DeLong's sums within them (Obuchowski 1997). Frames repeat a video: they have no p-value."
+        "\ncount clusters: persons where they are named, else originals with their fakes, else videos, else images."
+        "\nMcNemar's test permutes A and B within clusters, DeLong's sums within them (Obuchowski 1997). Frames repeat"
+        "\na video: they have no p-value."
     )
     if tests > 1:
         print(f"{tests} tests: of equal detectors, one is below {0.05 / tests:.2g} with a probability of 5 % at most.")
@@ -90,7 +92,7 @@ def _test_predictions(folder):
         table = table[[name for name in texts if name != "identity" or name in table] + ["score"]]
     except (ValueError, KeyError, pd.errors.ParserError) as error:
         raise UserError(f"{path} is not the predictions of a run: {re.sub(chr(10), ' ', str(error))}") from error
-    return table[table["split"] == "test"]
+    return add_origins(table[table["split"] == "test"], folder)
 
 
 def _cells(compared):

@@ -10,6 +10,7 @@ import pandas as pd
 from common.data.text_tables import read_text_table
 from common.errors import UserError
 from common.evaluation.evaluate import GROUPING_COLUMNS, check_predictions
+from common.evaluation.predictions import SPLITS, add_origins
 from common.labels import FAKE, REAL, WORDS, to_words
 
 ALIASES = {  # column: its possible names in lower case; the first one that the file has is used
@@ -43,7 +44,7 @@ class Reading:
 
 
 def read_predictions(file: Path, reading: Reading) -> tuple[pd.DataFrame, dict[str, str], list[str]]:
-    """Read a file of predictions.
+    """Read a file of predictions; of a run, the originals are those of the splits.csv beside it.
 
     Args:
         file: a CSV file with a heading line.
@@ -76,7 +77,11 @@ def read_predictions(file: Path, reading: Reading) -> tuple[pd.DataFrame, dict[s
         probability = predictions["score"].between(0, 1).all()
         predictions["score"] = int(probability) - predictions["score"]
         remarks.append(f"score is {'1 - ' if probability else '-'}{columns['score']}, so that it grows with P(fake)")
-    return predictions, columns, remarks
+    with_origins = add_origins(predictions, file.parent)
+    remarks += (
+        [f"original is that of {SPLITS} beside it"] if len(with_origins.columns) > len(predictions.columns) else []
+    )
+    return with_origins, columns, remarks
 
 
 def _choose_columns(file, reading, names):

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from common.splits.names import comparable_names
+
 UNITS = ("person", "video", "image")
 
 
@@ -29,22 +31,25 @@ def sampling_of(predictions: pd.DataFrame) -> Sampling:
     """Find what images were drawn by.
 
     An image belongs to the person that it shows, in a swap the target, whose video it is; without a named person to its
-    original, without one to its video, else to itself. Names count within a data set.
+    original, without one to its video, else to itself. Names are compared as splits compare them, within a data set, or
+    within a scope: several data sets that share videos and persons.
 
     Args:
-        predictions: images or videos with the columns of predictions.csv, and perhaps `original`.
+        predictions: images or videos with the columns of predictions.csv, and perhaps `original` and `scope`.
     """
-    dataset = _column(predictions, "dataset")
+    scope = _column(predictions, "scope")
+    scope = scope.where(scope != "", _column(predictions, "dataset"))
     person = _first_name(_column(predictions, "identity"))
     video = _column(predictions, "video")
     original = _first_name(_column(predictions, "original"))
     video = original.where(original != "", video)
+    person, video = comparable_names(person), comparable_names(video)
     named = [(person != "").to_numpy(), (video != "").to_numpy()]
     kind = np.select(named, [0, 1], 2)
     numbers = np.arange(len(predictions))  # of a single image: its place
     for place, name in enumerate((person, video)):
         rows = kind == place
-        keys = [dataset[rows], name[rows]]
+        keys = [scope[rows], name[rows]]
         numbers[rows] = (place + 1) * len(numbers) + name[rows].groupby(keys, sort=False).ngroup().to_numpy()
     return Sampling(pd.factorize(numbers)[0].astype(np.int64), UNITS[kind.min(initial=2)])
 

@@ -48,7 +48,8 @@ def main(argv=None):
     weights = read_weights(config.weights, (BASE, BACKBONE))
     require_weights(config, weights, (BASE, BACKBONE) if trials else (BASE,))
     datasets = load_data(config)
-    images = merge(datasets, config.near_duplicates).assign(scope=SCOPE)
+    images = merge(datasets, config.near_duplicates)
+    images = images.assign(scope=SCOPE) if config.data else images
     require_classes(images, config, "data of both classes")
     data = RunData(datasets, tuple(images["dataset"].unique()), draw_splits(images, config))
     fewest = min(split.count("train") for split in data.splits)

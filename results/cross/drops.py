@@ -16,6 +16,7 @@ import pandas as pd
 from common.errors import UserError
 from common.evaluation.evaluate import Value, evaluate, has_videos
 from common.evaluation.intervals import student_quantile
+from common.evaluation.predictions import add_origins
 from results.cross.runs import TrainedDetector
 from results.cross.table import row_key, row_keys
 from results.formatting import text_table
@@ -109,7 +110,7 @@ def home_auc(detector: TrainedDetector, level: str) -> Value:
     if tested.empty or tested["protocol"].nunique() > 1 or (level == "video" and not has_videos(tested)):
         return unknown
     try:
-        return evaluate(tested, level=level, probability=False)["auc"]
+        return evaluate(add_origins(tested, path.parent), level=level, probability=False)["auc"]
     except UserError as error:  # a video with both labels
         return replace(unknown, reason=str(error))
 

@@ -136,7 +136,14 @@ def test_the_breakdown_names_the_worst_group(split, run, detector):
     assert (run.folder / "figures" / "reliability.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_publishing_puts_baselines_and_carried_thresholds_into_the_results(split, run, detector, tmp_path):
+def rows_of(split):
+    """The rows of a paper that reports one data set."""
+    values = evaluate(split.table().query("split == 'test' and dataset == 'home'"))
+    return as_table([result_row(("extra", "net", name), "net", value, "home") for name, value in values.items()])
+
+
+@pytest.fixture
+def publish(run, tmp_path):
     """The session's own `publish`, without a training before it."""
     from reproductions.mesoinception_svm.config import PRESETS
     from reproductions.session import Session
@@ -144,16 +151,62 @@ def test_publishing_puts_baselines_and_carried_thresholds_into_the_results(split
     session = object.__new__(Session)
     session.paper, session.presets = "paper", PRESETS
     session.config = replace(PRESETS["smoke"], results=tmp_path / "results")
-    session.data, session.run = SimpleNamespace(splits=[split]), run
     run.name, run.commit = "smoke-1", "abc"
 
-    def rows_of(split):
-        test = split.table().query("split == 'test' and dataset == 'home'")
-        values = evaluate(test)
-        return as_table([result_row(("extra", "net", name), "net", value, "home") for name, value in values.items()])
+    def publish_splits(*splits):
+        session.data, session.run = SimpleNamespace(splits=list(splits)), run
+        session.publish(rows_of)
+        return pd.read_csv(tmp_path / "results" / "paper.csv", keep_default_na=False)
 
-    session.publish(rows_of)
-    table = pd.read_csv(tmp_path / "results" / "paper.csv", keep_default_na=False).set_index(["dataset", "metric"])
+    return publish_splits
+
+
+def test_rows_and_the_commands_that_read_a_runs_predictions_count_the_same_clusters(
+    split, run, detector, publish, capsys
+):
+    """A fake belongs to the original that it was made from: 30 test images of 15 real videos with a fake of each."""
+    from common.detectors.description import Description
+    from results.cross.drops import home_auc
+    from results.cross.runs import TrainedDetector
+    from results.evaluate import main
+    from results.paired import compare_runs
+
+    images = split.parts[""]
+    real = [f"real/{number // 2}.mp4" for number in range(120)]  # a fake, then its original
+    fake = (images["label"] == "fake").to_numpy()
+    images = images.assign(video=np.where(fake, "fake/" + images["path"], real), original=np.where(fake, real, ""))
+    scored = images[images["split"] != "train"]
+    scores = split.predictions[0]["score"]
+    split.parts, split.predictions = {"": images}, [prediction_table(scored, scores, "net", "frame", 0)]
+    rows = publish(split)
+    accuracy = rows[(rows["metric"] == "accuracy") & (rows["dataset"] == "home")]
+    assert accuracy["n"].astype(float).tolist() == [30] and accuracy["clusters"].astype(float).tolist() == [15]
+
+    predictions = run.folder / "predictions.csv"
+    assert tuple(pd.read_csv(predictions)) == COLUMNS
+    capsys.readouterr()
+    main([str(predictions)])
+    text = capsys.readouterr().out
+    lines = text.partition("dataset home, model net, protocol frame, seed 0, split test: 30 rows")[2].splitlines()
+    accuracy = next(line.split() for line in lines if line.startswith("accuracy"))
+    assert accuracy[5:7] == ["30", "15"] and "original is that of splits.csv beside it" in text
+
+    compared = compare_runs(run.folder, run.folder)
+    assert compared["n"].tolist() == [60] and compared["clusters"].tolist() == [30]
+    table = pd.read_csv(run.folder / "splits.csv", dtype=str, keep_default_na=False)
+    home = table[(table["dataset"] == "home") | (table["split"] != "test")]
+    description = Description("net", {"size": 8}, protocol="frame", seed=0)
+    assert (
+        home_auc(TrainedDetector(SimpleNamespace(folder=run.folder), description, "frame", "0", home), "frame").clusters
+        == 15
+    )
+
+    table.drop(columns=["video", "identity", "original"]).to_csv(run.folder / "splits.csv", index=False)
+    assert compare_runs(run.folder, run.folder)["clusters"].tolist() == [60], "a run of an earlier version"
+
+
+def test_publishing_puts_baselines_and_carried_thresholds_into_the_results(split, run, detector, publish):
+    table = publish(split).set_index(["dataset", "metric"])
     assert table["value"]["home", "shortcut_accuracy"] == "1.0" and "majority_accuracy" in table.loc["home"].index
     assert "no better than the shortcut detector" in table["note"]["home", "accuracy"]
     assert table["value"]["unseen", "recall_at_validation_threshold"] == "1.0"
