@@ -37,7 +37,7 @@ class Difference:
 def accuracy_difference(
     fake: NDArray[np.bool_], correct_a: NDArray[np.bool_], correct_b: NDArray[np.bool_], clusters: NDArray[np.int64]
 ) -> Difference:
-    """Compare two accuracies. The test permutes A and B within clusters; of single images it is McNemar's, exact.
+    """Compare two accuracies by an interval. It has no p-value: `accuracy_p` computes that, which takes longer.
 
     Args:
         fake: bool (n,).
@@ -50,8 +50,22 @@ def accuracy_difference(
     change = correct_a.astype(np.int64) - correct_b
     groups = [fake, ~fake] if min(_count(clusters[fake]), _count(clusters[~fake])) >= 2 else [np.ones_like(fake)]
     influence = (change - change.mean()) / len(change)
-    sums = np.bincount(clusters, change).round().astype(np.int64)
-    return _with_interval(float(change.mean()), influence, clusters, groups, permutation_p(sums))
+    return _with_interval(float(change.mean()), influence, clusters, groups)
+
+
+def accuracy_p(correct_a: NDArray[np.bool_], correct_b: NDArray[np.bool_], clusters: NDArray[np.int64]) -> float:
+    """Test the difference of two accuracies by permuting A and B within clusters; of single images McNemar's, exact.
+
+    Args:
+        correct_a, correct_b, clusters: as for `accuracy_difference`.
+
+    Returns:
+        The two-sided p-value; NaN with fewer than two clusters.
+    """
+    if not len(clusters) or _count(clusters) < 2:
+        return np.nan
+    change = correct_a.astype(np.int64) - correct_b
+    return permutation_p(np.bincount(clusters, change).round().astype(np.int64))
 
 
 def auc_difference(
@@ -73,7 +87,7 @@ def auc_difference(
     if not 0 < fake.sum() < len(fake):
         return np.nan, np.nan, Difference(np.nan, reason="no images of both classes")
     (auc_a, of_a), (auc_b, of_b) = auc_influence(fake, scores_a), auc_influence(fake, scores_b)
-    return auc_a, auc_b, _with_interval(auc_a - auc_b, of_a - of_b, clusters, [fake, ~fake])
+    return auc_a, auc_b, _with_interval(auc_a - auc_b, of_a - of_b, clusters, [fake, ~fake], _student_p)
 
 
 def permutation_p(sums: NDArray[np.int64]) -> float:
@@ -96,17 +110,18 @@ def permutation_p(sums: NDArray[np.int64]) -> float:
     return float(np.clip(probabilities[extreme].sum(), 0.0, 1.0))
 
 
-def _with_interval(value, influence, clusters, groups, p=None):
+def _with_interval(value, influence, clusters, groups, test=None):
+    """A Difference; its p-value is test(value / standard error, degrees of freedom)."""
     single = min(_count(clusters[group]) for group in groups) < 2
     if single:
         return Difference(value, reason="no interval: the images of a class are of a single cluster")
     variance = cluster_variance(influence, clusters, groups)
     error = float(np.sqrt(variance.value))
     if error < 1e-12:  # equal detectors, or both without an error
-        return Difference(value, p=1.0 if abs(value) < 1e-12 else np.nan, reason="no interval: they never differ")
+        p = 1.0 if test and abs(value) < 1e-12 else np.nan
+        return Difference(value, p=p, reason="no interval: they never differ")
     reach = student_quantile(variance.freedom) * error
-    if p is None:
-        p = _student_p(value / error, variance.freedom)
+    p = test(value / error, variance.freedom) if test else np.nan
     return Difference(value, value - reach, value + reach, p)
 
 

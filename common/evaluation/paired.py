@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from common.errors import UserError
-from common.evaluation.differences import Difference, accuracy_difference, auc_difference
+from common.evaluation.differences import Difference, accuracy_difference, accuracy_p, auc_difference
 from common.evaluation.evaluate import has_videos, is_fake, to_videos, video_numbers
 from common.evaluation.sampling import sampling_of
 
@@ -82,10 +82,11 @@ def compare_models(a: pd.DataFrame, b: pd.DataFrame) -> list[Comparison]:
     videos = _compare("video", to_videos(shared_a), to_videos(shared_b), thresholds)
     if video_numbers(shared).max() + 1 == len(shared):
         return [videos]
-    return [_without_p(_compare("frame", shared_a, shared_b, thresholds)), videos]
+    return [_compare("frame", shared_a, shared_b, thresholds), videos]
 
 
 def _compare(level, a, b, thresholds):
+    """The Comparison of a level; frames repeat a video, so they have no p-values."""
     fake, clusters = is_fake(a), sampling_of(a).clusters
     correct_a, correct_b = (
         (predictions["score"] >= threshold).to_numpy() == fake
@@ -93,6 +94,11 @@ def _compare(level, a, b, thresholds):
     )
     scores = (predictions["score"].to_numpy(dtype=np.float64) for predictions in (a, b))
     auc_a, auc_b, auc = auc_difference(fake, *scores, clusters)
+    accuracy = accuracy_difference(fake, correct_a, correct_b, clusters)
+    if level == "frame":
+        auc = replace(auc, p=np.nan)
+    else:
+        accuracy = replace(accuracy, p=accuracy_p(correct_a, correct_b, clusters))
     return Comparison(
         level=level,
         n=len(a),
@@ -101,13 +107,8 @@ def _compare(level, a, b, thresholds):
         accuracy_b=float(correct_b.mean()),
         only_a=int((correct_a & ~correct_b).sum()),
         only_b=int((correct_b & ~correct_a).sum()),
-        accuracy=accuracy_difference(fake, correct_a, correct_b, clusters),
+        accuracy=accuracy,
         auc_a=auc_a,
         auc_b=auc_b,
         auc=auc,
     )
-
-
-def _without_p(comparison):
-    accuracy, auc = (replace(difference, p=np.nan) for difference in (comparison.accuracy, comparison.auc))
-    return replace(comparison, accuracy=accuracy, auc=auc)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from common.errors import UserError
-from common.evaluation.differences import accuracy_difference, auc_difference, permutation_p
+from common.evaluation.differences import accuracy_difference, accuracy_p, auc_difference, permutation_p
 from common.evaluation.paired import compare_models
 
 
@@ -70,7 +70,7 @@ def test_of_equal_detectors_one_p_value_in_twenty_is_below_5_percent():
     for _ in range(200):
         fake, a, b, clusters = equal_detectors(random, 60, 10)
         correct = (a >= 0.5) == fake, (b >= 0.5) == fake
-        values.append((auc_difference(fake, a, b, clusters)[2].p, accuracy_difference(fake, *correct, clusters).p))
+        values.append((auc_difference(fake, a, b, clusters)[2].p, accuracy_p(*correct, clusters)))
         naive.append(auc_difference(fake, a, b, np.arange(len(fake)))[2].p)
     assert (np.mean(np.array(values) < 0.05, axis=0) <= 0.09).all()
     assert (np.mean(np.array(values), axis=0) > 0.4).all()
@@ -83,8 +83,9 @@ def test_of_single_images_the_permutation_is_mcnemars_test_by_hand():
     correct_b = np.array([False] * 9 + [True] + [True] * 50)
     fake, alone = np.arange(60) % 2 == 0, np.arange(60)
     result = accuracy_difference(fake, correct_a, correct_b, alone)
-    assert result.value == pytest.approx(8 / 60) and result.p == pytest.approx(22 / 1024)
-    assert accuracy_difference(fake, correct_a, correct_a, alone).p == 1
+    assert result.value == pytest.approx(8 / 60) and np.isnan(result.p)
+    assert accuracy_p(correct_a, correct_b, alone) == pytest.approx(22 / 1024)
+    assert accuracy_p(correct_a, correct_a, alone) == 1 and np.isnan(accuracy_p(correct_a, correct_b, alone * 0))
 
 
 @settings(deadline=None, max_examples=40)
