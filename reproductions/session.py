@@ -22,7 +22,7 @@ from common.runs import folder
 from common.runs.options import RunOptions, changed_flags, preset_name
 from common.training import distribution
 from common.training.supervised import Training
-from reproductions.baselines import carried_rows, measure_baselines
+from reproductions.baselines import TestSets, measure_baselines, sets_by_dataset
 from reproductions.class_preparation import warn_of_differences
 from reproductions.durations import measured_duration
 from reproductions.inputs import Batch, RunData, log_resolution
@@ -210,7 +210,12 @@ class Session:
         if history is not None:
             split.histories[model] = history
 
-    def publish(self, rows_of: Callable[[Split], pd.DataFrame], remarks: Sequence[str] = ()) -> list[pd.DataFrame]:
+    def publish(
+        self,
+        rows_of: Callable[[Split], pd.DataFrame],
+        remarks: Sequence[str] = (),
+        test_sets: TestSets = sets_by_dataset,
+    ) -> list[pd.DataFrame]:
         """Write predictions.csv and its companions, then each split's rows into RESULTS/<paper>.csv.
 
         Beside the paper's rows are those of the baselines, and of the thresholds that validation chooses.
@@ -218,16 +223,16 @@ class Session:
         Args:
             rows_of: the rows of a split, with the column model.
             remarks: what a reader of every number must know.
+            test_sets: the test sets that these rows are of; a paper may join data sets of one class.
 
         Returns:
             The rows of each split.
         """
         splits = self.data.splits
         write_tables(splits, self.run)
-        thresholds = measure_baselines(splits, self.run)
+        carried_of = measure_baselines(splits, self.run, test_sets)
         published = [rows_of(split) for split in splits]
-        for split, table in zip(splits, published, strict=True):
-            carried = carried_rows(split, thresholds)
+        for split, table, carried in zip(splits, published, carried_of, strict=True):
             self._upsert(split, table if carried.empty else pd.concat([table, carried]), remarks)
         return published
 

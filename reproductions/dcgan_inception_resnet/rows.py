@@ -33,6 +33,17 @@ def all_rows(split: Split, groups: Mapping[str, str], extra: Sequence[dict]) -> 
     return as_table([*measured, *image_rows(split.images, next(iter(groups.values()), "")), *extra])
 
 
+def test_sets(images: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the test sets of the rows, by their names: the real images with the fakes of each generator.
+
+    Args:
+        images: test images of one model.
+    """
+    fake = images["label"] == WORDS[FAKE]
+    parts = [images[~fake | (images["dataset"] == dataset)] for dataset in images.loc[fake, "dataset"].unique()]
+    return {_tested_name(part): part for part in parts or [images]}
+
+
 def result_rows(predictions: pd.DataFrame, groups: Mapping[str, str], protocol: str) -> list[dict]:
     """Return all rows that the predictions of one protocol and one seed give.
 
@@ -55,7 +66,7 @@ def result_rows(predictions: pd.DataFrame, groups: Mapping[str, str], protocol: 
         parts = {name: images[~fake | (images["dataset"] == dataset)] for name, dataset in groups.items()}
         parts = {name: part for name, part in parts.items() if (part["label"] == WORDS[FAKE]).any()}
         for name, part in (parts or {"real images": images}).items():
-            values, tested = evaluate(part), "+".join(dict.fromkeys(part["dataset"].sort_values()))
+            values, tested = evaluate(part), _tested_name(part)
             keys = [("extra", f"{model}, {name}", metric) for metric in values]
             if model == PROPOSED and name == next(iter(groups), None):
                 keys += [("Figure 10", "Inception-ResNet-v2", metric) for metric in FIGURE_10]
@@ -120,3 +131,8 @@ def summary(tables: Mapping[str, pd.DataFrame]) -> list[str]:
             numbers = [format_decimals(by_metric["value"][name], 4) for name in SUMMARY_METRICS]
             lines.append((str(row), protocol, *numbers, interval, str(by_metric["n"].max())))
     return text_table(lines, left=2)
+
+
+def _tested_name(images):
+    """What the results call a test set of several data sets."""
+    return "+".join(sorted(set(images["dataset"])))

@@ -72,6 +72,7 @@ def main(argv=None):
     published = session.publish(
         lambda split: rows.all_rows(split, generated[split.seed].groups, extra[split.protocol, split.seed]),
         partial_data(config, len(reals), PAPER_IMAGES, "real images"),
+        rows.test_sets,
     )
     for seed in config.seeds:
         tables = {

@@ -6,6 +6,7 @@ import pandas as pd
 
 from common.evaluation.evaluate import Value, evaluate, has_videos
 from common.evaluation.intervals import wilson
+from reproductions.baselines import TestSets
 from reproductions.facenet_embeddings.config import (
     LSTM,
     ON_EMBEDDINGS,
@@ -54,6 +55,15 @@ def all_rows(split: Split, config: Config, data: RunData) -> pd.DataFrame:
     tables = [result_rows(predictions, datasets, published=config.embedder != XCEPTION_EMBEDDER)]
     tables += [setting_rows(split, config, data.roles), size_rows(data)]
     return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
+
+
+def test_sets(roles: Mapping[str, str]) -> TestSets:
+    """Return what gives the test set of the rows: all data sets that a model was trained on, together.
+
+    Args:
+        roles: {NAME of --data: name of the data set}.
+    """
+    return lambda images: {training_set(images["model"].iloc[0], roles): images}
 
 
 def mark_held_out(split: Split) -> pd.DataFrame:

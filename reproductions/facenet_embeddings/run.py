@@ -48,8 +48,7 @@ def main(argv=None):
     weights = read_weights(config.weights, (BASE, BACKBONE))
     require_weights(config, weights, (BASE, BACKBONE) if trials else (BASE,))
     datasets = load_data(config)
-    images = merge(datasets, config.near_duplicates)
-    images = images.assign(scope=SCOPE) if config.data else images
+    images = merge(datasets, config.near_duplicates).assign(scope=SCOPE)
     require_classes(images, config, "data of both classes")
     data = RunData(datasets, tuple(images["dataset"].unique()), draw_splits(images, config))
     fewest = min(split.count("train") for split in data.splits)
@@ -79,7 +78,7 @@ def main(argv=None):
             for _ in session.models([BASE]):  # Sec. VIII, phase II: triplets on embeddings of faces
                 method.run_phase2(session, config, split, fold, own, embeddings)
     remarks = other_data(config, images["label"], PAPER_FRAMES, PAPER_FAKES / PAPER_FRAMES, "frames")
-    published = session.publish(lambda split: rows.all_rows(split, config, data), remarks)
+    published = session.publish(lambda split: rows.all_rows(split, config, data), remarks, rows.test_sets(data.roles))
     tables = list(zip(data.splits, published, strict=True))
     for seed in config.seeds:
         protocols = {split.protocol: table for split, table in tables if split.seed == seed}

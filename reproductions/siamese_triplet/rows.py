@@ -8,6 +8,7 @@ import pandas as pd
 from common.conditions import PARTIAL_DATA
 from common.evaluation.evaluate import Value, evaluate
 from common.labels import FAKE, REAL, WORDS
+from reproductions.baselines import sets_by_dataset
 from reproductions.rows import as_table, result_row
 from reproductions.siamese_triplet.config import (
     NAMES,
@@ -74,6 +75,26 @@ def result_rows(predictions: pd.DataFrame, roles: dict[str, str], trained: Seque
             reals = {name: test[ours & chosen] for name, chosen in reals.items() if (ours & chosen).any()}
             rows += _case_two(model, test[ours & unseen & fake], reals, roles[UNSEEN], first)
     return as_table(rows + claim_rows(rows))
+
+
+def test_sets(images: pd.DataFrame, roles: dict[str, str], trained: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Return the test sets of the rows, by their names: Case I, and the unseen fakes against the reals of each source.
+
+    The data sets of the paper have one class each.
+
+    Args:
+        images: test images of one model.
+        roles: {NAME of --data: name of the data set}.
+        trained: the names of the data sets that were trained on.
+    """
+    seen, fake = images["dataset"].isin(trained), images["label"] == WORDS[FAKE]
+    unseen, second = (images["dataset"] == roles.get(role) for role in (UNSEEN, SECOND_REAL))
+    fakes, first = images[unseen & fake], "+".join(trained)
+    sets = {first: images[seen]} if seen.any() else {}
+    for source, chosen in ((first, seen & ~fake), (roles.get(SECOND_REAL), second & ~fake)):
+        if chosen.any() and len(fakes):
+            sets[_against(roles[UNSEEN], source)] = pd.concat([fakes, images[chosen]])
+    return sets or sets_by_dataset(images)
 
 
 def sizes(images: pd.DataFrame, roles: dict[str, str], trained: Sequence[str]) -> dict[tuple[str, str], int]:
@@ -166,10 +187,15 @@ def _case_two(model, fakes, reals, dataset, borrowed):
         values = _measured(pd.concat([fakes, images]), name)
         for metric, value in values.items():
             key, reals_note = ("extra", f"{name}, Case II", metric), f"with held-out real images of {source}"
-            rows.append(result_row(key, model, value, f"{dataset} against {source}", reals_note, *notes))
+            rows.append(result_row(key, model, value, _against(dataset, source), reals_note, *notes))
     if not reals:
         rows.append(result_row(("extra", f"{name}, Case II", "recall"), model, found, dataset, FAKES_ONLY, *notes))
     return rows
+
+
+def _against(fakes, reals):
+    """What the results call a test set of fakes of one data set and reals of others."""
+    return f"{fakes} against {reals}"
 
 
 def _few_unseen(count):

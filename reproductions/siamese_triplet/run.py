@@ -59,7 +59,10 @@ def main(argv=None):
                 description = replace(description, proposed=description.proposed and case == next(iter(split.parts)))
                 notes += split.notes.get(case, [])
                 session.add(split, replace(detector, description=description), history, notes, part=case)
-    published = session.publish(lambda split: rows.all_rows(split, roles, trained, session.devices))
+    published = session.publish(
+        lambda split: rows.all_rows(split, roles, trained, session.devices),
+        test_sets=lambda images: rows.test_sets(images, roles, trained),
+    )
     for split, table in zip(splits, published, strict=True):
         session.summarize(f"protocol {split.protocol}, seed {split.seed}", rows.summary(table))
     figures.draw_figures(splits[0], roles, trained, config, session.run)

@@ -12,7 +12,7 @@ from common.detectors.description import Description, descriptions
 from common.evaluation.evaluate import evaluate
 from common.evaluation.predictions import COLUMNS, prediction_table
 from common.files import write_csv, write_json
-from reproductions.baselines import carried_rows, measure_baselines
+from reproductions.baselines import measure_baselines
 from reproductions.rows import as_table, result_row
 from reproductions.splitting import Split
 
@@ -71,15 +71,15 @@ def test_the_shortcut_detector_is_fitted_on_training_files_and_scores_what_was_s
     row = result_row(("extra", "net", "accuracy"), "net", values["accuracy"], "home", "a note")
     assert row["note"] == "a note; no better than calling everything fake; no better than the shortcut detector"
     stored = pd.read_csv(run.folder / "shortcut.csv")
+    assert set(stored["split"]) == {"resubstitution", "val", "test"}, "as in predictions.csv"
     assert len(stored) == 120 and set(stored) == {"dataset", "path", "split", "shortcut", "protocol", "seed"}
     assert list(table)[: len(COLUMNS)] == list(COLUMNS)
 
 
 def test_the_threshold_of_validation_is_stored_and_carried_to_unseen_data(split, run, detector):
-    thresholds = measure_baselines([split], run)
-    threshold = thresholds["net", "frame", 0]
-    assert 0.07 < threshold < 0.3 and descriptions(run.folder)["net"].threshold == threshold
-    rows = carried_rows(split, thresholds).set_index(["dataset", "metric"])
+    (rows,) = measure_baselines([split], run)
+    assert 0.07 < descriptions(run.folder)["net"].threshold < 0.3
+    rows = rows.set_index(["dataset", "metric"])
     for dataset in ("home", "unseen"):
         row = rows.loc[dataset, "balanced_accuracy_at_validation_threshold"]
         assert row["value"] == 1 and row["row"] == "net, frame level" and row["table"] == "extra"
@@ -88,8 +88,8 @@ def test_the_threshold_of_validation_is_stored_and_carried_to_unseen_data(split,
 
 def test_without_validation_images_the_stored_threshold_stays(split, run, detector):
     split.predictions[0] = split.predictions[0][split.predictions[0]["split"] == "test"]
-    thresholds = measure_baselines([split], run)
-    assert thresholds == {} and carried_rows(split, thresholds).empty
+    (rows,) = measure_baselines([split], run)
+    assert rows.empty
     assert descriptions(run.folder)["net"].threshold == 0.5
 
 
@@ -105,7 +105,8 @@ def test_each_part_has_its_own_shortcut_detector(split, run, detector):
     images = split.parts.pop("")
     turned = images.assign(split=images["split"].map({"train": "test", "test": "train", "val": "val"}))
     split.parts |= {"one": images, "two": turned[turned["dataset"] == "home"]}
-    assert measure_baselines([split], run) == {}, "validation scores of two networks may be in one table"
+    (rows,) = measure_baselines([split], run)
+    assert rows.empty, "validation scores of two networks may be in one table"
     found = split.shortcut[split.shortcut["split"] == "test"]
     assert not found.duplicated(["dataset", "path"]).any() and len(found) == 90
 
@@ -132,8 +133,43 @@ def test_the_breakdown_names_the_worst_group(split, run, detector):
     measure_baselines([split], run)
     table = pd.read_csv(run.folder / "breakdown.csv")
     assert {"source", "compression"} <= set(table["by"]) and set(table["model"]) == {"net"}
-    assert table.groupby("by")["worst"].sum().eq(1).all()
+    assert set(table["dataset"]) == {"home", "unseen"}
+    assert table.groupby(["dataset", "by"])["worst"].sum().eq(1).all()
+    for (dataset, _), groups in table.groupby(["dataset", "by"]):
+        assert groups["fakes"].sum() == 15, f"{dataset}: of one data set"
     assert (run.folder / "figures" / "reliability.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_first_split_without_test_images_is_passed_over(split, run, detector, caplog):
+    """Under `resubstitution` everything was trained on: figure and worst groups are of the first split with a test."""
+    first = Split("resubstitution", 0, {"": split.images})
+    tested = split.predictions[0]["split"] == "test"
+    first.predictions.append(split.predictions[0][~tested].assign(protocol="resubstitution"))
+    with caplog.at_level("DEBUG", "deepfake"):
+        measure_baselines([first, split], run)
+    assert (run.folder / "figures" / "reliability.png").is_file()
+    worst = [record.getMessage() for record in caplog.records if "worst source" in record.getMessage()]
+    assert [line.partition(": worst")[0] for line in worst] == [
+        f"net on {name}, protocol frame, seed 0" for name in ("home", "unseen")
+    ]
+
+
+def test_data_sets_of_one_class_are_measured_in_the_sets_of_the_papers_rows(split, run, detector):
+    """Reals of one data set and fakes of another, as of siamese_triplet: by themselves nothing could be measured."""
+    from reproductions.siamese_triplet import rows
+
+    roles = {"ffhq": "faces", "stylegan": "fakes", "pggan": "unseen"}
+    for table in (split.parts[""], split.predictions[0]):
+        fake = table["label"] == "fake"
+        home = table["dataset"] == "home"
+        table["dataset"] = np.where(home, np.where(fake, "fakes", "faces"), "unseen")
+    (found,) = measure_baselines([split], run, lambda images: rows.test_sets(images, roles, ("faces", "fakes")))
+    joined = found[found["metric"] == "balanced_accuracy_at_validation_threshold"].set_index("dataset")
+    assert joined["n"].to_dict() == {"faces+fakes": 30, "unseen against faces+fakes": 30}
+    assert "unseen: trained on" in joined["note"]["unseen against faces+fakes"]
+    own = rows.result_rows(split.table(), roles, ("faces", "fakes"))
+    assert set(found["dataset"]) == set(own.loc[own["metric"] == "auc", "dataset"])
+    assert set(pd.read_csv(run.folder / "breakdown.csv")["dataset"]) == set(found["dataset"])
 
 
 def rows_of(split):
