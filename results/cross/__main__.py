@@ -4,12 +4,15 @@
     python -m results.cross runs/PAPER/A --data celebdf=DIR --robustness
 
 A detector is never tested on images that it was trained on. Of its own data, only the test split is used; of other
-data, all images but copies of its training images. `note` counts what was left out. Writes AUC, balanced accuracy and
-EER by image and by video into results/cross.csv, a heat map of the AUC into results/figures/cross.png, and how much AUC
-each detector loses against the test split of its own data, paired by seed, into results/cross_drops.csv. --robustness
-also writes robustness.csv and robustness.png, with images that are compressed, blurred, scaled, noisy, or re-encoded as
-by a social network (common/data/perturbations.py). What the tables already have, of the same images, is not scored
-again.
+data, all images but copies of its training images and, in another version of its own data (Celeb-DF v1 and v2), those
+that show a video that it was trained on, or a person if its protocol keeps persons on one side. `note` counts what was
+left out.
+
+Writes AUC, balanced accuracy and EER by image and by video into results/cross.csv, a heat map of the AUC into
+results/figures/cross.png, and how much AUC each detector loses against the test split of its own data, paired by seed,
+into results/cross_drops.csv. --robustness also writes robustness.csv and robustness.png, with images that are
+compressed, blurred, scaled, noisy, or re-encoded as by a social network (common/data/perturbations.py). What the tables
+already have, of the same images, is not scored again.
 """
 
 from collections.abc import Sequence

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from common.conditions import RESUBSTITUTION
+from common.conditions import RESUBSTITUTION, is_synthetic
 from common.data.datasets import DataSet, open_dataset
 from common.detectors.description import Description, descriptions
 from common.errors import UserError
 from common.files import read_json
 from common.splits.components import component_units, identity_units
+from common.splits.knowledge import shares_names
 from common.splits.protocols import protocol_unit
 
 FACE_FLAGS = ("faces", "rescale", "size", "margin", "min_confidence", "pick")  # of data_prep, kept by a Description
@@ -132,7 +133,11 @@ class TrainedRun:
             if data.name not in self._own_names:
                 notes.append("prepared again since the run: images recognised by their paths")
         else:
-            kept = pd.Series(True, index=images.index)
+            shown = _shown_in_training(images, data.scope, detector)
+            kept = ~shown
+            if shown.any():
+                unit = "persons" if protocol_unit(detector.protocol) == "person" else "videos"
+                notes.append(f"{shown.sum()} images of {unit} that it was trained on left out")
         copies = _with_connected(images, kept & images["sha256"].isin(detector.digests), detector.protocol)
         if (kept & copies).any():
             copied = "images" if protocol_unit(detector.protocol) == "image" else "images, and what belongs with them,"
@@ -190,6 +195,21 @@ def _preparation_note(description, data):
     ours, theirs = ({key: "any" if flags[key] is None else flags[key] for key in compared} for flags in (ours, theirs))
     differences = [f"{key} {ours[key]} (the run's: {theirs[key]})" for key in compared if ours[key] != theirs[key]]
     return [f"prepared differently: {', '.join(differences)}"] if differences else []
+
+
+def _shown_in_training(images, scope, detector):
+    """bool (n,): images of another data set that show a video that the detector was trained on, or a person if its
+    protocol keeps persons on one side. Names mean the same ones in data sets of one scope, such as Celeb-DF v1 and v2.
+    """
+    trained = detector.splits[detector.splits["split"] != "test"]
+    trained = trained[~trained["dataset"].map(is_synthetic)]
+    if not {"scope", "video", "identity", "original"} <= set(trained) or not trained["scope"].eq(scope).any():
+        return pd.Series(False, index=images.index)
+    columns = ["video", "identity", "original", "scope"]
+    together = pd.concat([images.assign(scope=scope)[columns], trained[columns]], ignore_index=True)
+    chosen = pd.Series(together.index >= len(images))
+    protocol = "identity" if protocol_unit(detector.protocol) == "person" else "video"
+    return shares_names(together, chosen, protocol)[: len(images)].set_axis(images.index)
 
 
 def _with_connected(images, leaked, protocol):

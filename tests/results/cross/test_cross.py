@@ -27,6 +27,7 @@ from common.files import write_json
 from results.cross import scores
 from results.cross.__main__ import main
 from results.cross.plots import matrix_figure, robustness_figure
+from results.cross.runs import TrainedRun
 from results.cross.table import COLUMNS, read_table
 from results.report.cross_page import matrices, read_scores
 
@@ -187,6 +188,38 @@ def test_with_a_copy_goes_what_the_protocol_keeps_together(tmp_path, make_prepar
     write_manifest(images, clips)
     rows = crossed(run, "--data", f"clips={clips}")
     assert only(rows, metric="auc", level="frame").n == left
+
+
+@pytest.mark.parametrize(
+    ("protocol", "layout", "left"),
+    [("frame", "celebdf", 24), ("video", "celebdf", 24), ("identity", "celebdf", 16), ("identity", "folders", 48)],
+)
+def test_another_version_of_the_training_data_is_tested_on_what_was_not_trained_on(
+    tmp_path, make_prepared, protocol, layout, left
+):
+    """Three of six clips of each class are trained on: the second version has them with other bytes. Under `identity`
+    the sixth pair of clips, which shows the first one's person, goes too. Of two publishers, equal names mean nothing.
+    """
+    versions = [make_prepared(tmp_path / name, per_class=24, clips=True, seed=seed) for seed, name in enumerate("ab")]
+    for folder in versions:
+        images = read_manifest(folder)
+        write_manifest(images.assign(identity="person " + images["video"].str[-1].replace("5", "0")), folder)
+        write_json({"layout": layout, "flags": {"faces": "none"}}, folder / "prep.json")
+    folder, own = make_run(tmp_path / "run", versions[0], protocol), open_dataset("own", versions[0])
+    earlier = pd.read_csv(folder / "splits.csv", dtype=str, keep_default_na=False)
+    facts = own.images[["path", "video", "identity", "original"]].assign(scope=own.scope)
+    earlier.merge(facts, on="path").to_csv(folder / "splits.csv", index=False)
+    second = open_dataset("second", versions[1])
+    run = TrainedRun(folder, [own, second])
+    (detector,) = run.all_detectors
+    selection = run.select(detector, second)
+    assert len(selection.images) == left
+    unit = "persons" if protocol == "identity" else "videos"
+    assert (f"{48 - left} images of {unit} that it was trained on left out" in selection.note) == (left < 48)
+    assert len(run.select(detector, own).images) == 24, "its own test split"
+    earlier.to_csv(folder / "splits.csv", index=False)
+    run = TrainedRun(folder, [second])
+    assert len(run.select(*run.all_detectors, second).images) == 48, "a run of an earlier version"
 
 
 @pytest.mark.slow
