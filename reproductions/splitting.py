@@ -1,7 +1,7 @@
 """Splits of a run: one for each protocol and seed, with what the run measures on them."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,8 @@ import pandas as pd
 from common.errors import UserError
 from common.runs.options import RunOptions
 from common.splits.knowledge import (
+    NAMED,
+    NEAR,
     composition,
     describe_composition,
     known_share,
@@ -172,13 +174,16 @@ def draw_split(
         log.warning("everything is test: %s", error)
     known, kept = known_remarks(images[seen], protocol), splits != ""
     check_splits(images[kept], splits[kept], protocol)
-    for remark in remarks:
-        log.warning("protocol %s, seed %d: %s", protocol, seed, remark)
     images = images[kept].assign(split=splits[kept])
-    facts = [*known, *person_remarks(images[seen[kept]], protocol, config.split), *sharing_remarks(images, protocol)]
-    for fact in facts:
+    drawn = images[seen[kept]]
+    facts = [*known, *person_remarks(drawn, protocol, config.split)]
+    weak = weakness_remarks(drawn, protocol)
+    sides = [*official_remarks(drawn, protocol), *near_duplicate_remarks([images])]
+    for remark in (*remarks, *weak):
+        log.warning("protocol %s, seed %d: %s", protocol, seed, remark)
+    for fact in (*facts, *sides):
         log.info("protocol %s, seed %d: %s", protocol, seed, fact)
-    return Split(protocol, seed, {"": images}, [*remarks, *facts])
+    return Split(protocol, seed, {"": images}, [*remarks, *facts, *weak, *sides])
 
 
 def known_remarks(images: pd.DataFrame, protocol: str) -> list[str]:
@@ -194,7 +199,7 @@ def known_remarks(images: pd.DataFrame, protocol: str) -> list[str]:
 
 
 def person_remarks(images: pd.DataFrame, protocol: str, fractions: Sequence[float]) -> list[str]:
-    """Return what is in each split under `identity`, and whether test can decide anything; otherwise an empty list.
+    """Return what is in each split under `identity`; otherwise an empty list.
 
     Args:
         images: with the column split.
@@ -203,22 +208,47 @@ def person_remarks(images: pd.DataFrame, protocol: str, fractions: Sequence[floa
     """
     if protocol != "identity" or images.empty:
         return []
-    counts = composition(images, images["split"])
-    return [describe_composition(counts, fractions), *filter(None, [why_weak(counts)])]
+    return [describe_composition(composition(images, images["split"]), fractions)]
 
 
-def sharing_remarks(images: pd.DataFrame, protocol: str) -> list[str]:
-    """Return how many near-duplicates are in several splits and, under `official`, videos, originals and persons.
+def weakness_remarks(images: pd.DataFrame, protocol: str) -> list[str]:
+    """Return why the test images under `identity` can decide little; an empty list if they can, or otherwise.
 
     Args:
-        images: with the columns split and near_duplicates, and perhaps dataset and scope.
-        protocol: of common.splits.protocols, or a paper's own.
+        images: with the column split; of folds, the test images of all of them.
+        protocol: of common.splits.protocols.
     """
+    if protocol != "identity" or images.empty:
+        return []
+    return list(filter(None, [why_weak(composition(images, images["split"]))]))
+
+
+def official_remarks(images: pd.DataFrame, protocol: str) -> list[str]:
+    """Return how many videos, originals and persons are in several splits under `official`; otherwise an empty list.
+
+    Args:
+        images: of the data sets that are trained on, with the column split and perhaps dataset and scope. Of others,
+            everything is test, whatever their official split.
+        protocol: of common.splits.protocols.
+    """
+    if protocol != "official" or images.empty:
+        return []
     shared = shared_between_sides(images, images["split"])
-    near, groups = shared.pop("groups of near-duplicates", (0, 0))
-    counted = f"{near} of {groups} groups of near-duplicates in several splits" if groups else "no near-duplicates"
-    remarks = [counted] if "near_duplicates" in images else []
-    if protocol == "official":
-        found = [f"{count} of {total} {kind}" for kind, (count, total) in shared.items() if total]
-        remarks.insert(0, f"official splits share {', '.join(found) or 'nothing known, no name is given'}")
-    return remarks
+    found = [f"{shared[kind][0]} of {shared[kind][1]} {kind}" for kind in NAMED if shared[kind][1]]
+    return [f"official splits share {', '.join(found) or 'nothing known, no name is given'}"]
+
+
+def near_duplicate_remarks(parts: Iterable[pd.DataFrame]) -> list[str]:
+    """Return how many groups of near-duplicates are in several splits; an empty list if they were not looked for.
+
+    Args:
+        parts: the images of a split with the columns split and near_duplicates; of folds, those of each fold.
+    """
+    found = [shared_between_sides(images, images["split"])[NEAR] for images in parts if "near_duplicates" in images]
+    if not found:
+        return []
+    near, groups = max(found)
+    if not groups:
+        return ["no near-duplicates"]
+    most, where = ("at most ", " of a fold") if len(found) > 1 else ("", "")
+    return [f"{most}{near} of {groups} groups of near-duplicates in several splits{where}"]

@@ -10,6 +10,7 @@ from common.labels import WORDS
 from common.splits.names import comparable_names, scope_of, separate_names
 
 KNOWN_SHARE = 0.95  # of the images whose video or person must be named: the others could be on two sides unseen
+NAMED, NEAR = ("videos", "originals", "persons"), "groups of near-duplicates"  # what `shared_between_sides` counts
 FEW_PERSONS, FEW_IMAGES = 10, 50  # of a test split; images of each class. A split with fewer has a warning
 
 
@@ -75,20 +76,19 @@ def describe_composition(counts: pd.DataFrame, fractions: Sequence[float]) -> st
     return ", ".join(parts)
 
 
-def require_persons(counts: pd.DataFrame) -> None:
+def require_persons(counts: pd.DataFrame, remedy: str = "raise its --split share") -> None:
     """Check that validation and test show more than one person.
 
     Args:
         counts: of `composition`, of a split under `identity`.
+        remedy: what to do otherwise.
 
     Raises:
         UserError: if one of them shows one person only, or none.
     """
     for name in SPLITS[1:]:
         if (persons := counts["persons"][name]) < 2:
-            raise UserError(
-                f"expected at least 2 persons in {name}, got {persons}, which decides nothing: raise its --split share"
-            )
+            raise UserError(f"expected at least 2 persons in {name}, got {persons}, which decides nothing: {remedy}")
 
 
 def why_weak(counts: pd.DataFrame) -> str:
@@ -134,8 +134,8 @@ def shared_between_sides(images: pd.DataFrame, splits: pd.Series) -> dict[str, t
         splits: train, val or test, or '' for an image that is not used; with the index of `images`.
 
     Returns:
-        {`videos`, `originals`, `persons`, `groups of near-duplicates`: (number in more than one split, number)}. A real
-        video counts as an original if a fake was made from it.
+        {kind of NAMED, or NEAR: (number in more than one split, number)}. A real video counts as an original if a fake
+        was made from it. Without the column `near_duplicates` there is no NEAR.
     """
     rows, splits = images.reset_index(drop=True), splits.reset_index(drop=True)
     rows, splits = rows[splits != ""], splits[splits != ""]
@@ -144,14 +144,11 @@ def shared_between_sides(images: pd.DataFrame, splits: pd.Series) -> dict[str, t
     made_from = set(_scoped(originals, scope))
     videos = rows["video"][rows["video"] != ""]
     sources = pd.concat([originals, videos[_scoped(videos, scope).isin(made_from).to_numpy()]])
-    kinds = {
-        "videos": _scoped(videos, scope),
-        "originals": _scoped(sources, scope),
-        "persons": _scoped(separate_names(rows["identity"]), scope),
-    }
+    persons = separate_names(rows["identity"])
+    kinds = {kind: _scoped(names, scope) for kind, names in zip(NAMED, (videos, sources, persons), strict=True)}
     if "near_duplicates" in rows:
         group = rows["near_duplicates"].dropna()
-        kinds["groups of near-duplicates"] = group[group.duplicated(keep=False)].astype(str)
+        kinds[NEAR] = group[group.duplicated(keep=False)].astype(str)
     return {kind: _count_on_two_sides(names, splits) for kind, names in kinds.items()}
 
 

@@ -29,7 +29,7 @@ from reproductions.dcgan_inception_resnet.config import (
     Config,
 )
 from reproductions.inputs import Batch, RunData, load_data, require_weights
-from reproductions.splitting import Split, known_remarks, sharing_remarks
+from reproductions.splitting import Split, known_remarks, near_duplicate_remarks
 
 if TYPE_CHECKING:
     import keras
@@ -68,8 +68,8 @@ class GeneratedData:
             splits: one for each image.
         """
         fakes = open_dataset(name, folder).images.assign(dataset=name, split=splits)
-        for column in {"near", "near_duplicates"} & set(self.images):  # they are new: nobody's near-duplicates
-            fakes[column] = self.images[column].max() + 1 + np.arange(len(fakes))
+        if "near" in self.images:  # groups that share a split; a fake is given its split
+            fakes["near"] = self.images["near"].max() + 1 + np.arange(len(fakes))
         self.images = pd.concat([self.images, fakes], ignore_index=True)
         self.groups[maker] = name
 
@@ -223,12 +223,17 @@ def add_foreign_fakes(images: pd.DataFrame, fakes: pd.DataFrame) -> pd.DataFrame
 def split_remarks(images: pd.DataFrame) -> list[str]:
     """Return what a reader must know of the splits: what is known of the persons, and the near-duplicates.
 
+    Fakes are new since the real images were hashed, and a generator can repeat itself: all are hashed.
+
     Args:
-        images: of all splits.
+        images: of all splits, with the column file.
     """
+    from common.data.near_duplicates import hash_images, near_duplicate_groups  # needs OpenCV
+
     reals = images[images["label"] == WORDS[REAL]]
-    seen = images.assign(split=images["split"].replace(GAN_ONLY, "train"))
-    return [*known_remarks(reals, _protocol(reals)), *sharing_remarks(seen, "heldout")]
+    groups = near_duplicate_groups(hash_images(images["file"]))
+    seen = images.assign(split=images["split"].replace(GAN_ONLY, "train"), near_duplicates=groups)
+    return [*known_remarks(reals, _protocol(reals)), *near_duplicate_remarks([seen])]
 
 
 def fake_groups(images: pd.DataFrame, own: Mapping[str, str]) -> dict[str, str]:

@@ -21,7 +21,8 @@ from reproductions.splitting import (
     draw_protocol,
     draw_split,
     known_remarks,
-    sharing_remarks,
+    near_duplicate_remarks,
+    weakness_remarks,
 )
 
 log = logging.getLogger("deepfake")
@@ -108,10 +109,13 @@ def draw_fold_splits(images: pd.DataFrame, config: Config, protocol: str, seed: 
         remarks.append(f"persons left out: {min(persons)} to {max(persons)} in the test split of a fold")
         if untested := len(images) - len(tested):
             remarks.append(f"{untested} of {len(images)} images never tested, they show persons of two parts")
-    remarks += dict.fromkeys(remark for fold in folds.values() for remark in sharing_remarks(fold, protocol))
+    remarks += near_duplicate_remarks(folds.values())
     for remark in remarks:
         log.info("protocol %s, seed %d: %s", protocol, seed, remark)
-    return Split(protocol, seed, folds, remarks)
+    weak = weakness_remarks(tested, protocol)  # the numbers are over the test images of all folds
+    for remark in weak:
+        log.warning("protocol %s, seed %d: %s", protocol, seed, remark)
+    return Split(protocol, seed, folds, [*remarks, *weak])
 
 
 def draw_folds(images: pd.DataFrame, protocol: str, count: int, seed: int) -> dict[str, pd.DataFrame]:
@@ -143,7 +147,7 @@ def draw_folds(images: pd.DataFrame, protocol: str, count: int, seed: int) -> di
         fold = images.assign(split=splits)[splits != ""]
         check_splits(fold.drop(columns="split"), fold["split"], protocol)
         if protocol == "identity":
-            require_persons(composition(fold, fold["split"]))
+            require_persons(composition(fold, fold["split"]), f"lower --folds {count}")
         folds[f"fold {number + 1}"] = fold
     return folds
 

@@ -88,6 +88,25 @@ def test_the_note_of_official_has_what_its_splits_share():
     ]  # fmt: skip
 
 
+def test_the_note_of_official_counts_sides_of_the_data_that_are_trained_on_alone():
+    """Of another data set everything is test, which is no side of the official split; its near-duplicates count."""
+    table = images(dataset=["d"] * 12 + ["unseen"] * 4).assign(scope="s")
+    table["split"] = ["train", "train", "val", "val", "test", "test"] * 2 + ["train"] * 4
+    table["identity"] = [f"p{number}" for number in range(12)] + ["p0", "p1", "p20", "p21"]
+    table["near_duplicates"] = [*range(15), 0]
+    split = draw_split(table, ("d",), QUICK, "official", seed=0)
+    assert split.remarks == [
+        "official splits share 0 of 12 persons", "1 of 1 groups of near-duplicates in several splits"
+    ]  # fmt: skip
+
+
+def test_why_a_test_split_decides_little_is_a_warning(caplog):
+    with caplog.at_level("INFO", "deepfake"):
+        draw_split(swap_graph(12, unnamed=0).assign(dataset="d"), ("d",), QUICK, "identity", seed=0)
+    levels = {record.levelname for record in caplog.records if "test decides little" in record.getMessage()}
+    assert levels == {"WARNING"}
+
+
 @pytest.mark.parametrize("label", ["fake", "real"])
 def test_one_class_is_all_test_if_nothing_is_trained(label):
     table = images(dataset=["seen"] * 6).assign(label=label)

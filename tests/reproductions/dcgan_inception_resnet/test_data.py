@@ -2,8 +2,10 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from common.errors import UserError
 from reproductions.dcgan_inception_resnet import data
@@ -69,6 +71,20 @@ def test_other_generators_give_as_many_fakes_as_there_are_held_out_reals():
     chosen = added(images)
     assert chosen["dataset"].value_counts().to_dict() == {"a": 15, "b": 20} and set(chosen["split"]) == {"test"}
     assert len(added(images.iloc[:0])) == 60
+
+
+def test_generated_images_that_repeat_each_other_are_counted(tmp_path):
+    """A generator that makes one picture: its fakes of training and test are near-duplicates, the reals are not."""
+    random, table = np.random.default_rng(0), reals(6).assign(split=["gan", "train", "test"] * 2)
+    fakes = reals(2).assign(label="fake", dataset="dcgan", path=["a.png", "b.png"], split=["train", "test"])
+    fake = random.integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    table = pd.concat([table.assign(near_duplicates=range(6)), fakes], ignore_index=True)
+    for path, label in zip(table["path"], table["label"], strict=True):
+        pixels = fake if label == "fake" else random.integers(0, 256, (16, 16, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((64, 64)).save(tmp_path / path)
+    table["file"] = [str(tmp_path / path) for path in table["path"]]
+    assert data.split_remarks(table) == ["1 of 1 groups of near-duplicates in several splits"]
+    assert data.split_remarks(table[:6]) == ["no near-duplicates"]
 
 
 def test_groups_are_named_by_what_made_the_fakes():

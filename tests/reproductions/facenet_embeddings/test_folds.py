@@ -91,6 +91,34 @@ def test_folds_of_identity_leave_persons_out(swapped):
         )
 
 
+def test_folds_say_once_how_many_near_duplicates_they_share_and_warn_of_few_persons(swapped, caplog):
+    """Two frames of one group in each of three parts of frame folds: the largest number of a fold is noted."""
+    near = swapped.assign(near_duplicates=[0, 0, 1, 1, 2, 2, *range(3, len(swapped) - 3)])
+    frame, identity = (
+        draw_splits(near, replace(SMOKE, folds=5, protocol=(name,)))[0] for name in ("frame", "identity")
+    )
+    counts = []
+    for fold in frame.parts.values():
+        sides = fold[fold["near_duplicates"] < 3].groupby("near_duplicates")["split"].nunique()
+        counts.append(int((sides > 1).sum()))
+    words = f"at most {max(counts)} of 3 groups of near-duplicates in several splits of a fold"
+    assert len(set(counts)) > 1 and [remark for remark in frame.remarks if "near-duplicates" in remark] == [words]
+    assert sum("near-duplicates" in remark for remark in identity.remarks) == 1
+    few = swap_graph(9, unnamed=0).assign(dataset="celebdf")
+    caplog.clear()
+    with caplog.at_level("INFO", "deepfake"):
+        (weak,) = draw_splits(few, replace(SMOKE, folds=3, protocol=("identity",)))
+    (warning,) = [record for record in caplog.records if "test decides little" in record.getMessage()]
+    assert warning.levelname == "WARNING" and "test decides little: 9 persons" in weak.remarks[-1]
+
+
+def test_folds_of_one_person_name_their_own_remedy():
+    """Six persons in six folds: --split does nothing with --folds."""
+    with pytest.raises(UserError) as error:
+        draw_folds(swap_graph(6, unnamed=0).assign(dataset="celebdf"), "identity", 6, 0)
+    assert "lower --folds" in str(error.value) and "--split" not in str(error.value)
+
+
 def test_folds_of_few_videos_need_no_split_by_shares(clips):
     """The paper's shares leave six videos a class without a validation split; three folds of them are possible."""
     few = clips[clips["video"].str.rpartition("/")[2].astype(int) < 6]
