@@ -97,25 +97,6 @@ def split_images(
         raise UserError(f"protocol {protocol!r}, seed {seed}: {error}; add data, or choose another protocol") from error
 
 
-def allowed_protocols(
-    images: pd.DataFrame, seeds: Sequence[int] = (0,), fractions: Sequence[float] = FRACTIONS
-) -> list[str]:
-    """Return the protocols that a run can use by default.
-
-    Args:
-        images: rows of a manifest, or of several in one table with the column `dataset`.
-        seeds: the seeds of the run.
-        fractions: shares of train, val and test.
-
-    Returns:
-        Those of PROTOCOLS whose columns the manifest fills in, that split the images without error and without leaks
-        for every seed, and whose training split has both classes. `identity` only if persons connect images that
-        nothing else connects, since it is the same as `video` otherwise.
-    """
-    candidates = applicable_protocols(images)
-    return [protocol for protocol in candidates if not _why_impossible(images, protocol, seeds, fractions)]
-
-
 def choose_protocols(
     images: pd.DataFrame,
     requested: Sequence[str] = (),
@@ -127,8 +108,10 @@ def choose_protocols(
 
     Args:
         images: rows of a manifest, or of several in one table with the column `dataset`.
-        requested: names from the command line; none selects all of `allowed_protocols`, and a protocol that some seed
-            cannot carry out is left out with a warning.
+        requested: names from the command line; none selects all of PROTOCOLS whose columns the manifest fills in, that
+            split the images for every seed without leaks, and whose training split has both classes; the others are
+            left out with a warning. `identity` is one of these only if persons connect images that nothing else
+            connects, since otherwise it is the same as `video`.
         seeds: the seeds of the run.
         fractions: shares of train, val and test.
         training: False for a run that trains nothing, which can test on images that no protocol can split.

@@ -5,7 +5,7 @@ import pytest
 
 from common.data.manifest import COLUMNS
 from common.errors import UserError
-from common.splits.protocols import PROTOCOLS, allowed_protocols, choose_protocols, protocol_unit, split_images
+from common.splits.protocols import PROTOCOLS, choose_protocols, protocol_unit, split_images
 
 
 def manifest(rows):
@@ -19,14 +19,14 @@ def clips(videos, frames, label, **more):
     return [{"label": label, "video": f"{label}{v}", **more} for v in range(videos) for _ in range(frames)]
 
 
-def test_allowed_protocols():
+def test_the_default_is_what_the_columns_allow():
     plain = manifest(clips(5, 1, "real", video="") + clips(5, 1, "fake", video=""))
-    assert allowed_protocols(plain) == ["frame"]
+    assert choose_protocols(plain) == ["frame"]
     named = plain.assign(video=list("vwxyz") + [""] * 5, original=[""] * 5 + list("vwxyz"))
-    assert allowed_protocols(named) == ["frame", "video"]
-    assert allowed_protocols(plain.assign(split=["train", "test"] * 5)) == ["frame", "official"]
+    assert choose_protocols(named) == ["frame", "video"]
+    assert choose_protocols(plain.assign(split=["train", "test"] * 5)) == ["frame", "official"]
     for split in (["train", ""], ["train", "val"], ["test", "test"]):
-        assert allowed_protocols(plain.assign(split=split * 5)) == ["frame"]
+        assert choose_protocols(plain.assign(split=split * 5)) == ["frame"]
 
 
 def test_rows_without_an_official_split_do_not_take_it_from_the_others(caplog):
@@ -39,7 +39,7 @@ def test_rows_without_an_official_split_do_not_take_it_from_the_others(caplog):
     ]
     actors = clips(3, 2, "real-actor") + clips(3, 2, "fake-actor")
     images = manifest([row | {"label": row["label"][:4]} for row in listed + actors])
-    assert allowed_protocols(images) == ["frame", "video", "official"]
+    assert choose_protocols(images) == ["frame", "video", "official"]
     splits = split_images(images, "official")
     assert splits[: len(listed)].tolist() == [row["split"] for row in listed]
     assert set(splits[len(listed) :]) == {""}
@@ -61,7 +61,7 @@ def test_choose_protocols():
 def test_a_protocol_that_cannot_be_carried_out_is_no_default(caplog):
     """Two videos of a class cannot be on three sides."""
     images = manifest(clips(2, 5, "real") + clips(2, 5, "fake"))
-    assert allowed_protocols(images, (0, 1)) == ["frame"] == choose_protocols(images, (), (0, 1))
+    assert choose_protocols(images, (), (0, 1)) == ["frame"]
     assert "protocol video is left out, seed 0: too few groups" in caplog.text
     with pytest.raises(UserError, match="'video' is not possible with these data, seed 0: too few groups .* add data"):
         choose_protocols(images, ("video",), (0, 1))

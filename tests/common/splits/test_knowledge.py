@@ -12,7 +12,7 @@ from common.errors import UserError
 from common.splits.knowledge import KNOWN_SHARE, known_share, shared_between_sides, shares_names, why_weak
 from common.splits.leaks import check_splits
 from common.splits.names import comparable_names, separate_names
-from common.splits.protocols import allowed_protocols, choose_protocols, split_images
+from common.splits.protocols import choose_protocols, split_images
 from tests.common.splits.manifests import SPLITS, manifest, real, swap
 
 SPELLINGS = [
@@ -79,7 +79,7 @@ def partly_named(column, named, count=100):
 def test_a_protocol_needs_a_name_for_95_percent_of_the_images(protocol, column, caplog):
     assert KNOWN_SHARE == 0.95
     enough = partly_named(column, 95)
-    assert known_share(enough, protocol) == 0.95 and protocol in allowed_protocols(enough)
+    assert known_share(enough, protocol) == 0.95 and protocol in choose_protocols(enough)
     assert set(split_images(enough, protocol)) == set(SPLITS)
     for named in (94, 6):
         few = partly_named(column, named)
@@ -96,7 +96,7 @@ def test_a_protocol_needs_a_name_for_95_percent_of_the_images(protocol, column, 
 
 def test_an_original_is_enough_for_video():
     images = manifest([{"label": ("real", "fake")[n % 2], "original": f"o{n // 2}"} for n in range(40)])
-    assert known_share(images, "video") == 1 and allowed_protocols(images) == ["frame", "video"]
+    assert known_share(images, "video") == 1 and choose_protocols(images) == ["frame", "video"]
 
 
 def test_what_official_splits_share_is_counted():

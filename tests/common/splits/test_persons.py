@@ -12,7 +12,7 @@ from common.splits.components import identity_units
 from common.splits.drawing import draw_units, splits_of_rows
 from common.splits.knowledge import composition
 from common.splits.leaks import check_splits
-from common.splits.protocols import allowed_protocols, split_images
+from common.splits.protocols import choose_protocols, split_images
 from tests.common.splits.manifests import SPLITS, leaks, manifest, real, swap_graph
 
 SHARES = {"train": 0.6, "val": 0.2, "test": 0.2}
@@ -86,7 +86,7 @@ def test_persons_swapped_all_with_all_or_within_two_clusters(persons, clusters):
         return ((a, b) for a, b in itertools.permutations(names, 2) if (int(a[2:]) - int(b[2:])) % clusters == 0)
 
     images = swap_graph(persons, videos=5, pairs_of=alike)
-    assert allowed_protocols(images) == ["frame", "video", "identity"]
+    assert choose_protocols(images) == ["frame", "video", "identity"]
     splits = split_images(images, "identity", 1)
     assert leaks(images, splits) == set()
     check_splits(images[splits != ""], splits[splits != ""], "identity")

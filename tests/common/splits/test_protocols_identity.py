@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from common.errors import UserError
 from common.splits.leaks import check_splits
-from common.splits.protocols import allowed_protocols, choose_protocols, split_images
+from common.splits.protocols import choose_protocols, split_images
 from tests.common.splits.manifests import SPLITS, leaks, manifest, real, swap, swap_graph
 
 
@@ -97,7 +97,7 @@ def test_a_ring_of_swaps_is_split_at_every_seed():
         return zip(names, [*names[1:], names[0]], strict=True)
 
     images = swap_graph(10, pairs_of=ring, loners=6, unnamed=0)
-    assert allowed_protocols(images, range(8)) == ["frame", "video", "identity"]
+    assert choose_protocols(images, (), range(8)) == ["frame", "video", "identity"]
 
 
 @settings(max_examples=8, deadline=None)
@@ -190,11 +190,11 @@ def test_a_row_without_a_person_is_grouped_by_video_and_original():
 
 def test_identity_is_a_default_if_it_differs_from_video_and_can_be_drawn():
     alone = manifest([row for n in range(30) for row in [*real(f"v{n}", f"p{n}"), *swap(f"q{n}", f"s{n}")]])
-    assert allowed_protocols(alone) == ["frame", "video"]
-    assert allowed_protocols(alone.assign(video="", original="")) == ["frame"]
-    assert "identity" in allowed_protocols(swap_graph(20))
+    assert choose_protocols(alone) == ["frame", "video"]
+    assert choose_protocols(alone.assign(video="", original="")) == ["frame"]
+    assert "identity" in choose_protocols(swap_graph(20))
     few = swap_graph(3, videos=6, loners=12, unnamed=0)
-    assert allowed_protocols(few) == ["frame", "video"]
+    assert choose_protocols(few) == ["frame", "video"]
     with pytest.raises(UserError, match="'identity' is not possible with these data, seed 0: too few groups"):
         choose_protocols(few, ("identity",))
     with pytest.raises(UserError, match="'identity' is not possible with these data, only frame, video"):
