@@ -77,7 +77,7 @@ def near_duplicate_groups(hashes: ImageHashes, distance: int = 4) -> np.ndarray:
 
     Args:
         hashes: of n images.
-        distance: the largest number of differing bits, 0 to 63. Above 8 the time grows with the square of n.
+        distance: the largest number of differing bits, 0 to 63. If it is above 8, the time grows with the square of n.
 
     Returns:
         int (n,): group numbers from 0, in the order of the images.

@@ -1,7 +1,7 @@
-"""What an accuracy is worth: beside it, that of calling everything alike, and that of a detector that sees no face.
+"""Two baselines of an accuracy: that of calling all images alike, and that of the shortcut detector.
 
-The second is `common.evaluation.shortcut`: if file size, compression, image size, brightness and sharpness tell fakes
-from reals as well as a network does, then the network need not have learnt more.
+The shortcut detector (`common.evaluation.shortcut`) knows file size, compression, image size, brightness and sharpness
+alone. If it separates fakes from reals as well as a network does, the network may have learnt nothing else.
 """
 
 from typing import NamedTuple
@@ -18,11 +18,11 @@ SHORTCUT_THRESHOLD = 0.5
 
 
 class Majority(NamedTuple):
-    """Calling everything alike.
+    """The baseline that calls all images alike.
 
     Args:
         accuracy: its accuracy.
-        fake: whether everything is called fake.
+        fake: whether all images are called fake; otherwise they are called real.
     """
 
     accuracy: float
@@ -30,12 +30,12 @@ class Majority(NamedTuple):
 
     @property
     def words(self) -> str:
-        """What it does."""
+        """What the baseline does, as remarks name it."""
         return f"calling everything {'fake' if self.fake else 'real'}"
 
 
 def majority_of(fake: NDArray[np.bool_]) -> Majority:
-    """Return the better of calling everything fake and calling everything real.
+    """Return the more accurate of two baselines: all images are called fake, or all are called real.
 
     Args:
         fake: bool (n,), not empty.
@@ -50,20 +50,20 @@ def remark_on_accuracy(
     shortcut: NDArray[np.float64] | None,
     clusters: NDArray[np.int64],
 ) -> str:
-    """Say which baselines an accuracy does not beat, or nothing.
+    """Return which baselines an accuracy does not beat; an empty text if it beats them all.
 
     Args:
         fake: bool (n,), not empty.
-        called: bool (n,), which images the detector calls fake.
+        called: bool (n,), whether the detector calls an image fake.
         shortcut: float64 (n,), the scores of the shortcut detector; None if there is none.
         clusters: int64 (n,), equal for images that are drawn together, numbered from 0.
 
     Returns:
-        Remarks, joined by `; `. `no better` is a value that is not above the baseline's; `not shown to be better` a
-        difference whose 95 % interval holds 0, or that has none.
+        Remarks, joined by `; `: `no better than` a baseline if the accuracy is not above the baseline's; `not shown to
+        be better than` it if the 95 % interval of the difference contains 0, or there is no interval.
     """
     majority, baselines = majority_of(fake), {}
-    if 0 < fake.sum() < len(fake):  # of one class, nothing beats its name
+    if 0 < fake.sum() < len(fake):  # if all images are of one class, nothing is better
         baselines[majority.words] = np.full(len(fake), majority.fake)
     if shortcut is not None:
         baselines["the shortcut detector"] = shortcut >= SHORTCUT_THRESHOLD
