@@ -27,6 +27,7 @@ from common.detectors.scoring import FRAMES, Scorer
 from common.errors import UserError
 from common.faces.cropping import FaceCropper
 from common.files import atomic_path
+from common.progress import show_progress
 from common.tensorflow_import import import_tensorflow
 
 if TYPE_CHECKING:
@@ -163,7 +164,8 @@ def _score_files(
 ) -> int:
     """Add a row for each file; return how many cannot be read."""
     unreadable = 0
-    for file in files:
+    # On a terminal the rows themselves are the progress.
+    for file in show_progress(files, "scoring", len(files), "file", shown=not sys.stdout.isatty()):
         try:
             if reason := unsupported_format(file):
                 raise Unreadable(reason)

@@ -9,6 +9,7 @@ from typing import TypeVar
 from tqdm import tqdm
 
 SECONDS = 30.0  # between two lines where there is no terminal
+DELAY_SECONDS = 1.0  # before a bar is shown: what is over at once needs none
 LEAST_DONE = 0.05  # share of the whole from which the time that is left is estimated: processes start slowly
 Item = TypeVar("Item")
 
@@ -47,7 +48,8 @@ class ProgressBar:
         self.subject, self.total, self.unit = subject, total, unit
         self.done, self.started = 0, time.monotonic()
         shown = shown and not _Output.quiet
-        self._bar = tqdm(total=total, desc=subject, unit=unit, disable=not (shown and sys.stderr.isatty()))
+        disabled = not (shown and sys.stderr.isatty())
+        self._bar = tqdm(total=total, desc=subject, unit=unit, leave=False, delay=DELAY_SECONDS, disable=disabled)
         self._next_line = self.started + SECONDS if shown and self._bar.disable else float("inf")
 
     def update(self, count: int = 1) -> None:

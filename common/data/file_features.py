@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from common.progress import show_progress
+
 THUMBNAIL = 128  # pixels of the shorter side, at least, unless the image has fewer
 TABLES = ("luminance", "chrominance")
 ENTRIES = 64  # of a JPEG quantisation table
@@ -40,7 +42,7 @@ def file_features(files: Sequence[str | Path]) -> pd.DataFrame:
     names = [str(file) for file in files]
     distinct = list(dict.fromkeys(names))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        rows = list(pool.map(_features, distinct))
+        rows = list(show_progress(pool.map(_features, distinct), "features of the files", len(distinct), "file"))
     table = pd.DataFrame(rows, index=distinct, columns=list(COLUMNS), dtype=np.float64)
     return table.loc[names].reset_index(drop=True)
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from common.data.decoding import Unreadable, read_image
 from common.errors import UserError
+from common.progress import show_progress
 
 SIDE = 32  # pixels
 CROPS = (0.0, 0.015, 0.03, 0.045, 0.06, 0.08, 0.1)  # cut from each side: what another face detector's margin does
@@ -60,8 +61,9 @@ def hash_images(files: Iterable[str], workers: int | None = None) -> ImageHashes
 
     files = list(files)
     parallel = Parallel(n_jobs=workers or cpu_count(), prefer="threads", return_as="generator")
-    batches = (files[start : start + BATCH_SIZE] for start in range(0, len(files), BATCH_SIZE))
-    bits = list(parallel(delayed(_hash_batch)(batch) for batch in batches))
+    batches = [files[start : start + BATCH_SIZE] for start in range(0, len(files), BATCH_SIZE)]
+    hashed = parallel(delayed(_hash_batch)(batch) for batch in batches)
+    bits = list(show_progress(hashed, "looking for near-duplicates", len(batches), "batch"))
     coarse = [part for part, _ in bits] or [np.zeros((0, VARIANTS), np.uint64)]
     fine = [part for _, part in bits] or [np.zeros((0, VARIANTS, 4), np.uint64)]
     return ImageHashes(np.concatenate(coarse), np.concatenate(fine))

@@ -22,6 +22,7 @@ from common.errors import UserError
 from common.files import atomic_path, write_json
 from common.labels import FAKE
 from common.library_internals import SKLEARN_TREE
+from common.training.step_progress import PredictionProgress
 
 SKOPS_TRUSTED = [
     "sklearn.kernel_approximation.Nystroem",
@@ -56,7 +57,7 @@ class Detector:
         Raises:
             UserError: if an image is damaged.
         """
-        return self.score_outputs(self.network.predict(batches, verbose=0)[:count])
+        return self.score_outputs(self.network.predict(batches, verbose=0, callbacks=[PredictionProgress()])[:count])
 
     def score_outputs(self, outputs: np.ndarray) -> np.ndarray:
         """Return the scores (n,) of what the network put out, (n, 1) outputs or (n, d) features."""

@@ -21,7 +21,7 @@ from common.data.image_reader import explain_damaged_images
 from common.progress import format_duration
 from common.training.checkpoints import MINUTES, Checkpoints
 from common.training.progress import Progress, WithinEpoch, check_loss, dropout_generators
-from common.training.step_progress import StepProgress
+from common.training.step_progress import PredictionProgress, StepProgress
 
 log = logging.getLogger("deepfake")
 
@@ -114,7 +114,7 @@ def predict(model: keras.Model, batches: Any, count: int) -> np.ndarray:
     Raises:
         UserError: if an image is damaged.
     """
-    return np.asarray(model.predict(batches, verbose=0)[:count], np.float32)
+    return np.asarray(model.predict(batches, verbose=0, callbacks=[PredictionProgress()])[:count], np.float32)
 
 
 def seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:

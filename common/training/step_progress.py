@@ -1,4 +1,4 @@
-"""What a user sees of a training while it runs: its steps, and how long it will take."""
+"""A network at work: the steps of a training, how long it will take, and the steps of a prediction."""
 
 import logging
 import time
@@ -52,3 +52,17 @@ class StepProgress(keras.callbacks.Callback):
             "%s: at most %d epochs of %d steps, about %s without validation, by the first %d steps",
             *(self.model.name, self.epochs, self.steps, format_duration(total), measured),
         )
+
+
+class PredictionProgress(keras.callbacks.Callback):
+    """Shows the steps of `network.predict`."""
+
+    def on_predict_begin(self, logs=None):
+        steps = self.params["steps"]  # None if unknown
+        self.bar = ProgressBar(f"{self.model.name}, scoring", steps or 0, "step", shown=steps is not None)
+
+    def on_predict_batch_end(self, batch, logs=None):
+        self.bar.update()
+
+    def on_predict_end(self, logs=None):
+        self.bar.close()

@@ -3,11 +3,14 @@
 import logging
 import types
 
+import keras
+import numpy as np
 import pytest
 
+from common.progress import ProgressBar
 from common.training import step_progress
 from common.training.progress import Progress
-from common.training.step_progress import StepProgress
+from common.training.step_progress import PredictionProgress, StepProgress
 
 
 @pytest.fixture
@@ -36,6 +39,22 @@ def test_the_duration_is_that_of_the_steps_after_the_first(epoch):
     assert epoch(2.0, Progress()) == [
         "meso4: at most 10 epochs of 60 steps, about 20 min 0 s without validation, by the first 3 steps"
     ]
+
+
+def test_scoring_shows_its_steps(monkeypatch):
+    """Of a real network: 5 batches of 2 images."""
+    bars = []
+
+    class Bar(ProgressBar):
+        def __init__(self, *about, **options):
+            super().__init__(*about, **options)
+            bars.append(self)
+
+    monkeypatch.setattr(step_progress, "ProgressBar", Bar)
+    network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)], name="tiny")
+    network.predict(np.zeros((10, 3), np.float32), batch_size=2, verbose=0, callbacks=[PredictionProgress()])
+    (bar,) = bars
+    assert (bar.subject, bar.done, bar.total) == ("tiny, scoring", 5, 5)
 
 
 def test_an_epoch_that_is_over_at_once_needs_no_estimate(epoch):

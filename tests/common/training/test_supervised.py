@@ -149,7 +149,7 @@ def test_a_classifier_is_validated_on_its_own_output_or_on_another_networks(prep
         def __init__(self, outputs):
             self.outputs = outputs
 
-        def predict(self, batches, verbose):
+        def predict(self, batches, verbose, callbacks):
             assert sum(1 for _ in batches) == -(-len(images) // 8)
             return self.outputs
 

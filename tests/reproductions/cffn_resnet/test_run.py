@@ -52,7 +52,7 @@ class TestSmoke:
             "shortcut.csv",
         }
         assert {path.name for path in run_folder.iterdir()} == tables | {
-            "config.json", "environment.json", "requirements.txt", "log.txt", "models", "figures",
+            "config.json", "environment.json", "requirements.txt", "log.txt", "models", "figures", "summary.txt",
         }  # fmt: skip
         assert "computing on " in (run_folder / "log.txt").read_text(), "the device, before the first epoch"
         models = {path.name for path in (run_folder / "models").iterdir()}
