@@ -241,11 +241,11 @@ class Session:
         self._tables += ["", title, *(f"  {line}" for line in lines)] if lines else []
 
     def finish(self) -> None:
-        """Write summary.txt and the comparison, mark the run as finished, and print what it found and where it is."""
+        """Mark the run as finished, write summary.txt and the comparison, and print what it found and where it is."""
+        self.run.finish()
         comparison = write_comparison([self.paper], self.config.results, self.run.name)
         lines = [*text(comparison), *self._tables]
         write_bytes(("\n".join(lines).rstrip() + "\n").encode(), self.run.path("summary.txt"))
-        self.run.finish()
         print("\n".join(closing_lines(comparison, self._files())), flush=True)
 
     def _files(self) -> list[str]:

@@ -95,7 +95,10 @@ def build_page(
         papers=sorted(
             (_paper(name, comparison, newest[name]) for name in papers), key=lambda paper: not paper.measured
         ),
-        headlines=sorted(page_rows(headlines(comparison))[0], key=lambda row: row.kind in UNMEASURED),
+        own_runs=_own_runs(comparison),
+        headlines=sorted(
+            page_rows(headlines(comparison))[0], key=lambda row: (row.origin != OWN, row.kind in UNMEASURED)
+        ),
         matrices=matrices(cross),
         curves=curves(robustness),
         results=results,
@@ -149,6 +152,18 @@ def sort_value(value: float) -> str:
 def metric_text(name: str) -> str:
     """A metric's name for reading."""
     return ABBREVIATIONS.get(name, name.replace("_", " "))
+
+
+def _own_runs(comparison):
+    """The runs of the user that have rows, with what they ran on."""
+    own = comparison[comparison["origin"].eq(OWN) & comparison["value"].notna()]
+    return [
+        SimpleNamespace(
+            paper=paper, run=run, preset=preset, seeds=seeds,
+            protocols=list(dict.fromkeys(rows["protocol"])), datasets=list(dict.fromkeys(rows["dataset"])),
+        )
+        for (paper, run, preset, seeds), rows in own.groupby(["paper", "run", "preset", "seeds"], sort=False)
+    ]  # fmt: skip
 
 
 def _paper(name, comparison, run):

@@ -26,7 +26,7 @@ from results.report.cross_page import CLEAN, read_scores
 from results.report.page import build_page, deviation, number, signed
 from results.report.rows import bar, page_rows
 from results.report.run_figures import caption, newest_run, newest_runs
-from results.tables import known_papers, read_published, upsert
+from results.tables import known_papers, read_published, reference_folder, upsert
 
 PAPER = "mesoinception_svm"
 HOSTILE = '<script>document.title="owned"</script><img src=x onerror=alert(1)>" onmouseover="x'
@@ -166,6 +166,18 @@ def test_whole_numbers_are_printed_as_such(tmp_path):
     page = build_page(tmp_path, tmp_path)
     assert ">501<small>sd 3 over 3 seeds" in page and "500.6667" not in page
     assert page.index('id="siamese_triplet"') < page.index('id="cffn_resnet"'), "what was run comes first"
+
+
+def test_the_page_opens_with_the_runs_of_the_user(tmp_path):
+    """Their numbers come before those of the reference rows, also of papers that are first in the alphabet."""
+    own = result(table="Table 4", row="accuracy", metric="accuracy", run="paper-7")
+    upsert([own, own | {"dataset": "combined"}], tmp_path / f"{PAPER}.csv")
+    page = build_page(tmp_path, tmp_path, reference=reference_folder())
+    runs, numbers = (page.index(f"<h3>{title}</h3>") for title in ("Your runs", "Headline numbers"))
+    listed, table = page[runs:numbers], page[numbers : page.index("<h3>Verdicts</h3>")]
+    assert listed.count("<li>") == 1 and "paper-7" in listed and "official on combined, deepfake" in listed
+    assert table.count(", your runs</small>") == 2 and ", reference</small>" in table
+    assert table.rindex(", your runs</small>") < table.index(", reference</small>")
 
 
 def test_seeds_are_one_row_with_mean_and_deviation(page):
