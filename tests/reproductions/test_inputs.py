@@ -230,3 +230,17 @@ def test_a_protocol_that_some_seed_cannot_carry_out_is_left_out_unless_it_was_re
     for protocols, requested in ((["hard", "easy"], ("hard",)), (["hard"], ())):
         with pytest.raises(UserError, match="too few groups"):
             draw_possible(protocols, Config(seeds=(0, 1), protocol=requested), draw)
+
+
+def test_the_images_of_each_split_and_class_are_said_beforehand(caplog):
+    sides = [("seen", "train", "fake"), ("seen", "train", "real"), ("seen", "train", "real"), ("seen", "val", "real")]
+    images = pd.DataFrame([*sides, ("other", "test", "fake")], columns=["dataset", "split", "label"])
+    with caplog.at_level("INFO", logger="deepfake"):
+        RunData(
+            [], ("seen",), [Split("video", 3, {"": images}), Split("frame", 3, {"case1": images.head(1)})]
+        ).log_images()
+    assert caplog.messages == [
+        "protocol video, seed 3: seen: train 1 fake and 2 real; val 1 real",
+        "protocol video, seed 3: other: test 1 fake",
+        "protocol frame, seed 3, case1: seen: train 1 fake",
+    ]
