@@ -158,9 +158,9 @@ def _is_over(progress, plan):
 
 
 def _time_left(history, plan):
-    """In words, the time for the epochs that are left, if each takes as long as the last one did."""
+    """In words, the epochs that are left and the time of the last one; the first took longer, TensorFlow traced it."""
     left = plan.epochs - len(history)
-    return f"; at most {left} more of {format_duration(history[-1]['seconds'])} each" if left else ""
+    return f"; up to {left} more, about {format_duration(history[-1]['seconds'])} each" if left and history[1:] else ""
 
 
 def _in_words(values):

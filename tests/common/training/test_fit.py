@@ -1,5 +1,7 @@
 """The training loop: what it keeps, when it stops, and how it resumes."""
 
+import logging
+
 import keras
 import numpy as np
 import pandas as pd
@@ -225,3 +227,10 @@ def test_dropout_masks_depend_on_seed_epoch_and_layer():
     np.testing.assert_array_equal(first, masks(3, 0)[0])
     for other in (second, masks(3, 1)[0], masks(4, 0)[0]):
         assert 0.4 < (first != other).mean() < 0.6
+
+
+def test_from_the_second_epoch_on_the_time_that_is_left_is_said(tmp_path, caplog):
+    with caplog.at_level(logging.INFO, logger="deepfake"):
+        history = fit(network(), batches, validate, TrainingPlan(3, "val_loss"), tmp_path)
+    ends = [message.partition("; ")[2] for message in caplog.messages if ": epoch " in message]
+    assert ends == ["", f"up to 1 more, about {round(history['seconds'][1])} s each", ""]
