@@ -79,7 +79,7 @@ def test_the_check_refuses_exactly_what_the_oracle_finds(images, data):
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(images=swap_graphs())
 def test_every_default_protocol_splits_without_error_and_without_leaks_at_every_seed(images):
     seeds = range(6)

@@ -133,9 +133,21 @@ def test_triplets_on_xceptions_embeddings_have_rows_of_their_own(here, clips_fol
     assert not (run / "figures" / "figure_08_tsne.png").exists()
 
 
+@pytest.fixture(scope="module")
+def folds(clips_folder):
+    """The command of phase II with three folds."""
+    return [*PHASE_2, "--data", f"celebdf={clips_folder}", "--folds", "3", "--protocol", "video"]
+
+
+@pytest.fixture(scope="module")
+def finished_folds(here, folds):
+    """(folder, the run's) of three folds."""
+    return here(*folds)
+
+
 @pytest.mark.slow
-def test_folds_test_every_video_once_and_keep_the_first_folds_detectors(here, clips_folder, read_rows):
-    folder, run = here(*PHASE_2, "--data", f"celebdf={clips_folder}", "--folds", "3", "--protocol", "video")
+def test_folds_test_every_video_once_and_keep_the_first_folds_detectors(finished_folds, clips_folder, read_rows):
+    folder, run = finished_folds
     predictions = pd.read_csv(run / "predictions.csv")
     for _, scored in predictions[predictions["split"] == "test"].groupby("model"):
         assert len(scored) == scored["path"].nunique() == 80
@@ -329,9 +341,8 @@ def test_a_given_xception_alone_is_scored_under_every_protocol(run_folder, comma
 
 
 @pytest.mark.slow
-def test_a_killed_run_of_folds_resumes(here, clips_folder, monkeypatch, tmp_path_factory):
-    """Killed in the second of six trainings: the same command ends with the rows of a run that was not."""
-    words = [*PHASE_2, "--data", f"celebdf={clips_folder}", "--folds", "3", "--protocol", "frame", "video"]
+def test_a_killed_run_of_folds_resumes(here, folds, finished_folds, monkeypatch, tmp_path_factory):
+    """Killed in the second of three trainings: the same command ends with the rows of a run that was not."""
     folder = tmp_path_factory.mktemp("killed")
     trainings, fit = [], supervised.fit
 
@@ -343,14 +354,13 @@ def test_a_killed_run_of_folds_resumes(here, clips_folder, monkeypatch, tmp_path
 
     monkeypatch.setattr(supervised, "fit", killed)
     with pytest.raises(KeyboardInterrupt):
-        here(*words, again=folder)
+        here(*folds, again=folder)
     monkeypatch.setattr(supervised, "fit", fit)
     gc.collect()  # a process that is killed releases the run's lock
-    _, run = here(*words, again=folder)
+    _, run = here(*folds, again=folder)
     log = (run / "log.txt").read_text()
     assert "resuming" in log and "base_network: resuming after epoch 2 of 2" in log
-    here(*words, "--results", "others", "--runs", "others", again=folder)
-    ours, theirs = (pd.read_csv(folder / place / "facenet_embeddings.csv") for place in ("results", "others"))
+    ours, theirs = (pd.read_csv(place / "results" / "facenet_embeddings.csv") for place in (folder, finished_folds[0]))
     pd.testing.assert_frame_equal(ours.drop(columns="run"), theirs.drop(columns="run"))
 
 

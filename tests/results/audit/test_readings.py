@@ -53,19 +53,20 @@ def test_an_honest_table_is_not_accused(tmp_path, kind):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_sixty_honest_tables_are_not_accused(tmp_path, kind):
-    check_honest(tmp_path, kind, 60)
+def test_fifteen_honest_tables_are_not_accused(tmp_path, kind):
+    """`python -m tests.benchmarks.audit_tables` does the same with more tables."""
+    check_honest(tmp_path, kind, 15)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sizes", ["classes", "n"])
 def test_an_altered_digit_is_found(tmp_path, sizes):
-    """Seven numbers of one matrix, one digit changed: at least 95 of 100 fit no matrix as rounded numbers."""
+    """Seven numbers of one matrix, one digit changed: they fit no matrix as rounded numbers."""
     random, found = np.random.default_rng(5), 0
-    for _ in range(100):
+    for _ in range(30):
         rows = altered(random, honest_row(random, "single", sizes, SEVEN))
         found += audit(tmp_path, rows)[0].verdict not in FITTING
-    assert found >= 95
+    assert found >= 29
 
 
 @pytest.mark.parametrize(
