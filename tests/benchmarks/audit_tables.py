@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.audit_tables --tables 60
 
-Honest tables are numbers of simulated confusion matrices, printed and averaged as people do; each way has a line. Altered
-tables are seven numbers of one matrix, of which one digit is changed.
+Honest tables are numbers of simulated confusion matrices, printed and averaged as people do; each way has a line.
+Altered tables are seven numbers of one matrix, of which one digit is changed.
 """
 
 import argparse
