@@ -1,5 +1,6 @@
 """What tests of several rooms share: two logical CPUs for tf.distribute, and tiny prepared folders."""
 
+import gc
 import multiprocessing
 from pathlib import Path
 
@@ -43,6 +44,14 @@ def two_cpus():
 
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def collect_garbage():
+    """Free a module's graphs, and leave what stays out of later collections: of a long session each takes seconds."""
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 def _make_prepared(folder, per_class=40, size=64, clips=False, synthetic=None, seed=0):

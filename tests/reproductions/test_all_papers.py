@@ -27,6 +27,7 @@ def papers(tmp_path, monkeypatch):
     return ["--runs", str(tmp_path / "runs"), "--results", str(tmp_path / "results"), "--seeds", "0"]
 
 
+@pytest.mark.slow
 def test_a_failure_leaves_the_rest_to_run_and_the_same_command_runs_what_failed(papers, tmp_path, capfd):
     (tmp_path / "slow fails").touch()
     assert command.main(papers) == 1

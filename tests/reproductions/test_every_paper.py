@@ -317,6 +317,7 @@ def test_a_detector_describes_itself(finished):
         assert description.trained_on and description.preprocessing["size"] > 0
 
 
+@pytest.mark.slow
 def test_epochs_0_without_weights_is_an_error(paper, refused):
     refused("--epochs 0 trains nothing: give --weights", command_of(paper), "--preset", "smoke", "--epochs", "0")
 

@@ -388,6 +388,7 @@ def test_the_markdown_has_every_number_in_a_table_a_table(tmp_path):
     assert "Independent claims: 23; 1 worse, 22 not run." in text and "Margin: 2 points" in text
 
 
+@pytest.mark.slow
 def test_the_command_writes_all_papers_and_fails_on_request(tmp_path, capsys):
     def ends(*words):
         return main([PAPER, "--results", str(tmp_path), "--no-reference", *words])

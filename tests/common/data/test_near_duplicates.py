@@ -170,6 +170,7 @@ def test_twenty_thousand_hashes():
     assert len(set(groups)) == 19_800
 
 
+@pytest.mark.slow
 def test_thousands_of_nearly_equal_images_are_one_group():
     """Frames of a still scene: every pair is close, so pairs must not be kept."""
     hashes = random_hashes(3000)

@@ -90,6 +90,7 @@ def test_a_savedmodel_gives_the_scores_of_predict(run, name, tmp_path, capsys):
     assert np.std(expected) > 1e-4, "a constant would prove nothing"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_an_onnx_file_gives_the_scores_of_predict(run, name, tmp_path):
     reason = "needs the extra [onnx]"

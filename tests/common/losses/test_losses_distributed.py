@@ -47,10 +47,7 @@ def train(strategy, loss):
 
 @pytest.mark.parametrize(
     "loss",
-    [
-        pytest.param(loss, id=name, marks=() if name in ("loss2", "hard") else pytest.mark.slow)
-        for name, loss in LOSSES.items()
-    ],
+    [pytest.param(loss, id=name, marks=() if name == "hard" else pytest.mark.slow) for name, loss in LOSSES.items()],
 )
 def test_two_devices_step_like_one(loss):
     two = set_up("mirrored")

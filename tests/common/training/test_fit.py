@@ -98,6 +98,7 @@ def test_a_training_that_is_killed_at_any_step_ends_the_same(tmp_path, uninterru
     assert_same(train(tmp_path, minutes=minutes), uninterrupted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["network.weights.h5", "state.json"])
 def test_a_truncated_checkpoint_gives_way_to_the_one_before(tmp_path, uninterrupted, file, caplog):
     """The newest two, of step 2 and of step 1 of the second epoch: cut, cut, and cut both."""
@@ -127,6 +128,7 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(tmp_path, un
     assert not half.exists()
 
 
+@pytest.mark.slow
 def test_two_replicas_resume_within_an_epoch(tmp_path):
     strategy = set_up("mirrored")
     results = []

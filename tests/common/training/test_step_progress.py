@@ -1,6 +1,5 @@
 """How long a training will take, by a clock that each step moves."""
 
-import logging
 import types
 
 import keras
@@ -14,22 +13,21 @@ from common.training.step_progress import PredictionProgress, StepProgress
 
 
 @pytest.fixture
-def epoch(monkeypatch, caplog):
+def epoch(monkeypatch):
     """epoch(seconds of each step, progress) -> what was logged; the first step has traced, and takes 100 s."""
 
     def run(seconds, progress):
-        now = [0.0]
+        now, told = [0.0], []
         monkeypatch.setattr(step_progress.time, "monotonic", lambda: now[0])
-        monkeypatch.setattr(logging.getLogger("deepfake"), "propagate", True)
+        monkeypatch.setattr(step_progress.log, "info", lambda text, *values: told.append(text % values))
         callback = StepProgress(progress, epochs=10, steps=60)
         callback.set_model(types.SimpleNamespace(name="meso4"))
-        with caplog.at_level(logging.INFO, logger="deepfake"):
-            callback.on_epoch_begin(len(progress.history))
-            for batch in range(60):
-                callback.on_train_batch_begin(batch)
-                now[0] += seconds if batch else 100
-            callback.on_epoch_end(len(progress.history))
-        return caplog.messages
+        callback.on_epoch_begin(len(progress.history))
+        for batch in range(60):
+            callback.on_train_batch_begin(batch)
+            now[0] += seconds if batch else 100
+        callback.on_epoch_end(len(progress.history))
+        return told
 
     return run
 

@@ -57,6 +57,7 @@ def test_a_stopped_command_resumes_and_processes_no_file_twice(
     }
 
 
+@pytest.mark.slow
 def test_a_second_command_is_refused_while_the_first_one_works(many, start_command, journal_times, tmp_path):
     dst = tmp_path / "out"
     first = start_command(many, dst, *FLAGS, "--workers", "1")

@@ -24,6 +24,7 @@ def count_parameters(network):
     return sum(int(np.prod(weight.shape)) for weight in network.trainable_weights)
 
 
+@pytest.mark.slow
 def test_each_phase_trains_what_the_paper_says(short_towers, narrow_networks, batches):
     """Phase 1 moves the encoder and nothing else. Phase 2 moves stem, towers and classifier, and the encoding's matrix
     by its penalty alone: one step of SGD with rate 1 takes off 0.001 of it."""
@@ -53,6 +54,7 @@ def test_each_phase_trains_what_the_paper_says(short_towers, narrow_networks, ba
     np.testing.assert_array_equal(encoding.bias.numpy(), bias)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
 def test_the_penalty_is_half_the_squares_of_two_matrices_in_float32(
     short_towers, narrow_networks, batches, pictures, labels, precision

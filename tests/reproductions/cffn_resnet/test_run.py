@@ -232,6 +232,7 @@ def test_the_margin_and_the_penalty_can_be_0():
     assert (config.margin, config.penalty, config.stop_after) == (0, 0, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -113,6 +113,7 @@ def test_shapes_at_160_pixels_and_parameters():
     assert full.count_params() - sum(int(np.prod(each.shape)) for each in full.trainable_weights) == 2 * 14_800
 
 
+@pytest.mark.slow
 def test_settings_that_no_output_at_rest_shows():
     network = inception_resnet_v1(SIZE, synchronized=True)
     normalisations = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]

@@ -82,6 +82,7 @@ def test_separation_by_hand():
     assert np.isfinite(phase2.separation(labels, np.ones(4)))
 
 
+@pytest.mark.slow
 def test_the_last_epoch_can_be_kept_instead(blobs, training):
     """The weights after three epochs are those of a training of three, whatever the validation says."""
     parts = {"train": blobs(64), "val": blobs(32, 0.0, 1)}

@@ -166,6 +166,7 @@ def test_folds_test_every_video_once_and_keep_the_first_folds_detectors(finished
     np.testing.assert_allclose(detector.score(batches, len(files)), table["score"], atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "message"),
     [

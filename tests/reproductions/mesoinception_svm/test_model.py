@@ -41,6 +41,7 @@ def test_scores_and_features_are_float32_under_mixed_precision():
         keras.config.set_dtype_policy("float32")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["meso4", "mesoinception4"])
 def test_predict_with_a_weight_file_scores_as_a_run_that_trains_nothing(name, images, tmp_path):
     """`predict --weights NAME=FILE` against `run.py --epochs 0 --weights NAME=FILE`, on the same images."""
@@ -157,6 +158,7 @@ def images(prepared):
     return table.assign(split=["val" if place % 4 == 0 else "train" for place in range(len(table))])
 
 
+@pytest.mark.slow
 def test_meso4_hinge_trains_under_the_hinge_loss(images, tmp_path):
     training = Training(set_up("none"), tmp_path / "state")
     detector, history, notes = method.train_network("meso4_hinge", PRESETS["smoke"], images, None, training)

@@ -125,6 +125,7 @@ def test_a_triplets_three_pictures_go_through_one_stream():
     assert [id(weights) for weights in triplets.weights] == [id(weights) for weights in network.weights]
 
 
+@pytest.mark.slow
 def test_training_on_triplets_moves_the_network_of_embeddings():
     """Two classes that differ in brightness: after some steps on eq. (15) the two are further apart than before."""
     keras.utils.set_random_seed(0)
@@ -270,6 +271,7 @@ def test_the_neighbours_score_grows_with_fakes_nearby(tmp_path):
     np.testing.assert_allclose(classifier.predict_proba(others)[:, 1], expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_triplets_train_on_two_replicas_as_on_one():
     from common.training.distribution import set_up
 

@@ -183,6 +183,7 @@ def test_totals_are_added_up(tmp_path):
     assert verdicts["T / total / fake: train + test: 5 ≠ 6"] == CONTRADICTION
 
 
+@pytest.mark.slow
 def test_a_loose_table_of_many_images_stays_small(tmp_path):
     rows = [("a", "accuracy", "0.9", "20000"), ("a", "precision", "0.9", "20000")]
     (one,), _ = audit_table(write(tmp_path / "t.csv", rows, ("row", "metric", "printed", "n")))

@@ -107,6 +107,7 @@ QUESTIONS = (
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(*QUESTIONS)
 def test_it_finds_what_brute_force_finds(counts, kind, rule, wanted, true):
@@ -185,6 +186,7 @@ def test_the_auc_of_real_scores_fits_their_own_matrix(scores, labels, data):
     assert tuple(counts) in found(solve(statements, Sizes(int(labels.sum()), int((~labels).sum()))))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(
     planted,

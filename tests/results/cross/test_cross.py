@@ -107,6 +107,7 @@ def only(rows, **cells):
     return row
 
 
+@pytest.mark.slow
 def test_of_its_own_data_only_the_test_split_is_scored(run, prepared, crossed, tmp_path):
     rows = crossed(run, "--data", f"own={prepared}")
     assert tuple(rows)[: len(COLUMNS)] == COLUMNS

@@ -228,6 +228,7 @@ def test_the_page_needs_no_network(page):
     assert "url(" not in page and "@import" not in page
 
 
+@pytest.mark.slow
 def test_same_input_same_bytes(page, unchanged, tmp_path):
     results, runs = unchanged
     main(
@@ -249,6 +250,7 @@ def test_without_measurements_the_page_names_the_commands(tmp_path):
     assert page.count("No run of this paper") == len(known_papers())
 
 
+@pytest.mark.slow
 def test_wrong_input_is_refused(folders, tmp_path):
     results, runs = folders
     with pytest.raises(UserError, match="no such folder"):
@@ -287,6 +289,7 @@ def test_a_row_on_partly_drawn_data_is_synthetic(folders, dataset):
     assert [(row.synthetic, row.kind) for row in rows] == [(True, "not comparable")]
 
 
+@pytest.mark.slow
 def test_a_damaged_figure_is_named(folders):
     results, runs = folders
     (runs / PAPER / "b" / "figures" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nrubbish")
