@@ -57,4 +57,5 @@ def _reasons(rows):
 
 def _claims(comparison):
     found = ", ".join(f"{count} {kind}" for kind, count in claim_counts(comparison).items() if count)
-    return f"{count_claims(comparison)} independent claims: {found or 'none was compared'}"
+    number = count_claims(comparison)
+    return f"{number} independent claim{'s' * (number != 1)}: {found or 'none was compared'}"
