@@ -39,7 +39,7 @@ def add_files(predictions: pd.DataFrame, folder: Path, validation: pd.DataFrame 
     if not readable.any():
         raise UserError(
             f"--images {folder}: none of {len(predictions)} paths leads to an image in it, "
-            f"first {predictions['path'].iloc[0] if 'path' in predictions and len(predictions) else '(no paths)'}"
+            f"first {predictions['path'].iloc[0] if len(predictions) else '(no paths)'}"
         )
     if validation is None:
         scores = cross_fitted_scores(features, is_fake(distinct), sampling_of(distinct).clusters)
