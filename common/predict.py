@@ -145,7 +145,7 @@ def _detector_source(options: PredictOptions) -> tuple[Callable[[], "Detector"],
 def _report(detector: "Detector", scorer: Scorer, source: str, media: Media) -> None:
     """Print on stderr what scores, how faces are found, and what a reader of the scores must know."""
     description: Description = detector.description
-    print(f"model {description.name} of {source}", file=sys.stderr)
+    print(f"model {description.name} of {source}; fake from {description.threshold:.4g}", file=sys.stderr)
     print(scorer.cropper.describe(), file=sys.stderr)
     if media.hidden:
         print(f"left out: {media.hidden} hidden images or videos", file=sys.stderr)

@@ -26,7 +26,8 @@ def compare_runs(folder_a: Path, folder_b: Path, models: tuple[str, str] | None 
         models: a model of the first and a model of the second run. None: all models that have the same name in both.
 
     Returns:
-        A DataFrame with one row for each pair of models and each level (image, or frame and video). Predictions of
+        A DataFrame with one row for each pair of models, each test set and each level (image, or frame and video). Data
+        sets are compared one by one if each has fakes and reals, else together, as `a+b`. Predictions of
         equal protocol and seed are paired; if none are equal, all combinations are compared. Several paired seeds also
         have a row of their mean.
 
@@ -48,7 +49,9 @@ def compare_runs(folder_a: Path, folder_b: Path, models: tuple[str, str] | None 
                 "protocol": " / ".join(protocol for protocol, _ in keys),
                 "seed": " / ".join(seed for _, seed in keys),
             }
-            rows += [pair | _cells(compared) for compared in compare_models(parts_a[key_a], parts_b[key_b])]
+            for data, tested in _test_sets(parts_a[key_a], parts_b[key_b]).items():
+                compared = compare_models(tested, parts_b[key_b])
+                rows += [pair | {"data": data} | _cells(level) for level in compared]
         rows += _mean_rows([row for row in rows if row["models"] == " / ".join(dict.fromkeys((name_a, name_b)))], equal)
     if not rows:
         raise UserError(
@@ -58,13 +61,23 @@ def compare_runs(folder_a: Path, folder_b: Path, models: tuple[str, str] | None 
     return pd.DataFrame(rows).drop(columns=HALF_WIDTHS)
 
 
+def _test_sets(predictions, others):
+    """{data set, or `a+b` of joined ones: its predictions} of what `others` has too: one by one if each has both
+    classes."""
+    predictions = predictions[predictions["dataset"].isin(others["dataset"])]
+    labels = predictions.groupby("dataset", sort=False)["label"].nunique()
+    if (labels > 1).all():
+        return dict(list(predictions.groupby("dataset", sort=False)))
+    return {"+".join(labels.index): predictions}
+
+
 def print_runs(comparison: pd.DataFrame, folder_a: Path, folder_b: Path) -> None:
     """Print what `compare_runs` returned for two run folders."""
     print(f"A = {folder_a}\nB = {folder_b}\n")
     rows = [tuple(comparison)]
     for row in comparison.itertuples(index=False):
         rows.append(tuple(_text(cell) for cell in row))
-    print("\n".join(text_table(rows, left=4)))
+    print("\n".join(text_table(rows, left=5)))
     tests = int(comparison[["McNemar p", "DeLong p"]].notna().sum().sum())
     print(
         "\nImages are called fake at 0.5, or at 0 if the scores are not probabilities. Intervals of 95 % and p-values"
@@ -119,14 +132,14 @@ def _cells(compared):
 
 
 def _mean_rows(rows, equal):
-    """A row of the mean over paired seeds for each protocol and level: nested, between seeds and within a test set."""
+    """A row of the mean over paired seeds for each protocol, test set and level, with a nested interval."""
     if len(equal) < 2 or not rows:
         return []
     found = []
-    for (protocol, level), part in pd.DataFrame(rows).groupby(["protocol", "level"], sort=False):
+    for (protocol, data, level), part in pd.DataFrame(rows).groupby(["protocol", "data", "level"], sort=False):
         if len(part) > 1:
             mean = part.mean(numeric_only=True).to_dict() | {
-                "models": part["models"].iloc[0], "protocol": protocol, "level": level,
+                "models": part["models"].iloc[0], "protocol": protocol, "data": data, "level": level,
                 "seed": f"mean of {len(part)}", "n": int(part["n"].min()), "clusters": int(part["clusters"].min()),
                 "only A": "", "only B": "", "McNemar p": np.nan, "DeLong p": np.nan,
             }  # fmt: skip

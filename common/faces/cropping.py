@@ -88,7 +88,7 @@ class FaceCropper:
     def describe(self) -> str:
         """Return in words what is done, for the user."""
         if self.name == NONE:
-            return "faces: none is looked for, each picture is scored whole"
+            return "faces: none is looked for, each picture is scored whole (--faces mtcnn finds faces)"
         if self._only_larger:
             height, width = self._faces.get("crop_size") or (0, 0)
             return (

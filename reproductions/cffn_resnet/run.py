@@ -7,6 +7,8 @@ classify.
     python reproductions/cffn_resnet/run.py                    embedded data, 5 to 7 minutes on 2 CPU cores
     python reproductions/cffn_resnet/run.py --data dfdc=DIR    the paper: about 3 GPU hours a model, estimated
 
+NAMEs of --data: dfdc, which is trained on, celebdf, faceforensics, and other for anything else.
+
 Expected with the paper's data: accuracy 0.9141 (Table 1), where calling everything fake scores 0.8001, under the
 protocol `video`: the author's code keeps the frames of a video together.
 """

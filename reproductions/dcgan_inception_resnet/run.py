@@ -6,6 +6,8 @@ celebrities' faces and makes fakes; Inception-ResNet-v2 learns to tell them from
     python reproductions/dcgan_inception_resnet/run.py                    embedded data, 7 to 9 minutes on 2 CPU cores
     python reproductions/dcgan_inception_resnet/run.py --data celeb=DIR   the paper: about 4 GPU hours, estimated
 
+NAMEs of --data: celeb, the real faces, which are trained on, stylegan, pggan, and other for anything else.
+
 Expected with the paper's data: accuracy 0.998 (Figure 10) under `resubstitution`, which scores the images that were
 trained on; what is left of it on unseen ones is the row of `heldout`.
 """

@@ -7,6 +7,8 @@ trained on (FFHQ and StyleGAN), Case II on one that was not (PGGAN).
     python reproductions/siamese_triplet/run.py                  embedded data, 25 to 30 minutes on 2 CPU cores
     python reproductions/siamese_triplet/run.py --data ffhq=DIR stylegan=DIR pggan=DIR   20 GPU hours, estimated
 
+NAMEs of --data: ffhq and stylegan, which are trained on, pggan, celeba. stylegan may hold real images as well.
+
 Expected with the paper's data: Case I accuracy 0.948, Case II 0.5475 of the fakes found (Table 3).
 """
 

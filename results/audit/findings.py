@@ -175,12 +175,15 @@ def _no_small_matrix(group):
 
 
 def _as_percentages(group, search):
-    """The finding if the numbers up to 1 are percentages, like the others of their row; None if that does not fit."""
+    """The finding if the numbers up to 1 are percentages, like the others of their row; None if no matrix prints them.
+
+    Averages of percentages below 1 fit almost anything, and would excuse a false number in a row of mixed units.
+    """
     read = replace(group, statements=group.percentages, percentages=[])
     changed = [one for one, other in zip(group.statements, read.statements, strict=True) if one != other]
     region = find_regions([(read.statements, read.sizes)])[0]
     headline, detail, verdict = _audit(read, region, search)
-    if verdict == CONTRADICTION:
+    if verdict in (CONTRADICTION, NO_SINGLE):
         return None
     return headline, [f"Read as percentages: {list_text(changed)}.", *detail], verdict
 

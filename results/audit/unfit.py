@@ -9,6 +9,7 @@ from results.audit.verdicts import CONTRADICTION, NO_SINGLE, RANGE, UNIQUE
 from results.audit.wording import counts_text, implied_metrics, implied_value, list_text, sizes_text, solutions_text
 
 MAX_CLASHES = 3  # that a finding names
+UNUSUAL = 0.25  # a spread, relative to the mean, that folds or seeds of one detector seldom have
 UNTRIED = (
     "Whether averages over classes, folds or seeds fit was not searched, because too many rows of the table fit no "
     "single matrix: audit them in a table of their own."
@@ -108,6 +109,7 @@ def _what_it_takes(reading):
     if reading.solutions is not None:
         return f"As {reading.name}: {solutions_text(reading.solutions)} {implied_metrics(reading.solutions)}".strip()
     takes = f"a run in which some number is about {reading.spread:.0%} or more off its mean"
+    takes += ", far more than folds or seeds usually differ" if reading.spread >= UNUSUAL else ""
     return f"As {reading.name}: it takes {takes}." if reading.spread else ""
 
 

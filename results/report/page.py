@@ -157,12 +157,13 @@ def metric_text(name: str) -> str:
 def _own_runs(comparison):
     """The runs of the user that have rows, with what they ran on."""
     own = comparison[comparison["origin"].eq(OWN) & comparison["value"].notna()]
+    own = own.assign(run=own["run"].str.split()).explode("run")  # a mean over seeds is of several runs
     return [
         SimpleNamespace(
-            paper=paper, run=run, preset=preset, seeds=seeds,
+            paper=paper, run=run, preset=preset,
             protocols=list(dict.fromkeys(rows["protocol"])), datasets=list(dict.fromkeys(rows["dataset"])),
         )
-        for (paper, run, preset, seeds), rows in own.groupby(["paper", "run", "preset", "seeds"], sort=False)
+        for (paper, run, preset), rows in own.groupby(["paper", "run", "preset"], sort=False)
     ]  # fmt: skip
 
 

@@ -133,6 +133,8 @@ def test_help_starts_without_tensorflow_and_names_the_papers_flags(paper, tmp_pa
     done = command(tmp_path, "-X", "importtime", command_of(paper), "--help")
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
     assert not {"tensorflow", "keras", "sklearn"} & imported
+    description = done.stdout.partition("--preset")[0]
+    assert all(re.search(rf"\b{name}\b", description) for name in config_of(paper).LAYOUTS), "the NAMEs of --data"
     for field in dataclasses.fields(config_of(paper).Config):
         flag = field.name.replace("_", "-")
         assert f"--{flag}" in done.stdout or f"--no-{flag}" in done.stdout

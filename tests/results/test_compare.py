@@ -429,13 +429,13 @@ def test_unknown_papers_and_folders_are_refused(tmp_path):
     assert not (tmp_path / "comparison.csv").exists()
 
 
-def write_run(folder, scores, *, split="test", labels="ffrr", model="meso", seed=0, protocol="frame"):
+def write_run(folder, scores, *, split="test", labels="ffrr", model="meso", seed=0, protocol="frame", dataset="d"):
     folder.mkdir(exist_ok=True)
     table = pd.DataFrame(
         {
             "path": [f"{index}.png" for index in range(len(scores))], "video": "", "identity": "", "source": "",
-            "frame": "", "dataset": "d", "split": split, "label": [{"f": "fake", "r": "real"}[one] for one in labels],
-            "score": scores, "model": model, "protocol": protocol, "seed": seed,
+            "frame": "", "dataset": dataset, "split": split, "score": scores, "model": model, "protocol": protocol,
+            "label": [{"f": "fake", "r": "real"}[one] for one in labels], "seed": seed,
         }
     )  # fmt: skip
     path = folder / "predictions.csv"
@@ -455,6 +455,20 @@ def test_two_runs_are_compared_model_by_model(tmp_path, capsys):
     assert compare_runs(a, b, ("svm", "meso"))["models"].tolist() == ["svm / meso"]
     assert main(["--runs", str(a), str(b)]) == 0
     assert "McNemar p" in capsys.readouterr().out
+
+
+def test_runs_are_compared_on_one_data_set_after_another(tmp_path):
+    """Two sets with both classes; then a set of fakes and one of real images, which are one test set."""
+    a, b = tmp_path / "a", tmp_path / "b"
+    for folder in (a, b):
+        for name in ("seen", "unseen"):
+            write_run(folder, [0.9, 0.8, 0.2, 0.1], dataset=name)
+    write_run(a, [0.9], labels="f", dataset="only of a")
+    assert compare_runs(a, b)[["data", "n"]].values.tolist() == [["seen", 4], ["unseen", 4]]
+    c, d = (write_run(tmp_path / name, [0.9, 0.8], labels="ff", dataset="stylegan") for name in ("c", "d"))
+    for folder in (c, d):
+        write_run(folder, [0.2, 0.1], labels="rr", dataset="ffhq")
+    assert compare_runs(c, d)[["data", "n"]].values.tolist() == [["stylegan+ffhq", 4]]
 
 
 def test_runs_are_paired_by_protocol_and_seed_where_they_can_be(tmp_path):

@@ -101,6 +101,15 @@ def test_python_rounds_ties_as_binary_numbers(tmp_path):
         assert one.verdict == UNIQUE, (rows, one.detail)
 
 
+def test_a_row_of_mixed_units_is_not_excused_by_percentages_below_one(tmp_path):
+    """F1 of precision 0.968 and recall 0.981 is 0.974; as 0.947 % anything is an average of something."""
+    rows = [("a", "accuracy", "97.2"), ("a", "precision", "0.968"), ("a", "recall", "0.981"), ("a", "f1", "0.947")]
+    (one,) = audit(tmp_path, [*rows, ("a", "n", "2000")])
+    told = one.finding.partition(":")[2]
+    assert "f1 0.947" in told and "accuracy" not in told and "no single confusion matrix" in told
+    assert "Read as percentages" not in one.detail
+
+
 def test_averages_beside_the_counts_of_their_matrix(tmp_path):
     """TP 412, FP 61, FN 88, TN 239: weighted averages as of scikit-learn."""
     labels, called = np.repeat([1, 0], [500, 300]), np.repeat([1, 0, 1, 0], [412, 88, 61, 239])
