@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from common.conditions import NO_IMAGENET_WEIGHTS, OTHER_DATA, PARTIAL_DATA
+from common.conditions import NO_IMAGENET_WEIGHTS, OTHER_DATA, PARTIAL_DATA, is_synthetic
 from common.data.datasets import DataSet, open_dataset, read_data
 from common.errors import UserError
 from common.evaluation.sampling import sampling_of
@@ -82,8 +82,9 @@ class RunData:
                 log.info("%s: %s: %s", title, name, "; ".join(sides))
 
     def log_missing(self, layouts: Mapping[str, str]) -> None:
-        """Log which of a paper's data sets were not given."""
-        if missing := sorted(set(layouts) - set(self.roles)):
+        """Log which of a paper's data sets were not given with others; the embedded data take the place of all."""
+        missing = sorted(set(layouts) - set(self.roles))
+        if missing and not any(is_synthetic(data.name) for data in self.datasets):
             log.info("data sets of this paper that were not given: %s", ", ".join(missing))
 
 
