@@ -83,6 +83,9 @@ def share_interval(
     """Compute the interval of a share of images: Wilson's if they are drawn one by one, else Student's t on the logit
     scale. Where all images are alike, it is what as many independent clusters would give.
 
+    If few clusters hold all errors, Student's t has hardly a degree of freedom. Then it is Wilson's of so many images as
+    the clusters are worth if all images of each are alike (Kish 1965, Survey Sampling, Sec. 8.2), which is the widest.
+
     Args:
         hits: bool (n,), the images that count.
         images: bool (n,), those that they are a share of; at least one.
@@ -98,7 +101,11 @@ def share_interval(
         return wilson(value * units, units)
     if variance is None:
         variance = cluster_variance((hits - value) * images / count, clusters, [images])
-    return logit_interval(value, variance) if variance.value > 0 else wilson(value * units, units)
+    sizes = np.bincount(clusters[images])
+    least = count**2 / float(sizes @ sizes)  # independent images that tell as much if all of a cluster are alike
+    bound = wilson(value * least, least)
+    found = logit_interval(value, variance) if variance.value > 0 else bound
+    return found if found[1] - found[0] < bound[1] - bound[0] else bound
 
 
 def combine_halves(first: float, of_first: Interval, second: float, of_second: Interval) -> Interval:

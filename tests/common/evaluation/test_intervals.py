@@ -12,6 +12,7 @@ from common.evaluation.intervals import (
     logit_interval,
     perfect_ranking,
     perfect_ranking_bounds,
+    share_interval,
     wilson,
 )
 
@@ -76,3 +77,11 @@ def test_average_precision_at_the_bound_is_that_of_a_large_sample():
     precision = np.cumsum(fake) / np.arange(1, len(fake) + 1)
     low = perfect_ranking_bounds(10, 20, 0.25)["average_precision"][0]
     assert low == pytest.approx(precision[fake].mean(), abs=0.003)
+
+
+def test_one_error_in_pairs_is_no_wider_than_if_pairs_were_single_images():
+    """29 of 30 images in 15 pairs: at most Wilson's of 14.5 of 15. Student's t would begin at 0.36."""
+    hits = np.arange(30) != 7
+    found = share_interval(hits, np.ones(30, bool), np.arange(30) // 2)
+    np.testing.assert_allclose(found, wilson(14.5, 15))
+    assert found[0] > 0.7
