@@ -83,8 +83,8 @@ def share_interval(
     """Compute the interval of a share of images: Wilson's if they are drawn one by one, else Student's t on the logit
     scale. Where all images are alike, it is what as many independent clusters would give.
 
-    If few clusters hold all errors, Student's t has hardly a degree of freedom. Then it is Wilson's of as many images as
-    the clusters are worth if all images of each are alike (Kish 1965, Survey Sampling), the widest.
+    If few clusters hold all errors, Student's t has hardly a degree of freedom. Then it is Wilson's of as many images
+    as the clusters are worth if all images of each are alike (Kish 1965, Survey Sampling), the widest.
 
     Args:
         hits: bool (n,), the images that count.

@@ -229,7 +229,8 @@ def test_rows_and_the_commands_that_read_a_runs_predictions_count_the_same_clust
     assert accuracy[5:7] == ["30", "15"] and "original is that of splits.csv beside it" in text
 
     compared = compare_runs(run.folder, run.folder)
-    assert compared["n"].tolist() == [60] and compared["clusters"].tolist() == [30]
+    assert compared["data"].tolist() == ["home", "unseen"]
+    assert compared["n"].tolist() == [30, 30] and compared["clusters"].tolist() == [15, 15]
     table = pd.read_csv(run.folder / "splits.csv", dtype=str, keep_default_na=False)
     home = table[(table["dataset"] == "home") | (table["split"] != "test")]
     description = Description("net", {"size": 8}, protocol="frame", seed=0)
@@ -239,7 +240,7 @@ def test_rows_and_the_commands_that_read_a_runs_predictions_count_the_same_clust
     )
 
     table.drop(columns=["video", "identity", "original"]).to_csv(run.folder / "splits.csv", index=False)
-    assert compare_runs(run.folder, run.folder)["clusters"].tolist() == [60], "a run of an earlier version"
+    assert compare_runs(run.folder, run.folder)["clusters"].tolist() == [30, 30], "a run of an earlier version"
 
 
 def test_publishing_puts_baselines_and_carried_thresholds_into_the_results(split, run, detector, publish):
