@@ -104,8 +104,8 @@ def share_interval(
     sizes = np.bincount(clusters[images])
     least = count**2 / float(sizes @ sizes)  # independent images that tell as much if all of a cluster are alike
     bound = wilson(value * least, least)
-    found = logit_interval(value, variance) if variance.value > 0 else bound
-    return found if found[1] - found[0] < bound[1] - bound[0] else bound
+    interval = logit_interval(value, variance) if variance.value > 0 else bound
+    return interval if interval[1] - interval[0] < bound[1] - bound[0] else bound
 
 
 def combine_halves(first: float, of_first: Interval, second: float, of_second: Interval) -> Interval:
