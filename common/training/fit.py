@@ -125,14 +125,13 @@ def seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:
 
 
 def _create_variables(model, data):
-    """Create the variables of optimizer, loss and metrics before the first step.
+    """Create the variables of loss and metrics before the first step; `_resume` has created the optimizer's.
 
-    TensorFlow traces a step that creates variables twice, which costs 10 seconds for a network of 300 layers. On
-    several replicas Keras creates them itself.
+    TensorFlow traces a step that creates variables twice, which costs a minute for Inception-ResNet-v2. On several
+    replicas Keras creates them itself.
     """
     if model.distribute_strategy.num_replicas_in_sync > 1:
         return
-    model.optimizer.build(model.trainable_variables)
     images, labels = next(iter(data))
     outputs = model(images, training=False)
     model.compute_loss(images, labels, outputs)

@@ -62,13 +62,8 @@ class Training:
         return replace(self, folder=self.folder / name, tensorboard=logs)
 
     def compile(self, network: keras.Model, optimizer: Any, loss: Any, metrics: Sequence[Any] = ()) -> None:
-        """Compile a network under the run's --jit. The arguments are Keras's, created in `scope`.
-
-        TensorFlow traces a step twice if the step creates variables, which takes a minute with Inception-ResNet-v2. So
-        the optimizer's are created here, and metrics should be objects: those of a name are created in the step.
-        """
+        """Compile a network under the run's --jit. The arguments are Keras's, created in `scope`."""
         network.compile(optimizer, loss=loss, metrics=list(metrics), jit_compile=JIT[self.jit])
-        network.optimizer.build(network.trainable_variables)
 
     def fit(
         self,

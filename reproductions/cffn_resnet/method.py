@@ -121,8 +121,7 @@ class TwoPhaseTraining:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         with self.training.strategy.scope():
             whole = WholeNetwork(networks, config.penalty or 0)
-            accuracy = keras.metrics.SparseCategoricalAccuracy("accuracy")
-            self.training.compile(whole, keras.optimizers.Adam(), loss, [accuracy])
+            self.training.compile(whole, keras.optimizers.Adam(), loss, ["accuracy"])
         phase = Phase(CLASSIFIER, TrainingPlan(epochs, config.monitor), self.schedule, sum(map(len, self.histories)))
         self._fit(phase, whole, validate_classifier(self.validation, config.batch_size, scoring))
 

@@ -163,5 +163,4 @@ def _of_split(images, split, config):
 def _compile(network, trial, training):
     """Compile by Sec. VIII; cross-entropy of labels (B, 1) is the categorical one of the paper's one-hot pairs."""
     optimizer = ScheduledNadam(TRIALS[trial].learning_rate, **NADAM)
-    accuracy = keras.metrics.SparseCategoricalAccuracy("accuracy")
-    training.compile(network, optimizer, keras.losses.SparseCategoricalCrossentropy(), [accuracy])
+    training.compile(network, optimizer, keras.losses.SparseCategoricalCrossentropy(), ["accuracy"])

@@ -176,8 +176,7 @@ def _train_baseline(name, network, parts, config, training):
     if name == CONTROL:
         rate, epochs = config.learning_rate, config.epochs
     with training.strategy.scope():
-        accuracy = keras.metrics.BinaryAccuracy("accuracy")
-        training.compile(network, keras.optimizers.Adam(rate), keras.losses.BinaryCrossentropy(), [accuracy])
+        training.compile(network, keras.optimizers.Adam(rate), keras.losses.BinaryCrossentropy(), ["accuracy"])
     return training.fit(
         network,
         lambda epoch: train.training_batches(batch_size, training.seed, epoch),

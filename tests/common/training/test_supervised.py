@@ -58,20 +58,6 @@ def test_several_replicas_synchronise_batch_normalisation(tmp_path):
     assert synchronized == [False, True]
 
 
-def test_a_step_is_traced_once(training):
-    traces = []
-
-    class Recording(keras.Sequential):
-        def train_step(self, data):
-            traces.append(data)
-            return super().train_step(data)
-
-    network = Recording([keras.Input((4,)), keras.layers.Dense(1, activation="sigmoid")])
-    training.compile(network, "adam", "mse", [keras.metrics.BinaryAccuracy("accuracy")])
-    network.fit(np.zeros((8, 4), np.float32), np.zeros((8, 1), np.float32), batch_size=4, verbose=0)
-    assert len(traces) == 1
-
-
 @pytest.mark.parametrize(("jit", "expected"), [("on", True), ("off", False)])
 def test_jit_is_compiled_in(tmp_path, jit, expected):
     network = normalised_network()
