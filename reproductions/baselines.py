@@ -30,9 +30,8 @@ CARRIED = ("accuracy", "balanced_accuracy", "recall", "specificity")
 CARRIED_SUFFIX = "_at_validation_threshold"
 
 Scored = tuple[Split, pd.DataFrame]  # a split and its `table`
-TestSets = Callable[
-    [pd.DataFrame], dict[str, pd.DataFrame]
-]  # test images of one model -> {name in the results: images}
+# The test images of one model -> {what the results call a test set: its images}.
+TestSets = Callable[[pd.DataFrame], dict[str, pd.DataFrame]]
 
 
 def sets_by_dataset(images: pd.DataFrame) -> dict[str, pd.DataFrame]:

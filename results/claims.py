@@ -51,7 +51,7 @@ def read_claims(paper: str, published: pd.DataFrame) -> dict[Cell, str]:
         cells = [cell for cell in map(_cell, group.cells) if cell in values and cell[2] not in SCORE_METRICS]
         for cell in cells[1:]:
             join(cells[0], cell)
-    for first, second in _copies(paper, values):
+    for first, second in _copies(relations, values):
         join(first, second)
     members: dict[Cell, list[Cell]] = {}
     for cell in values:
@@ -71,7 +71,7 @@ def read_copies(paper: str, published: pd.DataFrame) -> dict[Cell, Cell]:
     """
     values = {(row.table, row.row, row.metric): row.value for row in published.itertuples()}
     lead = {cell: cell for cell in values}
-    for first, second in _copies(paper, values):
+    for first, second in _copies(_read_relations(paper), values):
         early, late = sorted((_root(lead, first), _root(lead, second)), key=list(values).index)
         lead[late] = early
     return {cell: _root(lead, cell) for cell in values}
@@ -122,9 +122,9 @@ def _read_relations(paper):
     return [Relation(*row) for row in rows.itertuples(index=False)]
 
 
-def _copies(paper, values):
+def _copies(relations, values):
     """Yield pairs of cells of {cell: value} that are one number, printed twice."""
-    for first, sign, second in _pairs(_read_relations(paper)):
+    for first, sign, second in _pairs(relations):
         same = first in values and second in values and abs(values[first] - values[second]) <= SAME_WITHIN
         if sign == "=" and same and first[2] == second[2]:
             yield first, second

@@ -27,9 +27,9 @@ def compare_runs(folder_a: Path, folder_b: Path, models: tuple[str, str] | None 
 
     Returns:
         A DataFrame with one row for each pair of models, each test set and each level (image, or frame and video). Data
-        sets are compared one by one if each has fakes and reals, else together, as `a+b`. Predictions of
-        equal protocol and seed are paired; if none are equal, all combinations are compared. Several paired seeds also
-        have a row of their mean.
+        sets are compared one by one if each has fakes and reals, else together, as `a+b`. Predictions of equal protocol
+        and seed are paired; if none are equal, all combinations are compared. Several paired seeds also have a row of
+        their mean.
 
     Raises:
         UserError: if a folder has no predictions, or the runs share no images or disagree on their labels.
@@ -62,8 +62,7 @@ def compare_runs(folder_a: Path, folder_b: Path, models: tuple[str, str] | None 
 
 
 def _test_sets(predictions, others):
-    """{data set, or `a+b` of joined ones: its predictions} of what `others` has too: one by one if each has both
-    classes."""
+    """{data set: its predictions} of those that `others` has too; all under `a+b` if one of them has a single class."""
     predictions = predictions[predictions["dataset"].isin(others["dataset"])]
     labels = predictions.groupby("dataset", sort=False)["label"].nunique()
     if (labels > 1).all():

@@ -197,9 +197,9 @@ def _legend(rows, columns, size):
 
 
 def _size(rows):
-    """`n = 300`, and what was drawn independently among these images, if that is less."""
+    """`n = 300`, and in how many clusters these images were drawn, if that is less."""
     n, clusters = _range(rows["n"]), _range(rows["clusters"])
-    return f"n = {n}" + (f", of which {clusters} drawn independently" if clusters not in ("", n) else "")
+    return f"n = {n}" + (f" in {clusters} clusters" if clusters not in ("", n) else "")
 
 
 def _range(n):

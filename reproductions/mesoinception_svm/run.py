@@ -6,8 +6,7 @@ of a swapped face; the paper replaces its last unit by an RBF SVM on the 16 full
     python reproductions/mesoinception_svm/run.py                       embedded data, 6 to 9 minutes on 2 CPU cores
     python reproductions/mesoinception_svm/run.py --data deepfake=DIR   the paper: hours on 2 cores, minutes on a GPU
 
-NAMEs of --data: deepfake and face2face (MesoNet's faces), celebdf, dfdc, and combined for anything else. All that are
-given are trained on, but for those that --train-on leaves out.
+NAMEs of --data: deepfake and face2face (MesoNet's faces), celebdf, dfdc, combined (anything else); all are trained on.
 
 Expected on MesoNet's face set: accuracy 0.90 (Table 4, MesoInception-4), and 0.78 with the SVM (Table 5 prints 0.9, but
 its own recalls give 0.782).
