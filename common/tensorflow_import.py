@@ -1,5 +1,6 @@
 """TensorFlow without its banner."""
 
+import logging
 import os
 import sys
 import tempfile
@@ -17,6 +18,7 @@ def import_tensorflow() -> None:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # TensorFlow's own default only on processors with AVX-512
+    logging.getLogger("tensorflow").addFilter(_is_no_retracing)
     if "tensorflow" in sys.modules:
         return
     with _without_stderr():
@@ -29,6 +31,11 @@ def import_tensorflow() -> None:
 def suppressed_messages() -> list[str]:
     """Return the lines that TensorFlow printed while `import_tensorflow` imported it."""
     return list(_suppressed)
+
+
+def _is_no_retracing(record: logging.LogRecord) -> bool:
+    """Leave out the warning that a function is traced again: a run has several networks, each traced once."""
+    return "triggered tf.function retracing" not in record.getMessage()
 
 
 @contextmanager
