@@ -20,7 +20,7 @@ import pandas as pd
 import tyro
 
 from common.cli import parse, run_main
-from common.data.text_tables import read_text_table
+from common.data.text_tables import read_header
 from common.errors import UserError
 from common.evaluation.baselines import SHORTCUT
 from common.evaluation.breakdown import FILE_GROUPS, MEASURED, breakdown, worst_sentences
@@ -125,7 +125,7 @@ def read_files(options: EvaluateOptions) -> tuple[pd.DataFrame, pd.DataFrame | N
     file_groups = FILE_GROUPS if options.images else ()
     own = [name for name in options.by if name not in file_groups]
     if options.manifest:  # the rest is the manifest's
-        header = read_text_table(options.file).columns if options.file.is_file() else ()
+        header = read_header(options.file) if options.file.is_file() else ()
         own = [name for name in own if name in header]
     names = (options.score, options.label, options.video, options.fake_is, options.score_of)
     predictions, columns, remarks = read_predictions(options.file, Reading(*names, others=own))

@@ -10,6 +10,15 @@ from common.errors import UserError
 ROW_NAMES = "row.names"  # what R calls the column that its write.table leaves out of the header
 
 
+def read_header(file: Path) -> list[str]:
+    """Return the names of the columns, without R's row names.
+
+    Raises:
+        UserError: as `read_text_table`.
+    """
+    return _read_form(file)[0]
+
+
 def read_text_table(file: Path) -> pd.DataFrame:
     """Read a CSV file with a header; pandas would take an additional first field for an index, in silence.
 
