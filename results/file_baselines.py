@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from common.data.file_features import file_features
+from common.data.text_tables import read_text_table
 from common.errors import UserError
 from common.evaluation.baselines import SHORTCUT
 from common.evaluation.breakdown import file_groups
@@ -73,7 +74,7 @@ def add_manifest(predictions: pd.DataFrame, manifest: Path, columns: list[str]) 
     path = manifest / "manifest.csv" if manifest.is_dir() else manifest
     if not path.is_file():
         raise UserError(f"--manifest: no such file: {path}")
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table = read_text_table(path)
     if missing := [name for name in ("path", *columns) if name not in table]:
         raise UserError(f"{path} has no column {missing[0]!r}; found: {', '.join(table)}")
     if "path" not in predictions or table["path"].duplicated().any():

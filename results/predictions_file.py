@@ -1,5 +1,6 @@
 """Anybody's file of predictions: which of its columns are ours, and how its labels and scores are meant."""
 
+import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ ALIASES = {  # column: its possible names in lower case; the first one that the 
     "original": ("original", "source_video", "original_video"),
 }
 GROUPS = ("dataset", *GROUPING_COLUMNS)
+ROW_NUMBERS = ("", "index", "unnamed: 0", "row", "no")  # columns that pandas and spreadsheets add
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,13 @@ def read_predictions(file: Path, reading: Reading) -> tuple[pd.DataFrame, dict[s
     table.index = table.index + 2
     columns = _choose_columns(file, reading, list(table))
     kept = [*(name for name in GROUPS if name in table), *reading.others]
-    repeats = table.duplicated() if "path" in columns else pd.Series(False, index=table.index)
-    table = table[~repeats]  # a file that was joined to itself would halve the width of every interval
     predictions = pd.DataFrame({name: table[column] for name, column in columns.items()})
     predictions = predictions.join(table[[name for name in dict.fromkeys(kept) if name not in predictions]])
     predictions["label"], remarks = _label_words(table[columns["label"]], reading)
-    remarks += [f"{repeats.sum()} repeated rows are counted once"] if repeats.any() else []
+    if "path" in columns:
+        repeats = _repeats(table, predictions, columns)
+        predictions = predictions[~repeats]  # a file that was joined to itself would make every interval too narrow
+        remarks += [f"{repeats.sum()} repeated rows are counted once"] if repeats.any() else []
     check_predictions(
         predictions.drop(columns=list(GROUPING_COLUMNS), errors="ignore"), probability=False, name=str(file)
     )
@@ -77,6 +80,9 @@ def read_predictions(file: Path, reading: Reading) -> tuple[pd.DataFrame, dict[s
         probability = predictions["score"].between(0, 1).all()
         predictions["score"] = int(probability) - predictions["score"]
         remarks.append(f"score is {'1 - ' if probability else '-'}{columns['score']}, so that it grows with P(fake)")
+    if "path" in columns and "video" not in columns:
+        predictions, words = _group_by_path(predictions)
+        remarks += words
     with_origins = add_origins(predictions, file.parent)
     remarks += (
         [f"original is that of {SPLITS} beside it"] if len(with_origins.columns) > len(predictions.columns) else []
@@ -86,6 +92,8 @@ def read_predictions(file: Path, reading: Reading) -> tuple[pd.DataFrame, dict[s
 
 def _choose_columns(file, reading, names):
     """Which columns of the file are our label, score, video and path; a UserError names the columns that it has."""
+    if len(names) == 1:
+        raise UserError(f"{file}: expected a header with commas between the columns, got {names[0]!r}")
     columns = {}
     by_lower_case = {name.strip().lower(): name for name in reversed(names)}
     for name, aliases in ALIASES.items():
@@ -107,6 +115,32 @@ def _choose_columns(file, reading, names):
             f"{file}: expected a column of paths or videos; name one with --video; found: {', '.join(names)}"
         )
     return columns
+
+
+def _repeats(table, predictions, columns):
+    """Which rows equal an earlier one, however label, score and path are written; row numbers are no difference."""
+    content = table.drop(columns=[name for name in table if name.strip().lower() in ROW_NUMBERS])
+    content[columns["label"]] = predictions["label"]
+    content[columns["score"]] = pd.to_numeric(predictions["score"], errors="coerce").fillna(predictions["score"])
+    content[columns["path"]] = predictions["path"].map(lambda path: posixpath.normpath(path.strip()))
+    return content.duplicated()
+
+
+def _group_by_path(predictions):
+    """The predictions, with the path as the video if several rows have it, and remarks on such paths."""
+    keys = [name for name in (*GROUPS, "path") if name in predictions]
+    several = predictions.duplicated(keys, keep=False)
+    if not several.any():
+        return predictions, []
+    labels = predictions[several].groupby(keys, dropna=False, sort=False)["label"].nunique()
+    if (mixed := int((labels > 1).sum())) == 0:
+        words = f"{len(labels)} paths are in several rows, which are taken as frames of one video each"
+        return predictions.assign(video=predictions["path"]), [words]
+    first = labels.index[labels > 1][0]
+    path = first[-1] if isinstance(first, tuple) else first
+    return predictions, [
+        f"{mixed} paths have both labels, e.g. {path}: each row is taken as an image of its own; give full paths"
+    ]
 
 
 def _label_words(labels, reading):

@@ -30,7 +30,7 @@ def read_text_table(file: Path) -> pd.DataFrame:
 
     Raises:
         UserError: if the file is not CSV, or a row has more fields than the header. One more in every row is the form
-            of R's write.table, whose first column has no name.
+            of R's write.table, whose first column has no name, and names each row once.
     """
     header, has_row_names = _read_form(file)
     names = [ROW_NAMES, *header] if has_row_names else header
@@ -51,18 +51,20 @@ def _read_form(file):
             reader = csv.reader(opened)
             header = next(reader, [])
             longer = rows = filled = 0
+            row_names = set()
             first = (0, 0)
             for row in reader:
                 rows += bool(row)
                 if len(row) > len(header):
                     longer += len(row) == len(header) + 1
+                    row_names.add(row[0])
                     filled += row[-1] != ""  # an empty last field is a comma too many, no column of names
                     first = first if first[0] else (reader.line_num, len(row))
     except (csv.Error, UnicodeDecodeError) as error:
         raise _unreadable(file, error) from error
     if not header:
         raise _unreadable(file, "it is empty")
-    if longer and longer == rows and filled and len(set(header)) == len(header):
+    if longer and longer == rows == len(row_names) and filled and len(set(header)) == len(header):
         return header, True
     if first[0]:
         raise UserError(

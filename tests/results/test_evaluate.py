@@ -209,6 +209,47 @@ def test_rows_that_are_given_twice_count_once(capsys, tmp_path):
     assert tables[0].partition("accuracy")[2] == tables[1].partition("accuracy")[2] != ""
 
 
+@pytest.mark.parametrize(
+    ("header", "first", "second"),
+    [
+        (",path,label,score", "{n},a/{n}.png,{label},0.{n}", "{m},a/{n}.png,{label},0.{n}"),  # pandas' to_csv
+        ("path,label,score", "a/{n}.png,{label},0.{n}", "a/{n}.png,{upper},0.{n}000"),
+        ("path,label,score", "a/{n}.png,{label},0.{n}", "./a/{n}.png,{label},0.{n}"),
+    ],
+)
+def test_a_repeated_row_is_one_however_it_is_written(capsys, tmp_path, header, first, second):
+    names = [
+        {"n": n, "m": n + 8, "label": label, "upper": label.upper()} for n, label in enumerate(["fake", "real"] * 4)
+    ]
+    rows = [form.format(**name) for form in (first, second) for name in names]
+    (tmp_path / "p.csv").write_text("\n".join([header, *rows]) + "\n")
+    main([str(tmp_path / "p.csv")])
+    shown = capsys.readouterr().out
+    assert "8 rows, 4 fake, 4 real" in shown and "8 repeated rows are counted once" in shown
+
+
+def test_rows_of_one_path_with_other_scores_are_one_draw(capsys, tmp_path):
+    """Two scores of each picture, as of its mirror image: 20 rows of 10 pictures."""
+    labels = ["fake", "real"] * 5
+    pairs = [f"{n}.png,{label},0.{n}{k}" for k in (1, 2) for n, label in enumerate(labels)]
+    (tmp_path / "p.csv").write_text("\n".join(["path,label,score", *pairs]) + "\n")
+    main([str(tmp_path / "p.csv"), "--level", "frame"])
+    shown = capsys.readouterr().out
+    assert "10 paths are in several rows, which are taken as frames of one video each" in shown
+    assert re.search(r"^accuracy +\S+ +\S+ to \S+ +20 +10\b", shown, re.MULTILINE)
+    (tmp_path / "p.csv").write_text(
+        "path,label,score\n1.png,fake,0.9\n1.png,real,0.2\n2.png,real,0.3\n2.png,fake,0.6\n"
+    )
+    main([str(tmp_path / "p.csv"), "--level", "frame"])
+    assert "2 paths have both labels, e.g. 1.png: each row is taken as an image of its own" in capsys.readouterr().out
+
+
+def test_a_file_without_commas_says_that_they_are_expected(tmp_path):
+    (tmp_path / "p.csv").write_text("path;score;label\na.png;0.9;fake\n")
+    with pytest.raises(UserError, match="expected a header with commas between the columns, got 'path;score;label'"):
+        main([str(tmp_path / "p.csv")])
+
+
 def test_frames_with_equal_scores_are_no_repeats(capsys, tmp_path):
     """100 frames of two videos; what tells them apart is a column that no metric needs."""
     rows = "".join(

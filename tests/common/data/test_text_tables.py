@@ -24,6 +24,13 @@ def test_a_row_that_is_longer_than_the_header_is_named_by_its_line(tmp_path):
             read_text_table(tmp_path / "x.csv")
 
 
+def test_a_comma_in_each_path_is_no_column_of_names(tmp_path):
+    """R names each row once; here the first half of the path would be taken for the name."""
+    (tmp_path / "x.csv").write_text("path,score\nset,1.png,0.9\nset,2.png,0.2\n")
+    with pytest.raises(UserError, match="line 2 has 3 fields, the header 2; quote"):
+        read_text_table(tmp_path / "x.csv")
+
+
 def test_a_comma_at_the_end_of_each_row_is_no_column_of_names(tmp_path):
     (tmp_path / "x.csv").write_text("path,score\na,1,\nb,2,\n")
     with pytest.raises(UserError, match="line 2 has 3 fields, the header 2"):
