@@ -149,6 +149,11 @@ def _report(detector: "Detector", scorer: Scorer, source: str, media: Media) -> 
     print(scorer.cropper.describe(), file=sys.stderr)
     if media.hidden:
         print(f"left out: {media.hidden} hidden images or videos", file=sys.stderr)
+    if media.others:
+        print(
+            f"left out, no images or videos by their names: {len(media.others)}, e.g. {media.others[0]}",
+            file=sys.stderr,
+        )
     if description.drawn_data:
         print(
             f"warning: {description.name} was trained on drawn faces ({', '.join(description.drawn_data)}): its scores "

@@ -18,9 +18,12 @@ FORMATS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".bmp": "bmp", ".webp
 IMAGE_SUFFIXES = tuple(FORMATS)
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
 UNSUPPORTED_SUFFIXES = (  # of images and videos that are named and skipped
-    *(".gif", ".tif", ".tiff", ".avif", ".heic", ".heif", ".jfif", ".jpe", ".jp2", ".jxl", ".ppm", ".pgm", ".tga"),
-    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".psd"),
-    *(".wmv", ".flv", ".3gp", ".3g2", ".ogv", ".mts", ".m2ts", ".ts", ".vob", ".mxf"),
+    *(".gif", ".apng", ".tif", ".tiff", ".avif", ".heic", ".heif", ".hif", ".jfif", ".jpe", ".jp2", ".j2k", ".jpf"),
+    *(".jpx", ".jxl", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".exr", ".hdr", ".ico", ".svg", ".psd"),
+    *(".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".sr2", ".raf", ".orf", ".rw2", ".rwl", ".pef", ".srw"),
+    *(".3fr", ".x3f", ".wmv", ".asf", ".flv", ".f4v", ".3gp", ".3g2", ".ogv", ".ogm", ".mts", ".m2ts", ".ts", ".vob"),
+    *(".mxf", ".rm", ".rmvb", ".divx", ".qt", ".mpe", ".mpv", ".m2v", ".h264", ".h265", ".hevc", ".mjpg", ".mjpeg"),
+    *(".y4m", ".dv"),
 )
 MAX_PIXELS = 1 << 26  # 67 million: 200 MB as RGB; images of the largest face data sets have 1 million
 

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from common.data.decoding import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES, VIDEO_SUFFIXES
 from common.errors import UserError
 
+SUFFIXES = frozenset(IMAGE_SUFFIXES + VIDEO_SUFFIXES + UNSUPPORTED_SUFFIXES)
 ARCHIVE_FOLDER = "__MACOSX"  # of zip archives from macOS: resource forks under the names of the files
 
 
@@ -18,10 +19,12 @@ class Media:
     Args:
         files: images and videos by their suffix, and files of unsupported formats, sorted within each folder.
         hidden: the number of hidden images and videos, which are left out.
+        others: the other files in the folders, which are no images or videos by their suffix.
     """
 
     files: list[Path]
     hidden: int = 0
+    others: list[Path] = field(default_factory=list)
 
 
 def find_media(paths: Iterable[Path]) -> Media:
@@ -39,21 +42,27 @@ def find_media(paths: Iterable[Path]) -> Media:
     """
     files: dict[Path, None] = {}
     hidden: list[Path] = []
+    others: list[Path] = []
     for path in paths:
         if not os.path.lexists(path):
             raise UserError(f"no such file or folder: {path}")
         if not path.is_dir():
             files[path] = None
             continue
-        for file in _media_below(path):
+        for file in _files_below(path):
             if is_hidden(file.relative_to(path)):
-                hidden.append(file)
-            else:
+                hidden += [file] if _is_media(file) else []
+            elif _is_media(file):
                 files[file] = None
+            else:
+                others.append(file)
     if not files:
         left_out = f"; {len(hidden)} hidden files are left out, e.g. {hidden[0]}" if hidden else ""
+        left_out += (
+            f"; {len(others)} other files, e.g. {others[0]}: name one to read it by its content" if others else ""
+        )
         raise UserError(f"no image or video in {', '.join(map(str, paths)) or 'an empty list of paths'}{left_out}")
-    return Media(list(files), len(hidden))
+    return Media(list(files), len(hidden), others)
 
 
 def is_hidden(path: Path) -> bool:
@@ -67,10 +76,13 @@ def unsupported_format(path: Path) -> str:
     return f"unsupported format: {suffix[1:]}" if suffix in UNSUPPORTED_SUFFIXES else ""
 
 
-def _media_below(folder):
-    suffixes = IMAGE_SUFFIXES + VIDEO_SUFFIXES + UNSUPPORTED_SUFFIXES
+def _is_media(file):
+    return os.path.splitext(file)[1].lower() in SUFFIXES
+
+
+def _files_below(folder):
     found = []
     for place, folders, names in os.walk(folder):
         folders.sort()
-        found += [Path(place, name) for name in names if os.path.splitext(name)[1].lower() in suffixes]
+        found += [Path(place, name) for name in names]
     return sorted(file for file in found if not file.is_dir())  # a dangling link is reported when it is read

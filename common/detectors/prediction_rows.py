@@ -74,7 +74,7 @@ class PredictionRows:
 
     def _warnings(self, faces, scores) -> Sequence[str]:
         drawn = DRAWN if self._scorer.description.drawn_data else ""
-        far = f"{FAR}: {float(scores.distances.max()):.1f} times the limit" if scores.is_far else ""
+        far = f"{FAR}: {float(scores.distances.max()):.3g} times the limit" if scores.is_far else ""
         return [warning for warning in (drawn, far, faces.squeezed) if warning]
 
 

@@ -1,9 +1,11 @@
 """CelebA (Liu et al. 2015, 10.1109/ICCV.2015.425): its aligned faces, or the 100k cut of them on Kaggle.
 
-list_eval_partition.txt (or .csv) and identity_CelebA.txt, anywhere below SRC, give split and identity by the name of
-the file; without them both stay empty. If SRC holds several versions of the images, the aligned ones are used.
+list_eval_partition.txt and identity_CelebA.txt (or .csv, as a program or spreadsheet wrote them), anywhere below SRC,
+give split and identity by the name of the file; without them both stay empty. If SRC holds several versions of the
+images, the aligned ones are used.
 """
 
+import re
 from pathlib import Path
 
 from common.errors import UserError
@@ -50,9 +52,11 @@ def _read_list(src, stem):
         return None
     rows = {}
     for number, line in enumerate(read_text(src / path).splitlines(), 1):
-        columns = line.replace(",", " ").replace('"', " ").replace("'", " ").split()
-        if not columns or columns[0] == "image_id":
-            continue
+        columns = re.sub(r"""[,;"']""", " ", line).split()
+        if len(columns) == 3 and columns[0].isdigit():  # the number of the row, of R and pandas
+            columns = columns[1:]
+        if not columns or "image_id" in columns or (number == 1 and len(columns) == 1 and columns[0].isdigit()):
+            continue  # a header, or the number of images above it
         if len(columns) != 2:
             raise UserError(f"{src / path}: expected an image and a number in line {number}, got {line[:80]!r}")
         rows[strip_suffix(columns[0])] = columns[1]

@@ -80,13 +80,18 @@ def find(src: Path) -> list[Item]:
 
 def _clip(path):
     parts = path.split("/")
-    depth = max((i for i, part in enumerate(parts[:-1]) if part.lower() in CLASSES), default=None)
+    depth = max((i for i, part in enumerate(parts[:-1]) if _kind(part) in CLASSES), default=None)
     if depth is None:
         return None
     single = is_video(path) or depth == len(parts) - 2 or parts[-2].lower() in INTERMEDIATE_FOLDERS
     video = strip_suffix(path) if single else "/".join(parts[:-1])
     method = _method(parts[depth + 1 : -1])
-    return Clip("/".join(parts[: depth + 1]), parts[depth].lower(), video.rpartition("/")[2], video, method)
+    return Clip("/".join(parts[: depth + 1]), _kind(parts[depth]), video.rpartition("/")[2], video, method)
+
+
+def _kind(folder):
+    """A folder's name as CLASSES has it; some copies of the set write Celeb_real."""
+    return re.sub("[ _]", "-", folder.lower())
 
 
 def _method(folders):
@@ -155,13 +160,14 @@ def _read_test_list(src):
     for number, line in enumerate(read_text(src / path).splitlines(), 1):
         if not line.strip():
             continue
-        mark, name = (*line.split(maxsplit=1), "")[:2]
+        mark, name = (*re.sub("[\"',;]", " ", line).split(maxsplit=1), "")[:2]
         folder, _, file = name.strip().replace("\\", "/").partition("/")
+        folder = _kind(folder)
         if leaves_folder(name):
             outside.add(name.strip())
-        elif folder.lower() not in CLASSES or not file:
+        elif folder not in CLASSES or not file:
             raise UserError(f"{src / path}: expected 1 or 0 and FOLDER/NAME.mp4 in line {number}, got {line[:80]!r}")
         else:
-            key = folder.lower(), _method(file.split("/")[:-1]), strip_suffix(file.rpartition("/")[2])
+            key = folder, _method(file.split("/")[:-1]), strip_suffix(file.rpartition("/")[2])
             listed[key] = LISTED_LABELS.get(mark, mark)
     return listed, [Item(name, "", "", problem=f"leaves SRC: listed in {TEST_LIST}") for name in sorted(outside)]

@@ -2,8 +2,8 @@
 
 Videos are in folders dfdc_train_part_N/, each with a metadata.json {name: {label, split, original}}; SRC may also be
 one such folder. Other folders without a list, such as Kaggle's test_videos/, have no labels and are left out. Crops are
-one a video, with SRC/metadata.csv (columns videoname, label, original); the crop of x.mp4 is x.jpg or x.png anywhere
-below SRC. Labels are REAL and FAKE; the original of a fake is the real video it was made from.
+one a video, with a metadata.csv (columns videoname, label, original); the crop of x.mp4 is x.jpg or x.png. Both may be
+anywhere below SRC. Labels are REAL and FAKE; the original of a fake is the real video it was made from.
 
 The Preview (Dolhansky et al. 2019, arXiv:1910.08854) has one dataset.json {path: {label, set, target_id, swapped_id}}.
 TARGET is the person of a video and SWAPPED the person whose face a fake shows:
@@ -141,13 +141,17 @@ def _mark_contradicting_keys(pairs):
 
 def _crops(src, tables):
     paths = image_paths(src)
-    if TABLE not in tables:
-        problem = f"not listed: there is no {TABLE} in SRC to tell real from fake"
+    if not tables:
+        problem = f"not listed: there is no {TABLE} to tell real from fake"
         return [Item(path, "", "dfdc", problem=problem) for path in paths]
     crops = _index_by_stem(paths)
     if not crops:
         return []
-    rows = _read_csv(src / TABLE)
+    if len(tables) > 1:
+        raise UserError(
+            f"expected one {TABLE} of crops, got {tables[0]} and {tables[1]}: give one of the folders as SRC"
+        )
+    rows = _read_csv(src / tables[0])
     items = [_crop(row, crops.pop(PurePosixPath(row.videoname).stem, None)) for row in rows.itertuples()]
     return items + [Item(path, "", "dfdc", problem=f"not listed: {TABLE}") for path in crops.values()]
 

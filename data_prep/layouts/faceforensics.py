@@ -1,11 +1,12 @@
 """FaceForensics++ (Roessler et al. 2019, 10.1109/ICCV.2019.00009) and DeepFakeDetection, which is part of its tree.
 
 original_sequences/{youtube,actors} and manipulated_sequences/METHOD hold {raw,c23,c40}/{videos,images}; masks and
-models are left out. The first release had original_sequences/{c0,c23,c40} without youtube/. Names, by the set's own
-README: 000.mp4 is an original, 000_003.mp4 the face or expression of 003 in the video 000; 01__kitchen_pan.mp4 is a
-scene of an actor, 01_02__kitchen_pan__ABCDEFGH.mp4 the face of actor 02 in it. train.json, val.json and test.json, in
-SRC or SRC/splits/, list the official pairs; both directions of a pair and both of its originals belong to the split.
-The same clip in another compression is another video, linked to the first by its original.
+models are left out. The first release had original_sequences/{c0,c23,c40} without youtube/; copies on Kaggle have
+original/ and METHOD/ alone, with the videos in them. Names, by the set's own README: 000.mp4 is an original,
+000_003.mp4 the face or expression of 003 in the video 000; 01__kitchen_pan.mp4 is a scene of an actor,
+01_02__kitchen_pan__ABCDEFGH.mp4 the face of actor 02 in it. train.json, val.json and test.json, anywhere below SRC,
+list the official pairs; both directions of a pair and both of its originals belong to the split. The same clip in
+another compression is another video, linked to the first by its original.
 """
 
 import json
@@ -28,12 +29,59 @@ from data_prep.layouts.tree import (
 )
 
 PATH = re.compile(  # c0 is the older name of raw; some tools extract images to frames/ or faces/
-    r"((?:.*/)?)(original|manipulated)_sequences/(?:([^/]+)/)?((?:raw|c0|c23|c40)/(?:videos|images|frames|faces))/(.+)"
+    r"((?:.*/)?)(original|manipulated)_sequences/(?:([^/]+)/)?((?:raw|c0|c23|c40)/(?:videos|images|frames|faces))/(.+)",
+    re.IGNORECASE,
+)
+COPY = re.compile(
+    r"((?:.*/)?)(?:(original)|(Deepfakes|Face2Face|FaceShifter|FaceSwap|NeuralTextures|DeepFakeDetection))/"
+    r"((?:\d{3}(?:_\d{3})?|\d\d(?:_\d\d)?__\w+)(?:\.\w+|/[^/]+))"
 )
 YOUTUBE = "youtube"
+SPLIT_FILES = tuple(f"{split}.json" for split in SPLITS)
 SWAP = re.compile(r"(\d{3})_(\d{3})")
 ACTORS_SWAP = re.compile(r"(\d\d)_(\d\d)__(.+)__\w+")
 ACTOR = re.compile(r"(\d\d)__.+")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a file is in the tree of the set.
+
+    Args:
+        root: the path of that tree, empty or with `/`.
+        kind: `original` or `manipulated`.
+        source: youtube, actors or the method; empty if the tree does not say it.
+        form: compression and kind of file, e.g. `c23/videos`; empty in a copy without them.
+        folder: the path of the clips' folder, with `/`.
+        rest: the path in it.
+    """
+
+    root: str
+    kind: str
+    source: str
+    form: str
+    folder: str
+    rest: str
+
+    @property
+    def clip(self) -> str:
+        """The name of the clip: that of a folder of frames, or of a file without its suffix."""
+        folder, _, frame = self.rest.partition("/")
+        return folder if frame else strip_suffix(self.rest)
+
+    @property
+    def video(self) -> str:
+        """The path of the clip without suffix."""
+        return self.folder + self.clip
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What identifies the clip, whether it is a video or a folder of frames."""
+        return self.kind, self.source or YOUTUBE, self.form.partition("/")[0], self.clip
+
+    def original_folder(self, group: str) -> str:
+        """Return the path that the originals of a group, youtube or actors, have in such a tree, with `/`."""
+        return f"{self.root}original_sequences/{group}/{self.form}/" if self.form else f"{self.root}original/"
 
 
 @dataclass(frozen=True)
@@ -59,39 +107,39 @@ class OfficialSplits:
 
 def find(src: Path) -> list[Item]:
     """Return the videos and frames in the set's folders; UserError if a split file is damaged."""
-    matches = {path: match for path in media_paths(src) if (match := PATH.fullmatch(path))}
-    videos = {path: path[: match.start(5)] + _clip_name(match[5]) for path, match in matches.items()}
-    refuse_duplicate_clips(
-        (_clip_key(match), path if is_video(path) else videos[path]) for path, match in matches.items()
-    )
+    paths = media_paths(src)
+    places = _places(paths, PATH, _place_in_set) or _places(paths, COPY, _place_in_copy)
+    refuse_duplicate_clips((place.key, path if is_video(path) else place.video) for path, place in places.items())
     originals = defaultdict(set)
-    for path, match in matches.items():
-        if match[2] == "original":
-            originals[_clip_name(match[5])].add(videos[path])
+    for place in places.values():
+        if place.kind == "original":
+            originals[place.clip].add(place.video)
     splits = _read_official_splits(src)
-    return [_item(path, match, videos[path], originals, splits) for path, match in matches.items()]
+    return [_item(path, place, originals, splits) for path, place in places.items()]
 
 
-def _clip_name(rest):
-    """Return the name of a clip from the end of its path: a folder of frames, or a file."""
-    folder, _, frame = rest.partition("/")
-    return folder if frame else strip_suffix(rest)
+def _places(paths, pattern, place):
+    return {path: place(path, match) for path in paths if (match := pattern.fullmatch(path))}
 
 
-def _clip_key(match):
-    """Return what identifies a clip, whether it is a video or a folder of frames."""
-    _, kind, source, form, rest = match.groups()
-    return kind, source or YOUTUBE, form.partition("/")[0], _clip_name(rest)
-
-
-def _item(path, match, video, originals, splits):
+def _place_in_set(path, match):
     root, kind, source, form, rest = match.groups()
-    source = source or (YOUTUBE if kind == "original" else "")
-    clip, frame = _clip_name(rest), "" if is_video(path) else frame_index(path)
-    if kind == "original":
+    return Place(root, kind.lower(), source or "", form.lower(), path[: match.start(5)], rest)
+
+
+def _place_in_copy(path, match):
+    root, original, method, rest = match.groups()
+    kind = original or "manipulated"
+    return Place(root, kind, method or ("actors" if "__" in rest else YOUTUBE), "", path[: match.start(4)], rest)
+
+
+def _item(path, place, originals, splits):
+    source = place.source or (YOUTUBE if place.kind == "original" else "")
+    clip, frame = place.clip, "" if is_video(path) else frame_index(path)
+    if place.kind == "original":
         person = f"actor{m[1]}" if (m := ACTOR.fullmatch(clip)) else clip
         split, problem = splits.find(clip) if source == YOUTUBE else ("", "")
-        return Item(path, "real", source, video, person, frame=frame, split=split, problem=problem)
+        return Item(path, "real", source, place.video, person, frame=frame, split=split, problem=problem)
     if m := SWAP.fullmatch(clip):
         group, target, identity = YOUTUBE, m[1], f"{m[1]};{m[2]}"
         split, problem = splits.find(*m.groups())
@@ -99,21 +147,20 @@ def _item(path, match, video, originals, splits):
         group, target, identity = "actors", f"{m[1]}__{m[3]}", f"actor{m[1]};actor{m[2]}"
         split = problem = ""
     else:
-        return Item(path, "fake", source, video, frame=frame, problem="unknown name: expected TARGET_SOURCE")
-    guess = f"{root}original_sequences/{group}/{form}/{target}"  # fakes of an absent original still share one name
+        return Item(path, "fake", source, place.video, frame=frame, problem="unknown name: expected TARGET_SOURCE")
+    guess = place.original_folder(group) + target  # fakes of an absent original still share one name
     original = ";".join(sorted(originals.get(target, [guess])))
-    return Item(path, "fake", source, video, identity, original, frame, split, problem)
+    return Item(path, "fake", source, place.video, identity, original, frame, split, problem)
 
 
 def _read_official_splits(src):
     """Return the OfficialSplits by the pair files that were found."""
-    split_of_file = {f"{folder}{split}.json": split for split in SPLITS for folder in ("", "splits/")}
-    files = [path for path in paths_by_name(src, *(f"{split}.json" for split in SPLITS)) if path in split_of_file]
+    files = {path: strip_suffix(path.rpartition("/")[2].lower()) for path in paths_by_name(src, *SPLIT_FILES)}
     splits = defaultdict(set)
-    for path in files:
+    for path, split in files.items():
         for original in {name for pair in _read_pairs(src / path) for name in pair}:
-            splits[original].add(split_of_file[path])
-    return OfficialSplits(dict(splits), {split_of_file[path] for path in files} == set(SPLITS))
+            splits[original].add(split)
+    return OfficialSplits(dict(splits), set(files.values()) == set(SPLITS))
 
 
 def _read_pairs(path):

@@ -113,12 +113,12 @@ def _faceforensics(usable, items):
     compressions = sorted({_compression(item) for item in usable})
     sources = {item.source for item in usable}
     parts = FACEFORENSICS | {name: number for name, number in FACEFORENSICS_EXTRA.items() if name in sources}
-    published = {f"{name} {level}": number for level in compressions for name, number in parts.items()}
+    published = {f"{name} {level}".strip(): number for level in compressions for name, number in parts.items()}
     notes = []
     if len(compressions) > 1:
         names = " and ".join(compressions)
         notes.append(f"{names} of the same clips, all taken: for one of them move the others' folders out of SRC")
-    return published, lambda item: f"{item.source} {_compression(item)}", notes + _official_splits(usable)
+    return published, lambda item: f"{item.source} {_compression(item)}".strip(), notes + _official_splits(usable)
 
 
 def _official_splits(usable):
@@ -140,8 +140,9 @@ def _official_splits(usable):
 
 
 def _compression(item):
-    level = item.video.rsplit("/", 3)[1]
-    return "raw" if level == "c0" else level
+    """The compression in the path of a clip; empty in a copy that does not name it."""
+    level = "/".join(item.video.lower().split("/")[-3:-2])
+    return {"raw": "raw", "c0": "raw", "c23": "c23", "c40": "c40"}.get(level, "")
 
 
 def _mesonet(usable, items):

@@ -1,7 +1,7 @@
 """The layouts by name, and how a raw folder is searched with one of them."""
 
 import importlib
-from collections import Counter
+import posixpath
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
@@ -20,7 +20,7 @@ LAYOUTS = {  # name of the module: what --help says
     "celeba": "img_align_celeba/ or 100k/ of CelebA, with its lists of splits and identities if present; all real",
     "celebdf": "Celeb-DF v1 or v2: Celeb-real, YouTube-real, Celeb-synthesis; videos, or a folder of frames for each",
     "dfdc": "DFDC videos with metadata.json, the Preview with dataset.json, or face crops with metadata.csv",
-    "faceforensics": "FaceForensics++: {original,manipulated}_sequences/METHOD/{raw,c23,c40}/{videos,images}",
+    "faceforensics": "FaceForensics++: {original,manipulated}_sequences/METHOD/{raw,c23,c40}/{videos,images}; Kaggle's copy",
     "mesonet": "MesoNet's faces: train_test/{df,real} and validation/{df,real} anywhere, or df/ and real/ alone",
     "folders": "any tree with folders real/ and fake/; a video file, or a folder of frames in one of them, is a video",
     "synthetic": "our own drawn faces; SRC is FAMILY:COUNT[:SEED[:FRAMES]] instead of a folder",
@@ -60,11 +60,18 @@ def ignored_files(src: str | Path, items: Iterable[Item]) -> dict[str, int]:
     """Count the images and videos below `src` that are not among the Items.
 
     Returns:
-        {first folder of the path, `.` for files in `src` itself: number of files}.
+        {folder, `.` for files in `src` itself: number of files}; of each folder of `src`, the deepest that has all of
+        them.
     """
     known = {item.path for item in items}
-    ignored = (path for path in media_paths(src) if path not in known)
-    return dict(sorted(Counter(path.partition("/")[0] if "/" in path else "." for path in ignored).items()))
+    folders: dict[str, list[str]] = {}
+    for path in media_paths(src):
+        if path not in known:
+            folders.setdefault(path.partition("/")[0] if "/" in path else ".", []).append(path.rpartition("/")[0])
+    return {
+        name if name == "." else posixpath.commonpath(parents): len(parents)
+        for name, parents in sorted(folders.items())
+    }
 
 
 def _check_name(item):

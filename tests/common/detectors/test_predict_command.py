@@ -181,7 +181,9 @@ def test_a_folder_names_what_it_leaves_out(tmp_path, predict):
         "e.gif": ("unreadable", "unsupported format: gif"),
         "deep/f.avif": ("unreadable", "unsupported format: avif"),
     }
-    assert "left out: 3 hidden images or videos" in messages and "c.heic: unsupported format: heic" in messages
+    assert "left out: 3 hidden images or videos" in messages
+    assert "left out, no images or videos by their names: 1, e.g. " in messages
+    assert "c.heic: unsupported format: heic" in messages
 
 
 def test_a_file_name_that_is_not_utf8_does_not_end_the_csv(tmp_path, monkeypatch):

@@ -108,6 +108,23 @@ def test_a_list_written_on_another_system(celebdf):
     assert [item.video for item in find("celebdf", celebdf) if item.split == "test"] == ["Celeb-real/id1_0007"]
 
 
+@pytest.mark.parametrize(
+    "line", ['"1","Celeb-real/id1_0007.mp4"', "1,Celeb_real/id1_0007.mp4", "1;'celeb-real/id1_0007.mp4'"]
+)
+def test_a_list_that_another_program_wrote(celebdf, line):
+    (celebdf / "List_of_testing_videos.txt").write_text(line + "\n")
+    assert [item.video for item in find("celebdf", celebdf) if item.split == "test"] == ["Celeb-real/id1_0007"]
+
+
+def test_folders_of_the_set_with_other_signs_between_the_words(tree):
+    src = tree("Celeb_real/id0_0000.mp4", "YouTube real/1.mp4", "celeb_synthesis/id0_id1_0000.mp4")
+    assert {item.path: (item.source, item.original) for item in find("celebdf", src)} == {
+        "Celeb_real/id0_0000.mp4": ("Celeb-real", ""),
+        "YouTube real/1.mp4": ("YouTube-real", ""),
+        "celeb_synthesis/id0_id1_0000.mp4": ("Celeb-synthesis", "Celeb_real/id0_0000"),
+    }
+
+
 def test_a_list_of_something_else_is_refused(celebdf):
     (celebdf / "List_of_testing_videos.txt").write_text("1 Celeb-real/id1_0007.mp4\nname,label\n")
     with pytest.raises(UserError, match="expected 1 or 0 and FOLDER/NAME.mp4 in line 2, got 'name,label'"):

@@ -128,6 +128,17 @@ def test_crops_with_their_table(tree):
     ]
 
 
+@pytest.mark.parametrize("table", ["metadata.csv", "Metadata.csv", "deepfake-faces/metadata.csv", "a/b/METADATA.CSV"])
+def test_the_table_of_crops_is_found_anywhere(tree, table):
+    found = find("dfdc", tree("deepfake-faces/faces_224/a.jpg", "x/b.png", texts={table: TABLE}))
+    assert [(item.label, item.problem) for item in found] == [("real", ""), ("fake", "")]
+
+
+def test_two_tables_of_crops_are_refused(tree):
+    with pytest.raises(UserError, match="expected one metadata.csv of crops, got a/metadata.csv and b/metadata.csv"):
+        find("dfdc", tree("a/a.jpg", texts={"a/metadata.csv": TABLE, "b/metadata.csv": TABLE}))
+
+
 def test_rows_without_a_crop_and_crops_without_a_row_are_named(tree):
     table = TABLE + "../../q.mp4,1,FAKE,a.mp4\n"
     found = find("dfdc", tree("a.jpg", "z.jpg", texts={"metadata.csv": table}))
@@ -142,7 +153,7 @@ def test_rows_without_a_crop_and_crops_without_a_row_are_named(tree):
 @pytest.mark.parametrize(
     ("files", "table", "message"),
     [
-        (["a.jpg"], None, "there is no metadata.csv in SRC"),
+        (["a.jpg"], None, "there is no metadata.csv to tell"),
         (["a.jpg"], "videoname,label\na.mp4,REAL\n", "missing: original"),
         (["a.jpg"], TABLE.replace("REAL", "real?"), "label is not REAL or FAKE in 1 rows, first in row 3"),
         (["a.jpg"], TABLE + "a.mp4,1,FAKE,b.mp4\n", "videoname is listed twice in 1 rows, first in row 4"),

@@ -1,6 +1,7 @@
 import pytest
 
 from common.errors import UserError
+from data_prep.layouts.published_counts import compare_with_published
 from data_prep.layouts.registry import find, ignored_files
 
 YOUTUBE = "original_sequences/youtube"
@@ -14,7 +15,7 @@ def found(faceforensics):
 def test_everything_but_the_masks_is_found(found, faceforensics):
     assert len(found) == 16
     assert not any(item.problem for item in found.values())
-    assert ignored_files(faceforensics, found.values()) == {"manipulated_sequences": 1}
+    assert ignored_files(faceforensics, found.values()) == {"manipulated_sequences/Deepfakes/masks/videos": 1}
     assert {item.source: item.label for item in found.values()} == {
         **{"youtube": "real", "actors": "real"},
         **{"Deepfakes": "fake", "Face2Face": "fake", "DeepFakeDetection": "fake"},
@@ -102,6 +103,35 @@ def test_a_split_file_of_another_form_is_refused(faceforensics, text):
     (faceforensics / "splits" / "train.json").write_text(text)
     with pytest.raises(UserError, match="splits/train.json: expected the pairs of FaceForensics\\+\\+"):
         find("faceforensics", faceforensics)
+
+
+@pytest.mark.parametrize("folder", ["", "splits/", "dataset/splits/", "a/FaceForensics/dataset/splits/"])
+def test_split_files_are_found_anywhere(tree, folder):
+    src = tree("x/Original_Sequences/youtube/c23/videos/000.mp4", "x/Manipulated_Sequences/F/c23/videos/000_003.mp4")
+    (src / folder).mkdir(parents=True, exist_ok=True)
+    for split, pairs in (("train", '[["000", "003"]]'), ("val", "[]"), ("test", "[]")):
+        (src / folder / f"{split}.json").write_text(pairs)
+    assert [(item.label, item.split) for item in find("faceforensics", src)] == [("fake", "train"), ("real", "train")]
+
+
+@pytest.mark.parametrize("root", ["", "FaceForensics++_C23/"])
+def test_a_copy_that_has_the_methods_alone(tree, root):
+    """As on Kaggle; the folder csv/ has no videos."""
+    names = (
+        "original/000.mp4",
+        "Deepfakes/000_003.mp4",
+        "FaceSwap/000_003.mp4",
+        "DeepFakeDetection/01_02__walk__ABC.mp4",
+    )
+    src = tree(*(root + name for name in names), f"{root}original/holiday.mp4", f"{root}csv/Full_Metadata.csv")
+    found = {item.path.removeprefix(root): item for item in find("faceforensics", src)}
+    assert {path: (item.label, item.source, item.original) for path, item in found.items()} == {
+        "original/000.mp4": ("real", "youtube", ""),
+        "Deepfakes/000_003.mp4": ("fake", "Deepfakes", f"{root}original/000"),
+        "FaceSwap/000_003.mp4": ("fake", "FaceSwap", f"{root}original/000"),
+        "DeepFakeDetection/01_02__walk__ABC.mp4": ("fake", "DeepFakeDetection", f"{root}original/01__walk"),
+    }
+    assert "Deepfakes: 1 of 1000 videos (999 missing)" in compare_with_published("faceforensics", list(found.values()))
 
 
 def test_the_first_release_has_originals_without_youtube(tree):

@@ -131,8 +131,10 @@ def test_a_folder_that_cannot_be_listed_is_named(tree, monkeypatch):
 
 
 def test_files_that_a_layout_ignores_are_counted(tree):
-    src = tree("real/1.jpg", "Fakes/2.jpg", "Fakes/3.mp4", "4.png", "Fakes/5.gif")
-    assert ignored_files(src, find("folders", src)) == {".": 1, "Fakes": 2}
+    src = tree(
+        "real/1.jpg", "more/masks/2.jpg", "more/masks/3.mp4", "4.png", "more/masks/5.gif", "a/x/6.png", "a/7.png"
+    )
+    assert ignored_files(src, find("folders", src)) == {".": 1, "a": 2, "more/masks": 2}
 
 
 def test_a_name_that_a_manifest_cannot_store_is_skipped_and_named(tree):
@@ -266,8 +268,10 @@ def test_any_tree_is_read_or_refused_with_a_message(files):
                 assert all(item.split in ("", "train", "val", "test") for item in items)
 
 
-@pytest.mark.parametrize("train", ["train_test", "train:test", "Train-Test", "train test", "train"])
-@pytest.mark.parametrize("validation", ["validation", "Validation", "val"])
+@pytest.mark.parametrize(
+    "train", ["train_test", "train:test", "train%3Atest", "Train-Test", "train test", "train", "training"]
+)
+@pytest.mark.parametrize("validation", ["validation", "Validation 2", "val", "test"])
 @pytest.mark.parametrize("root", ["", "deepfake_database/", "a/b/"])
 def test_mesonets_folders_are_found_in_every_spelling_and_place(tree, root, train, validation):
     src = tree(f"{root}{train}/df/1.jpg", f"{root}{train}/real/2.jpg", f"{root}{validation}/df/3.jpg")
@@ -276,6 +280,28 @@ def test_mesonets_folders_are_found_in_every_spelling_and_place(tree, root, trai
         "2.jpg": ("real", "train"),
         "3.jpg": ("fake", "test"),
     }
+
+
+@pytest.mark.parametrize("fake", ["df", "DF", "Deepfake", "deepfakes"])
+def test_mesonets_fakes_have_several_names(tree, fake):
+    found = find("mesonet", tree(f"train_test/{fake}/1.jpg", "train_test/real/2.jpg"))
+    assert {(item.label, item.source) for item in found} == {("fake", "Deepfakes"), ("real", "internet")}
+
+
+@pytest.mark.parametrize(
+    "form", ["{}", "0_{}", "training_{}", "{}_images", "{}s", "{} faces", "test-{}", "1_{}/sub", "{}Images"]
+)
+def test_folders_are_found_in_the_spellings_of_public_sets(tree, form):
+    names = {label: form.format(label) for label in ("real", "fake")}
+    src = tree(*(f"a/{name}/1.mp4" for name in names.values()))
+    assert {item.label: item.video for item in find("folders", src)} == {k: f"a/{v}/1" for k, v in names.items()}
+
+
+def test_folders_that_only_contain_the_words_are_not_classes(tree):
+    with pytest.raises(UserError, match="finds no image or video"):
+        find("folders", tree("real_and_fake/1.jpg", "surreal/2.jpg", "Celeb-real/3.jpg"))
+    (one,) = find("folders", tree("fake/real_video/1.jpg"))
+    assert (one.label, one.video) == ("fake", "fake/real_video")
 
 
 def test_what_macos_adds_to_an_archive_is_left_out(tree):

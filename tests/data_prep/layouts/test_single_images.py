@@ -57,6 +57,19 @@ def test_a_layout_of_one_class_refuses_a_tree_of_two(kaggle_140k, layout):
         find(layout, kaggle_140k)
 
 
+def test_kaggles_faces_with_other_spellings_of_the_splits(tree):
+    src = tree(
+        "x/Train/Real/1.jpg", "x/Train/Fake/2.jpg", "x/Val/Real/3.jpg", "x/validation/fake/4.jpg", "x/TEST/FAKE/5.jpg"
+    )
+    assert {item.path[-5]: (item.label, item.source, item.split) for item in find("stylegan", src)} == {
+        "1": ("real", "ffhq", "train"),
+        "2": ("fake", "stylegan", "train"),
+        "3": ("real", "ffhq", "val"),
+        "4": ("fake", "stylegan", "val"),
+        "5": ("fake", "stylegan", "test"),
+    }
+
+
 def test_stylegan_refuses_unknown_real_faces(tree):
     with pytest.raises(UserError, match=r"has a folder real/ \(Real/1\.jpg\)"):
         find("stylegan", tree("Real/1.jpg", "fake/2.jpg"))
@@ -78,6 +91,22 @@ def test_celeba_as_on_kaggle(tree):
     )
     item = Item("img_align_celeba/img_align_celeba/000001.jpg", "real", "celeba", split="test")
     assert find("celeba", src) == [item]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "3\n000001.jpg 0\n000002.jpg  1\n000003.jpg 2\n",
+        '"image_id","partition"\r\n"000001.jpg","0"\r\n"000002.jpg","1"\r\n"000003.jpg","2"\r\n',
+        "image_id;partition\n000001.jpg;0\n000002.jpg;1\n000003.jpg;2\n",
+        '"","image_id","partition"\n"1","000001.jpg","0"\n"2","000002.jpg","1"\n"3","000003.jpg","2"\n',
+        "image_id\tpartition\n'000001.jpg'\t0\n'000002.jpg'\t1\n'000003.jpg'\t2\n",
+    ],
+)
+@pytest.mark.parametrize("name", ["list_eval_partition.txt", "List_Eval_Partition.csv"])
+def test_lists_of_celeba_that_other_programs_wrote(tree, name, text):
+    src = tree(*(f"img_align_celeba/{number:06}.jpg" for number in (1, 2, 3)), texts={f"x/{name}": text})
+    assert [item.split for item in find("celeba", src)] == ["train", "val", "test"]
 
 
 @pytest.mark.parametrize("root", ["", "100k/100k/"])
