@@ -3,4 +3,4 @@
 import common
 
 if getattr(common, "PROJECT", "") != "deepfake-reproductions":
-    raise ImportError(f"another package `common` hides that of this suite: {[*common.__path__]}; run elsewhere")
+    raise ImportError(f"another module `common` hides that of this suite: {common.__file__}; run elsewhere")

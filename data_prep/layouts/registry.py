@@ -20,7 +20,7 @@ LAYOUTS = {  # name of the module: what --help says
     "celeba": "img_align_celeba/ or 100k/ of CelebA, with its lists of splits and identities if present; all real",
     "celebdf": "Celeb-DF v1 or v2: Celeb-real, YouTube-real, Celeb-synthesis; videos, or a folder of frames for each",
     "dfdc": "DFDC videos with metadata.json, the Preview with dataset.json, or face crops with metadata.csv",
-    "faceforensics": "FaceForensics++: {original,manipulated}_sequences/METHOD/{raw,c23,c40}/{videos,images}; Kaggle's copy",
+    "faceforensics": "FaceForensics++: {original,manipulated}_sequences/METHOD/{raw,c23,c40}/{videos,images}; a copy",
     "mesonet": "MesoNet's faces: train_test/{df,real} and validation/{df,real} anywhere, or df/ and real/ alone",
     "folders": "any tree with folders real/ and fake/; a video file, or a folder of frames in one of them, is a video",
     "synthetic": "our own drawn faces; SRC is FAMILY:COUNT[:SEED[:FRAMES]] instead of a folder",

@@ -1,6 +1,10 @@
+import os
 import shlex
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 from data_prep.__main__ import main
 
@@ -60,3 +64,14 @@ def test_help_and_haar_do_not_load_tensorflow(raw, tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert all(flag in done.stdout for flag in ("--faces", "--max-unreadable", "mesonet", "verify DST"))
+
+
+@pytest.mark.parametrize("name", ["common/__init__.py", "common.py"])
+def test_another_module_of_that_name_in_the_working_folder_is_named(tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("")
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-c", "import data_prep"]
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert f"another module `common` hides that of this suite: {tmp_path / name}" in ended.stderr.splitlines()[-1]
