@@ -4,8 +4,9 @@ import hashlib
 import os
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,9 +110,8 @@ def find_weights(network: str, choice: str) -> Path | None:
     if choice == "none":
         return None
     if choice == "imagenet":
-        folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
         remedy = (
-            f"put it as {published.name} into {folder} or any --imagenet-weights FOLDER, "
+            f"put it as {published.name} into {keras_folder()} or any --imagenet-weights FOLDER, "
             "or start from random weights with --imagenet-weights none"
         )
         return download(published, f"ImageNet weights of {network}", remedy)
@@ -130,6 +130,14 @@ def find_weights(network: str, choice: str) -> Path | None:
     return file
 
 
+def keras_folder() -> Path:
+    """Return the folder in which Keras keeps weights; a user without a home has one among the temporary files."""
+    if named := os.environ.get("KERAS_HOME"):
+        return Path(named) / "models"
+    home = os.path.expanduser("~")
+    return Path(home if os.access(home, os.W_OK) else tempfile.gettempdir()) / ".keras" / "models"
+
+
 def download(published: WeightFile, subject: str, remedy: str, folder: Path | None = None) -> Path:
     """Download a file once and check its hash.
 
@@ -145,11 +153,12 @@ def download(published: WeightFile, subject: str, remedy: str, folder: Path | No
     Raises:
         WeightsUnavailable: if it cannot be downloaded or has another hash.
     """
+    kept = (folder or keras_folder()) / published.name
+    if kept.is_file() and _digest(kept, published.algorithm) == published.digest:  # the folder may be read-only
+        return kept
     if folder is not None:
-        kept = folder / published.name
-        if kept.is_file() and _digest(kept, published.algorithm) == published.digest:  # the folder may be read-only
-            return kept
-        folder.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):  # Keras takes a temporary folder if it cannot write
+            folder.mkdir(parents=True, exist_ok=True)
     import keras  # here, so that commands can look for weights before they import TensorFlow
 
     try:

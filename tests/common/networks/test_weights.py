@@ -12,7 +12,15 @@ import pytest
 from keras.src.utils import file_utils
 
 from common.errors import UserError
-from common.networks.weights import IMAGENET_FILES, TIMEOUT_SECONDS, WeightsUnavailable, find_weights
+from common.networks.weights import (
+    IMAGENET_FILES,
+    TIMEOUT_SECONDS,
+    WeightFile,
+    WeightsUnavailable,
+    download,
+    find_weights,
+    keras_folder,
+)
 
 
 def test_a_folder_without_the_file_or_with_another_one_is_refused(tmp_path):
@@ -41,6 +49,28 @@ def test_without_internet_the_error_says_what_to_fetch_and_where_to_put_it(monke
         assert word in str(error.value)
     assert "\n" not in str(error.value) and isinstance(error.value, UserError)
     assert timeouts == [TIMEOUT_SECONDS] and socket.getdefaulttimeout() is None
+
+
+def test_a_user_without_a_home_keeps_weights_among_the_temporary_files(monkeypatch, tmp_path):
+    """No HOME and no line in the user database: `~` is not expanded. The folder is that of Keras, but for TMPDIR."""
+    monkeypatch.delenv("KERAS_HOME", raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert keras_folder() == tmp_path / ".keras" / "models"
+
+
+def test_a_file_in_a_folder_that_cannot_be_written_is_used(monkeypatch, tmp_path):
+    """Keras would download it again, into a temporary folder. Nor is an impossible folder an error of its own."""
+    published = WeightFile("https://example.org/a.h5", hashlib.sha256(b"weights").hexdigest())
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "a.h5").write_bytes(b"weights")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr("os.access", lambda *_, **__: False)
+    assert download(published, "weights", "put it there") == tmp_path / "models" / "a.h5"
+    monkeypatch.setattr(keras.utils, "get_file", lambda *_, **__: tmp_path / "elsewhere.h5")
+    assert (
+        download(published, "weights", "put it there", tmp_path / "models" / "a.h5" / "x") == tmp_path / "elsewhere.h5"
+    )
 
 
 def test_a_download_is_kept_and_checked_by_keras(monkeypatch, tmp_path):
