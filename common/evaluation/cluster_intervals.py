@@ -11,14 +11,19 @@ from common.evaluation.intervals import (
     combine_halves,
     log_interval,
     logit_interval,
-    perfect_ranking_bounds,
+    narrower,
     share_interval,
+    widest,
 )
 from common.evaluation.metrics import CURVE_METRICS, OPERATING_POINTS, PROBABILITY_METRICS, PROPORTIONS, from_counts
 from common.evaluation.operating_points import operating_point_interval
+from common.evaluation.perfect_ranking import perfect_ranking_bounds
 
 BALANCED = ("balanced_accuracy", "macro_recall")  # the mean of recall and specificity
 LEAST = {"kappa": -1.0, "auc_drop": -1.0}  # the least possible value of a metric, if it is not 0
+AVERAGES = {  # of fakes and of reals
+    f"{kind}_{name}": (name, f"{name}_real") for kind in ("macro", "weighted") for name in ("precision", "f1")
+}
 SAME_AS = {"weighted_recall": "accuracy"}  # two names of one number
 
 
@@ -26,8 +31,9 @@ class ClusterIntervals:
     """Intervals of the metrics of one set of images.
 
     Proportions of images that are drawn one by one get Wilson's interval. All others get Student's t on the logit
-    scale, from influences summed within clusters. Where every image of a class is right, so that the variance is 0,
-    they get what the same number of independent clusters would give.
+    scale, from influences summed within clusters; where a few clusters hold all errors, what clusters of equal images
+    would give at most. Where every image of a class is right, so that the variance is 0, they get what the same number
+    of independent clusters would give.
 
     Args:
         fake: bool (n,).
@@ -89,7 +95,31 @@ class ClusterIntervals:
             return log_interval(value, variance)
         if name == "calibration_error":
             return calibration_interval(value, self._fake, self._scores, self._clusters, variance)
-        return logit_interval(value, variance, LEAST.get(name, 0.0))
+        interval = logit_interval(value, variance, LEAST.get(name, 0.0))
+        bound = self._bound(name, value)
+        return narrower(interval, bound) if bound else interval
+
+    def _bound(self, name, value):
+        """What no interval is wider than, if a few clusters hold all errors; None if there is no such bound."""
+        if name in CURVE_METRICS:
+            return widest(value, self._clusters[self._fake], self._clusters[~self._fake])
+        if name == "brier":
+            return widest(value, self._clusters)
+        if name in ("f1", "f1_real"):  # 2 s / (1 + s), where s is the share of hits among hits and errors
+            errors = self._called != self._fake
+            counted = errors | (self._fake if name == "f1" else ~self._fake)
+            ends = share_interval(~errors, counted, self._clusters)
+            return 2 * ends[0] / (1 + ends[0]), 2 * ends[1] / (1 + ends[1])
+        if name == "kappa":  # 1 - errors / errors by chance
+            accuracy = self._values["accuracy"]
+            low, high = (1 - (1 - end) * (1 - value) / (1 - accuracy) for end in self._proportion("accuracy"))
+            return low, high
+        if name in AVERAGES:
+            first, second = (self.interval(part)[0] for part in AVERAGES[name])
+            share = float(self._fake.mean()) if name.startswith("weighted") else 0.5
+            low, high = (share * a + (1 - share) * b for a, b in zip(first, second, strict=True))
+            return low, high
+        return None
 
     def _of_operating_point(self, inverse):
         drawn = self._by_class["real"]

@@ -1,5 +1,5 @@
-"""95 % intervals: of a share of images, of a metric whose variance is known, of the mean of two metrics, and of a
-detector that ranks every fake above every real. cluster_intervals.py says which metric gets which.
+"""95 % intervals: of a share of images, of a metric whose variance is known, and of the mean of two metrics.
+cluster_intervals.py says which metric gets which.
 """
 
 from functools import lru_cache
@@ -83,8 +83,7 @@ def share_interval(
     """Compute the interval of a share of images: Wilson's if they are drawn one by one, else Student's t on the logit
     scale. Where all images are alike, it is what as many independent clusters would give.
 
-    If few clusters hold all errors, Student's t has hardly a degree of freedom. Then it is Wilson's of as many images
-    as the clusters are worth if all images of each are alike (Kish 1965, Survey Sampling), the widest.
+    If few clusters hold all errors, Student's t has hardly a degree of freedom. Then it is the `widest`.
 
     Args:
         hits: bool (n,), the images that count.
@@ -101,11 +100,30 @@ def share_interval(
         return wilson(value * units, units)
     if variance is None:
         variance = cluster_variance((hits - value) * images / count, clusters, [images])
-    sizes = np.bincount(clusters[images])
-    least = count**2 / float(sizes @ sizes)  # independent images that tell as much if all of a cluster are alike
-    bound = wilson(value * least, least)
-    interval = logit_interval(value, variance) if variance.value > 0 else bound
-    return interval if interval[1] - interval[0] < bound[1] - bound[0] else bound
+    bound = widest(value, clusters[images])
+    return narrower(logit_interval(value, variance), bound) if variance.value > 0 else bound
+
+
+def widest(value: float, *classes: NDArray[np.int64]) -> Interval:
+    """Compute Wilson's interval of as many images as the clusters are worth if all images of each are alike (Kish 1965,
+    Survey Sampling).
+
+    Of a mean of values within [0, 1] no variance is larger than value (1 - value) / n (Bhatia and Davis 2000,
+    doi:10.1080/00029890.2000.12005203). Of the AUC it is so with the smaller n of the two classes (van Dantzig 1951;
+    Birnbaum and Klose 1957, doi:10.1214/aoms/1177706774).
+
+    Args:
+        value: a metric within [0, 1].
+        classes: of each class, or of all images together, their clusters, int64 (n,).
+    """
+    sizes = [np.bincount(clusters) for clusters in classes]
+    least = min(float(of_class.sum()) ** 2 / float(of_class @ of_class) for of_class in sizes)
+    return wilson(value * least, least)
+
+
+def narrower(first: Interval, second: Interval) -> Interval:
+    """Return the shorter of two intervals; the first if they are equally long, or if the second is NaN."""
+    return second if second[1] - second[0] < first[1] - first[0] else first
 
 
 def combine_halves(first: float, of_first: Interval, second: float, of_second: Interval) -> Interval:
@@ -123,58 +141,6 @@ def combine_halves(first: float, of_first: Interval, second: float, of_second: I
     below = hypot(first - of_first[0], second - of_second[0])
     above = hypot(of_first[1] - first, of_second[1] - second)
     return middle - below / 2, middle + above / 2
-
-
-@lru_cache(maxsize=4096)
-def perfect_ranking(fakes: int, reals: int) -> float:
-    """Compute the least distance between two normal distributions that still separates samples of them by chance.
-
-    All `fakes` drawn from N(d, 1) are above all `reals` drawn from N(0, 1) with a probability of 5 % at the d that is
-    returned, and less at a smaller one: the one-sided 95 % bound. The AUC at d is Phi(d / sqrt 2), the equal error rate
-    Phi(-d / 2).
-
-    Args:
-        fakes: the number of fakes (persons or videos, where their images resemble each other), at least 1.
-        reals: likewise.
-    """
-    from scipy.optimize import brentq
-    from scipy.stats import norm
-
-    x = _grid()
-
-    def excess(distance):
-        lowest_fake = norm.logpdf(x - distance) + (fakes - 1) * norm.logsf(x - distance)
-        return fakes * np.exp(lowest_fake + reals * norm.logcdf(x)).sum() * (x[1] - x[0]) - (1 - CONFIDENCE)
-
-    return float(brentq(excess, -3.0, 12.0))
-
-
-def perfect_ranking_bounds(fakes: int, reals: int, share: float) -> dict[str, Interval]:
-    """Compute the intervals of a perfect ranking's metrics.
-
-    Args:
-        fakes: as of `perfect_ranking`.
-        reals: likewise.
-        share: of fakes among the images, on which average precision depends.
-
-    Returns:
-        {metric: interval} of auc, average_precision and eer; one end is the value itself.
-    """
-    from scipy.stats import norm
-
-    distance, x = perfect_ranking(fakes, reals), _grid()
-    above = share * norm.sf(x - distance)
-    precision = above / (above + (1 - share) * norm.sf(x))
-    area = float((precision * norm.pdf(x - distance)).sum() * (x[1] - x[0]))
-    return {
-        "auc": (float(norm.cdf(distance / sqrt(2))), 1.0),
-        "average_precision": (min(area, 1.0), 1.0),
-        "eer": (0.0, float(norm.cdf(-distance / 2))),
-    }
-
-
-def _grid():
-    return np.linspace(-9.0, 17.0, 5201)
 
 
 @lru_cache(maxsize=1)

@@ -8,8 +8,8 @@ from sklearn.metrics import roc_auc_score
 
 from common.errors import UserError
 from common.evaluation.evaluate import evaluate, to_videos
-from common.evaluation.intervals import perfect_ranking_bounds
 from common.evaluation.metrics import COUNTS, METRICS, OPERATING_POINTS, PROBABILITY_METRICS, PROPORTIONS
+from common.evaluation.perfect_ranking import perfect_ranking_bounds
 
 
 def draw(videos, frames, seed=0):

@@ -4,14 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import norm, t
+from scipy.stats import t
 
 from common.evaluation.influence import Variance
 from common.evaluation.intervals import (
     combine_halves,
     logit_interval,
-    perfect_ranking,
-    perfect_ranking_bounds,
     share_interval,
     wilson,
 )
@@ -50,33 +48,6 @@ def test_the_mean_of_two_metrics_has_the_shorter_of_their_intervals_combined():
     """Two intervals of half width h give the mean a half width of h / sqrt 2."""
     low, high = combine_halves(0.6, (0.5, 0.7), 0.8, (0.7, 0.9))
     assert (low, high) == pytest.approx((0.7 - 0.1 / np.sqrt(2), 0.7 + 0.1 / np.sqrt(2)))
-
-
-@pytest.mark.parametrize(("fakes", "reals"), [(6, 6), (2, 30), (40, 5)])
-def test_samples_at_the_bound_of_a_perfect_ranking_are_separated_in_5_of_100(fakes, reals):
-    random, distance = np.random.default_rng(0), perfect_ranking(fakes, reals)
-    lowest = random.normal(distance, 1, (40_000, fakes)).min(axis=1)
-    separated = lowest > random.normal(0, 1, (40_000, reals)).max(axis=1)
-    assert separated.mean() == pytest.approx(0.05, abs=0.005)
-    assert perfect_ranking_bounds(fakes, reals, 0.5)["auc"][0] == pytest.approx(norm.cdf(distance / np.sqrt(2)))
-
-
-def test_six_and_six_videos_ranked_without_a_fault_leave_an_auc_of_eight_tenths_possible():
-    """22 % of such samples are ranked without a fault at an AUC of 0.90, 6 % at 0.80."""
-    bounds = perfect_ranking_bounds(6, 6, 0.5)
-    assert bounds["auc"] == (pytest.approx(0.79, abs=0.01), 1.0)
-    assert bounds["eer"][0] == 0 and bounds["eer"][1] == pytest.approx(norm.cdf(-perfect_ranking(6, 6) / 2))
-    assert 0.5 < bounds["average_precision"][0] < 0.9
-
-
-def test_average_precision_at_the_bound_is_that_of_a_large_sample():
-    random, distance = np.random.default_rng(1), perfect_ranking(10, 20)
-    scores = np.concatenate([random.normal(distance, 1, 100_000), random.normal(0, 1, 300_000)])
-    fake = np.arange(len(scores)) < 100_000
-    fake = fake[np.argsort(-scores)]
-    precision = np.cumsum(fake) / np.arange(1, len(fake) + 1)
-    low = perfect_ranking_bounds(10, 20, 0.25)["average_precision"][0]
-    assert low == pytest.approx(precision[fake].mean(), abs=0.003)
 
 
 def test_one_error_in_pairs_is_no_wider_than_if_pairs_were_single_images():
