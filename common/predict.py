@@ -20,7 +20,7 @@ import tyro
 
 from common.cli import parse, run_main
 from common.data.decoding import Unreadable
-from common.data.media import Media, find_media, unsupported_format
+from common.data.media import Media, check_format, check_readable, find_media
 from common.detectors.description import PUBLISHED_COMMAND
 from common.detectors.prediction_rows import PredictionRows
 from common.detectors.scoring import FRAMES, Scorer
@@ -75,6 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     _write_any_name()
     options = parse(PredictOptions, argv, prog="python -m common.predict", description=__doc__)
     media = find_media(_check(options))
+    _check_readable(media.files)
     load_detector, source = _detector_source(options)
     detector = load_detector()
     scorer = Scorer(detector, FaceCropper(detector.description.faces, options.faces, options.pick))
@@ -89,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             explanations = Explanations(scorer, load_detector(), options.explain, media.files)
         unreadable = _score_files(scorer, media.files, options.frames, rows, explanations)
         if unreadable == len(media.files):
-            raise UserError(f"none of {unreadable} files could be read; the reasons are above")
+            raise _nothing_read(unreadable)
     if explanations and not explanations.written:
         raise UserError("--explain: no face was found, so there is nothing to explain")
 
@@ -128,6 +129,27 @@ def _check(options: PredictOptions) -> tuple[Path, ...]:
     return paths
 
 
+def _check_readable(files: Sequence[Path]) -> None:
+    """UserError, and a row for each file, if none can be read: said before the detector is loaded. The first file that
+    can be read ends the search."""
+    reasons = []
+    for file in files:
+        try:
+            check_readable(file)
+            return
+        except Unreadable as error:
+            reasons.append(str(error))
+    rows = PredictionRows(None, sys.stdout)
+    for file, reason in zip(files, reasons, strict=True):
+        print(f"{file}: {reason}", file=sys.stderr)
+        rows.add_unreadable(file, reason)
+    raise _nothing_read(len(files))
+
+
+def _nothing_read(files: int) -> UserError:
+    return UserError(f"none of {files} file{'s' * (files > 1)} could be read; the reasons are above")
+
+
 def _detector_source(options: PredictOptions) -> tuple[Callable[[], "Detector"], str]:
     """Return a function that loads the detector, and what it comes from, in words."""
     if options.weights is None:
@@ -154,6 +176,8 @@ def _report(detector: "Detector", scorer: Scorer, source: str, media: Media) -> 
             f"left out, no images or videos by their names: {len(media.others)}, e.g. {media.others[0]}",
             file=sys.stderr,
         )
+    for folder in media.empty:
+        print(f"no image or video in {folder}", file=sys.stderr)
     if description.drawn_data:
         print(
             f"warning: {description.name} was trained on drawn faces ({', '.join(description.drawn_data)}): its scores "
@@ -172,8 +196,7 @@ def _score_files(
     # On a terminal the rows themselves are the progress.
     for file in show_progress(files, "scoring", len(files), "file", shown=not sys.stdout.isatty()):
         try:
-            if reason := unsupported_format(file):
-                raise Unreadable(reason)
+            check_format(file)
             faces = scorer.faces(file, frames)
         except Unreadable as error:
             print(f"{file}: {error}", file=sys.stderr)

@@ -1,7 +1,6 @@
 """The CSV of predict: a row for each file, or each face of a picture, and on request a row for each face of a video."""
 
 import csv
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -18,12 +17,12 @@ class PredictionRows:
     """Writes the rows.
 
     Args:
-        scorer: gives the verdicts.
+        scorer: gives the verdicts; None: there will be none, no file can be read.
         output: for a row for each file.
         frames: for a row for each face; None: not asked for.
     """
 
-    def __init__(self, scorer: Scorer, output: TextIO, frames: TextIO | None = None) -> None:
+    def __init__(self, scorer: Scorer | None, output: TextIO, frames: TextIO | None = None) -> None:
         self._scorer, self._output = scorer, output
         self._rows = csv.DictWriter(output, COLUMNS, restval="", lineterminator="\n")
         self._frames = None if frames is None else csv.writer(frames, lineterminator="\n")
@@ -72,7 +71,7 @@ class PredictionRows:
     def _verdict(self, scores):
         return UNKNOWN if scores.is_far else self._scorer.verdict(scores.mean)
 
-    def _warnings(self, faces, scores) -> Sequence[str]:
+    def _warnings(self, faces, scores):
         drawn = DRAWN if self._scorer.description.drawn_data else ""
         far = f"{FAR}: {float(scores.distances.max()):.3g} times the limit" if scores.is_far else ""
         return [warning for warning in (drawn, far, faces.squeezed) if warning]

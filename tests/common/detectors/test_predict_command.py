@@ -262,3 +262,22 @@ def test_the_files_of_mesonet_are_those_that_its_authors_publish():
     }
     assert all("/DariusAf/MesoNet/" in file.url for file in weights.MESONET_FILES.values())
     assert replace(weights.MESONET_FILES["meso4"], digest="0" * 32).algorithm == "md5"
+
+
+def test_that_no_file_can_be_read_is_said_before_a_detector_is_loaded(tmp_path, capsys):
+    (tmp_path / "a.jpg").write_bytes(b"not a picture")
+    (tmp_path / "b.mp4").write_bytes(b"")
+    (tmp_path / "c.heic").write_bytes(b"x")
+    with pytest.raises(UserError, match="none of 3 files could be read"):
+        main([str(tmp_path / "no-run"), str(tmp_path)])
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert [line.split(",")[0] for line in lines] == [str(tmp_path / name) for name in ("a.jpg", "b.mp4", "c.heic")]
+    assert all(",unreadable," in line for line in lines)
+
+
+def test_a_folder_without_pictures_is_named_beside_others(tmp_path, predict):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (empty / "notes.txt").write_text("no picture")
+    rows, messages = predict(make_run(tmp_path / "run"), plain(tmp_path / "a.png", 90), empty)
+    assert f"no image or video in {empty}" in messages and [row["verdict"] for row in rows] == ["real"]
