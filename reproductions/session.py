@@ -2,6 +2,7 @@
 
 import logging
 import textwrap
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from common.detectors.novelty import SAMPLE, Describer, TrainingSummary
 from common.detectors.store import Detector
 from common.evaluation.predictions import prediction_table
 from common.files import sha256, write_bytes
+from common.progress import format_duration
 from common.runs import folder
 from common.runs.options import RunOptions, changed_flags, preset_name
 from common.training import distribution
@@ -93,13 +95,14 @@ class Session:
 
     def splits(self) -> Iterator[Split]:
         """Yield each protocol and seed. The first keeps the models' plain names."""
-        for number, split in enumerate(self.data.splits):
+        for number, split in enumerate(_timed(self.data.splits, lambda one: f"{one.protocol}, seed {one.seed}")):
             split.suffix = f"-{split.protocol}-seed{split.seed}" if number else ""
             yield split
 
     def splits_by_seed(self) -> Iterator[list[Split]]:
         """Yield the protocols of each seed together, which share one training. The first seed keeps the plain names."""
-        for number, seed in enumerate(dict.fromkeys(split.seed for split in self.data.splits)):
+        seeds = list(dict.fromkeys(split.seed for split in self.data.splits))
+        for number, seed in enumerate(_timed(seeds, lambda one: f"seed {one}")):
             splits = [split for split in self.data.splits if split.seed == seed]
             for split in splits:
                 split.suffix = f"-seed{seed}" if number else ""
@@ -107,11 +110,14 @@ class Session:
 
     def models(self, names: Iterable[str]) -> Iterator[str]:
         """Yield the models that are trained, or that have weights if nothing is trained."""
-        for name in names:
-            if self.config.epochs or name in self.weights:
-                yield name
-            else:
+        names = list(names)
+        for number, name in enumerate(names, 1):
+            if not self.config.epochs and name not in self.weights:
                 log.info("%s: skipped, --epochs 0 and no --weights %s=FILE", name, name)
+                continue
+            if len(names) > 1:
+                log.info("%s: model %d of %d", name, number, len(names))
+            yield name
 
     def training(self, name: str, split: Split, part: str = "") -> Training:
         """Return the devices, the seed and the state's folder of one training."""
@@ -275,3 +281,14 @@ class Session:
             run=self.run.name, commit=self.run.commit, note=notes,
         )  # fmt: skip
         upsert(rows, self.config.results / f"{self.paper}.csv")
+
+
+def _timed(items: Sequence[Any], title: Callable[[Any], str]) -> Iterator[Any]:
+    """Yield the items; after each but the last, log how long it took, and by it how long all others will take."""
+    for left, item in zip(reversed(range(len(items))), items, strict=True):
+        started = time.monotonic()
+        yield item
+        seconds = time.monotonic() - started
+        if left:
+            took, rest = format_duration(seconds), format_duration(left * seconds)
+            log.info("%s took %s; %d more, about %s", title(item), took, left, rest)

@@ -85,10 +85,14 @@ def worst_sentences(table: pd.DataFrame) -> list[str]:
             name = next(name for name in ("auc", "recall", "specificity") if not np.isnan(row[name]))
             low, high = row[f"{name}_low"], row[f"{name}_high"]
             interval = "no interval" if np.isnan(low) else f"{low:.3f} to {high:.3f}"
-            words = {"auc": "AUC"}.get(name, name)
+            if name == "auc":
+                others = {"all real": " against all reals", "all fake": " against all fakes"}
+                words, among, against = "AUC", groups["auc"].notna(), others.get(row["compared_with"], "")
+            else:  # all images are of one class
+                words, among, against = name, groups[["recall", "specificity"]].notna().any(axis=1), ""
             sentences.append(
-                f"worst {column}: {row['group']}, {words} {row[name]:.3f} ({interval}), "
-                f"{row['fakes']} fakes and {row['reals']} reals; the lowest of {len(groups)} groups"
+                f"worst {column}: {row['group']}, {words} {row[name]:.3f} ({interval}){against}, "
+                f"{row['fakes']} fakes and {row['reals']} reals; the lowest of {among.sum()} groups"
             )
     return sentences
 

@@ -203,7 +203,9 @@ def test_two_seeds_and_two_protocols_leave_a_complete_run(protocols, finished):
     assert len(done.stdout.splitlines()) <= 15, done.stdout
     assert "summary.txt" in files and all(name in done.stdout for name in files)
     assert "published against reproduced" in (run / "summary.txt").read_text()
-    assert ": train " in (run / "log.txt").read_text(), "images by class and split"
+    log = (run / "log.txt").read_text()
+    assert ": train " in log, "images by class and split"
+    assert re.search(r"seed \d took .*; \d more, about ", log), "how long the rest will take"
 
 
 @pytest.mark.slow
