@@ -104,6 +104,7 @@ def test_it_is_saved_and_loaded_in_safe_mode(tmp_path):
     np.testing.assert_allclose(loaded(maps), model(maps), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_two_replicas_step_like_one():
     maps = np.random.default_rng(0).normal(size=(4, 8, 8, 3)).astype(np.float32)
     kernels = []

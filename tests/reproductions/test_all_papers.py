@@ -30,16 +30,23 @@ def papers(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_a_failure_leaves_the_rest_to_run_and_the_same_command_runs_what_failed(papers, tmp_path, capfd):
     (tmp_path / "slow fails").touch()
+    strange = tmp_path / "results" / "cross.csv"
+    strange.write_text("nonsense")
     assert command.main(papers) == 1
     told = capfd.readouterr()
     assert "failed: slow; the same command runs these again" in told.err and "[1/2] fast, 0 s so far" in told.err
+    assert "cross.csv: expected the columns" in told.err
     (tmp_path / "slow fails").unlink()
+    assert command.main(papers) == 1, "the page cannot be written"
+    assert "[2/2] slow, finished before" not in capfd.readouterr().err
+    strange.unlink()
     assert command.main(papers) == 0
     told = capfd.readouterr()
-    assert "[1/2] fast, finished before" in told.err and "2 of 2 papers" in told.err
+    assert "[1/2] fast, finished before" in told.err and "[2/2] slow, finished before" in told.err
+    assert "2 of 2 papers" in told.err
     assert (tmp_path / "results" / "report.html").is_file() and "not run" in told.out
     lines = (tmp_path / "log").read_text().splitlines()
-    assert [line.split()[0] for line in lines] == ["fast", "slow", "slow"]
+    assert [line.split()[0] for line in lines] == ["fast", "slow", "slow"], "papers are not run again for the page"
     assert all(line.endswith("--seeds 0") for line in lines)
     assert not list((tmp_path / "runs").glob(".all-*.json")), "the next command starts again with the first"
 

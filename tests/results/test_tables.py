@@ -90,6 +90,7 @@ for seed in range(start, start + 20):
 """
 
 
+@pytest.mark.slow
 def test_processes_with_different_folders_of_temporary_files_take_turns(tmp_path):
     """As two machines do that share the folder of results: neither loses the other's rows."""
     path, processes = tmp_path / "results" / "paper.csv", []

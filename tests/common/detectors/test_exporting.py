@@ -76,6 +76,7 @@ def predicted(run, name, images, tmp_path):
     return [scorer.scores(scorer.faces(file).pixels).mean for file in files]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_a_savedmodel_gives_the_scores_of_predict(run, name, tmp_path, capsys):
     main([str(run), "--model", name, "--output", str(tmp_path / "out")])

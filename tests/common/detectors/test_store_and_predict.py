@@ -204,6 +204,7 @@ def an_explainable_run(folder, **changes):
     return str(folder)
 
 
+@pytest.mark.slow
 def test_explanations_lie_as_their_files_do_and_the_csv_stays(tmp_path, capsys):
     run = an_explainable_run(tmp_path / "run")
     for name in ("a", "b"):

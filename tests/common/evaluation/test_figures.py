@@ -101,6 +101,7 @@ def test_a_long_title_is_wrapped_and_the_file_is_a_png(tmp_path):
     assert path.read_bytes().startswith(b"\x89PNG") and list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.slow
 def test_tsne_separates_two_clusters():
     values = np.random.default_rng(0).normal(size=(12, 5)) + 50 * (np.arange(12) % 2)[:, None]
     points = figures.tsne(values, seed=1)

@@ -21,6 +21,7 @@ def test_the_example_of_a_loss_runs(name):
     assert variables["model"].optimizer.iterations == 2, "one epoch of 32 examples in batches of 16"
 
 
+@pytest.mark.slow
 def test_the_example_of_the_readme_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)

@@ -45,10 +45,8 @@ def train(strategy, loss):
     return before, model.get_weights(), history.history["loss"][0]
 
 
-@pytest.mark.parametrize(
-    "loss",
-    [pytest.param(loss, id=name, marks=() if name == "hard" else pytest.mark.slow) for name, loss in LOSSES.items()],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 def test_two_devices_step_like_one(loss):
     two = set_up("mirrored")
     assert two.num_replicas_in_sync == 2

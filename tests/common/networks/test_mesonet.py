@@ -74,7 +74,7 @@ def write_like_mesonet(network, path):
                 group.create_dataset(name.decode(), data=value)
 
 
-@pytest.mark.parametrize("name", ["mesoinception4", "meso4"])
+@pytest.mark.parametrize("name", [pytest.param("mesoinception4", marks=pytest.mark.slow), "meso4"])
 def test_legacy_weights_point_at_real_and_our_scores_at_fake(tmp_path, name):
     keras.utils.set_random_seed(0)
     theirs, ours = getattr(mesonet, name)(), getattr(mesonet, name)()
@@ -103,6 +103,7 @@ def test_weights_of_another_network_are_refused_in_one_line(tmp_path):
         assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_a_file_of_an_earlier_version_starts_the_network(tmp_path):
     """Earlier .keras files have Keras's Conv2D where NarrowConv2D is now: the same weights, in the same order."""
     ours = mesonet.mesoinception4(32)

@@ -36,8 +36,14 @@ def weights_after(strategy, loss, regularizer=None, steps=3):
     return model.get_weights(), history["loss"][0]
 
 
-@pytest.mark.parametrize("loss", [keras.losses.MeanSquaredError(), keras.losses.Hinge()], ids=["mse", "hinge"])
-@pytest.mark.parametrize("regularizer", [None, keras.regularizers.L2(0.01)], ids=["plain", "l2"])
+@pytest.mark.parametrize(
+    ("loss", "regularizer"),
+    [
+        pytest.param(keras.losses.MeanSquaredError(), None, id="mse"),
+        pytest.param(keras.losses.Hinge(), None, id="hinge", marks=pytest.mark.slow),
+        pytest.param(keras.losses.Hinge(), keras.regularizers.L2(0.01), id="hinge-l2", marks=pytest.mark.slow),
+    ],
+)
 def test_two_replicas_train_like_one(loss, regularizer):
     two = set_up("mirrored")
     assert two.num_replicas_in_sync == 2

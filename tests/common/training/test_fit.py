@@ -91,7 +91,16 @@ def assert_same(one, other):
     assert 2 in one[3] and all(other[3][epoch] == losses for epoch, losses in one[3].items())
 
 
-@pytest.mark.parametrize(("stop", "minutes"), [((0, 1), 0), ((1, 2), 0), ((2, 3), 0), ((1, 0), 1000), ((2, 3), 1000)])
+@pytest.mark.parametrize(
+    ("stop", "minutes"),
+    [
+        ((1, 2), 0),
+        pytest.param((0, 1), 0, marks=pytest.mark.slow),
+        pytest.param((2, 3), 0, marks=pytest.mark.slow),
+        pytest.param((1, 0), 1000, marks=pytest.mark.slow),
+        pytest.param((2, 3), 1000, marks=pytest.mark.slow),
+    ],
+)
 def test_a_training_that_is_killed_at_any_step_ends_the_same(tmp_path, uninterrupted, stop, minutes):
     """Weights, optimizer, history and what a callback gathers, bit for bit."""
     assert train(tmp_path, stop, minutes) is None
@@ -118,6 +127,7 @@ def test_a_truncated_checkpoint_gives_way_to_the_one_before(tmp_path, uninterrup
         assert any(f"resuming after {resumed} of 3" in message for message in messages)
 
 
+@pytest.mark.slow
 def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(tmp_path, uninterrupted, monkeypatch):
     """The process ends before the rename: what it leaves behind is removed by the next one."""
     train(tmp_path, (1, 2))

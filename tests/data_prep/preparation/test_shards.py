@@ -47,6 +47,7 @@ def test_impossible_shards_are_refused(text):
         parse_shard(text)
 
 
+@pytest.mark.slow
 def test_shards_one_after_the_other_equal_one_run(many, expected_tables, read_tables, journal_times, tmp_path):
     dst = tmp_path / "out"
     assert prepare_shard(many, dst, "2/3") is None and prepare_shard(many, dst, "1/3") is None

@@ -42,8 +42,7 @@ def train(images, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("killed_in", [1, 3])
-def test_a_killed_training_resumes_in_its_phase(short_towers, train, monkeypatch, killed_in):
+def test_a_killed_training_resumes_in_its_phase(short_towers, train, monkeypatch):
     """Epochs 1 and 2 are phase 1, 3 and 4 are phase 2. An epoch that is killed before it is saved is trained again."""
     whole = train("whole")
     write, epochs = method.StepValues.on_epoch_end, []
@@ -51,14 +50,15 @@ def test_a_killed_training_resumes_in_its_phase(short_towers, train, monkeypatch
     def die(callback, epoch, logs=None):
         write(callback, epoch, logs)
         epochs.append(epoch)
-        if len(epochs) == killed_in:
+        if len(epochs) in (1, 4):  # the first epoch of each phase
             raise KeyboardInterrupt
 
     monkeypatch.setattr(method.StepValues, "on_epoch_end", die)
-    with pytest.raises(KeyboardInterrupt):
-        train("killed")
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            train("killed")
     resumed = train("killed")
-    assert epochs == [[0, 1, 0, 1][place] for place in (*range(killed_in), *range(killed_in - 1, 4))]
+    assert epochs == [0, 0, 1, 0, 0, 1]
     columns = ["phase", "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "val_auc", "learning_rate"]
     pd.testing.assert_frame_equal(whole.history[columns], resumed.history[columns], rtol=1e-3)
     pd.testing.assert_frame_equal(whole.steps, resumed.steps, rtol=1e-3)

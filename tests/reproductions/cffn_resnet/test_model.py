@@ -20,7 +20,11 @@ def learnt_parameters(*networks):
 
 
 @pytest.mark.parametrize(
-    ("size", "sides", "expected"), [(224, (55, 27, 13, 6), 36_284_680), (64, (15, 7, 3, 1), 33_990_920)]
+    ("size", "sides", "expected"),
+    [
+        (224, (55, 27, 13, 6), 36_284_680),
+        pytest.param(64, (15, 7, 3, 1), 33_990_920, marks=pytest.mark.slow),
+    ],
 )
 def test_the_network_has_the_stages_of_figures_1_and_2(size, sides, expected):
     """A 7x7 stem with stride 4 and no padding leaves floor((S - 7) / 4) + 1 pixels, each 2x2 pooling halves them.
@@ -122,6 +126,7 @@ def test_the_towers_share_the_stem_and_are_concatenated(short_towers, narrow_net
         np.testing.assert_allclose(joined[..., half], tower, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_width_scales_stem_and_towers_and_a_small_image_is_refused(narrow_networks):
     encoder, classifier = narrow_networks(width=0.25)
     names = ["stem", "tower3_unit1", "tower3_unit2", "tower3_unit6", "tower3_unit9", "evidence"]
@@ -132,6 +137,7 @@ def test_the_width_scales_stem_and_towers_and_a_small_image_is_refused(narrow_ne
         narrow_networks(image_size=34)
 
 
+@pytest.mark.slow
 def test_initial_weights_are_he_or_those_of_the_code(narrow_networks):
     """He: standard deviation sqrt(2 / inputs). The code's normal distribution, cut at 2, has 0.8796."""
     he, code = (narrow_networks(width=0.5, initializer=name).classifier for name in ("he", "code"))

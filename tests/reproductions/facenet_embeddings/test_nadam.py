@@ -39,15 +39,16 @@ def by_hand(learning_rate, beta_1, beta_2, epsilon, schedule_decay):
     return np.array(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("learning_rate", "beta_1", "beta_2", "epsilon", "schedule_decay"),
     [
-        pytest.param(0.002, 0.9, 0.999, 1e-7, 0.004, id="Keras 2", marks=pytest.mark.slow),
+        pytest.param(0.002, 0.9, 0.999, 1e-7, 0.004, id="Keras 2"),
         pytest.param(0.05, 0.9, 0.999, 1e-8, 0.004, id="the paper"),
-        pytest.param(0.05, 0.9, 0.99, 0.1, 1.0, id="fast", marks=pytest.mark.slow),
-        pytest.param(0.05, 0.9, 0.99, 0.1, 10.0, id="at once", marks=pytest.mark.slow),
-        pytest.param(0.01, 0.99, 0.999, 1e-7, 0.0, id="constant", marks=pytest.mark.slow),
-        pytest.param(0.01, 0.0, 0.999, 1e-7, 0.004, id="no momentum", marks=pytest.mark.slow),
+        pytest.param(0.05, 0.9, 0.99, 0.1, 1.0, id="fast"),
+        pytest.param(0.05, 0.9, 0.99, 0.1, 10.0, id="at once"),
+        pytest.param(0.01, 0.99, 0.999, 1e-7, 0.0, id="constant"),
+        pytest.param(0.01, 0.0, 0.999, 1e-7, 0.004, id="no momentum"),
     ],
 )
 def test_every_step_follows_the_rule(learning_rate, beta_1, beta_2, epsilon, schedule_decay):

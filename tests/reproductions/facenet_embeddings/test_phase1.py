@@ -96,6 +96,7 @@ def test_a_training_scores_validation_and_test_and_notes_its_epoch(trained, imag
     assert len(trained.scores) == 40 and trained.validation_accuracy == trained.history["val_accuracy"].max()
 
 
+@pytest.mark.slow
 def test_a_stored_detector_is_a_start_and_scores_alike(trained, images, training, tmp_path):
     """A run stores P(fake) (B, 1); phase I starts from that file again, without training."""
     detector = phase1.as_detector("trial3", trained.network, SMOKE, "celebdf")
@@ -130,6 +131,7 @@ def test_an_lstm_gives_all_frames_of_a_video_one_score(monkeypatch, images, trai
     assert scored["score"].nunique() > 10
 
 
+@pytest.mark.slow
 def test_an_lstm_without_test_images_scores_the_validation_images(monkeypatch, images, training):
     """An official split of several data sets can leave Celeb-DF without test images."""
     result = phase1.train_lstm(frame_network(monkeypatch), images[images["split"] != "test"], SMOKE, training)

@@ -47,6 +47,7 @@ def stored(result, tmp_path):
     return tmp_path / "models" / f"{BASE}-video-seed1.keras"
 
 
+@pytest.mark.slow
 def test_the_base_network_learns_and_scores_are_the_classifiers_own(result):
     parts, trained = result
     found = phase2.scores(trained, parts["test"])

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score, roc_auc_score
 
 from common.data.pipeline import Images, Preprocessing
@@ -66,15 +65,8 @@ def predictions(run_folder):
     return pd.read_csv(run_folder / "predictions.csv", keep_default_na=False)
 
 
-def is_drawn(path):
-    """Whether a PNG has more than a few colours, and text and curves besides its ground."""
-    pixels = np.asarray(Image.open(path).convert("RGB")).reshape(-1, 3)
-    colours, counts = np.unique(pixels, axis=0, return_counts=True)
-    return len(colours) > 50 and 0.005 < 1 - counts.max() / counts.sum() < 0.9
-
-
 @pytest.mark.slow
-def test_phase_2_alone_leaves_its_detectors_rows_and_figures(phase_2, read_rows):
+def test_phase_2_alone_leaves_its_detectors_rows_and_figures(phase_2, read_rows, assert_drawn):
     folder, run = phase_2
     models = {path.name for path in (run / "models").iterdir()}
     saved = CLASSIFIERS - {"sgd_on_untrained"}
@@ -83,7 +75,7 @@ def test_phase_2_alone_leaves_its_detectors_rows_and_figures(phase_2, read_rows)
     names = {"figure_01_split.png", "figure_02_faces.png", "figure_08_tsne.png", "figure_09_roc.png"}
     assert figures == names | {"reliability.png"}
     assert "Figure 2 shows faces without their frames, and there is no Figure 4" in (run / "log.txt").read_text()
-    assert all(is_drawn(run / "figures" / name) for name in figures)
+    assert_drawn(run / "figures")
     rows = read_rows(folder)
     assert set(rows["table"]) == {"Table II", "Table III", "text", "extra"}
     assert rows["note"].str.contains("partial data: 80 of the paper's 30114 frames").all()
@@ -196,7 +188,7 @@ def test_mistakes_about_the_data_are_one_line(refused, words, message):
 
 
 @pytest.mark.slow
-def test_the_run_folder_is_complete(run_folder):
+def test_the_run_folder_is_complete(run_folder, assert_drawn):
     names = {"config.json", "environment.json", "requirements.txt", "log.txt"}
     names |= {"splits.csv", "predictions.csv", "history.csv", "times.csv", "summary.txt"}
     assert {path.name for path in run_folder.iterdir()} == names | {
@@ -211,7 +203,7 @@ def test_the_run_folder_is_complete(run_folder):
         "figure_07_accuracy.png", "figure_08_tsne.png", "figure_09_roc.png",
         "figure_09_roc-video-seed0.png", "figure_09_roc-identity-seed0.png", "reliability.png",
     }  # fmt: skip
-    assert all(is_drawn(run_folder / "figures" / name) for name in figures)
+    assert_drawn(run_folder / "figures")
 
 
 @pytest.mark.slow

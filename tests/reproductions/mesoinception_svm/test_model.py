@@ -92,7 +92,7 @@ def test_above_its_cap_the_svm_is_approximated_and_says_so():
     assert np.mean(near.predict(others) == truth) > 0.95
 
 
-@pytest.mark.parametrize("max_exact", [0, 1000])
+@pytest.mark.parametrize("max_exact", [pytest.param(0, marks=pytest.mark.slow), 1000])
 def test_a_share_of_fakes_weighs_the_smaller_class_up(max_exact):
     generator = np.random.default_rng(0)
     labels = (np.arange(500) % 10 > 0).astype(int)  # nine fakes to a real one, and they overlap

@@ -62,6 +62,7 @@ def test_names_can_be_in_another_column():
     assert pd.crosstab(images["label"], splits)[["train", "test"]].to_numpy().tolist() == [[15, 5]] * 2
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.sampled_from("abcdefghijkl"), min_size=12, max_size=40),

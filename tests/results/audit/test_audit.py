@@ -137,6 +137,7 @@ def test_a_true_table_raises_nothing(tmp_path, matrix, metrics, digits, even):
     assert [one.verdict in (UNIQUE, RANGE) for one in findings] == [True] and not unchecked
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(counts, st.sampled_from(("accuracy", "balanced_accuracy")), st.integers(2, 40), st.sampled_from((-1, 1)))
 def test_a_false_number_is_found_and_named(tmp_path, matrix, wrong, steps, sign):

@@ -61,12 +61,15 @@ def test_fifteen_honest_tables_are_not_accused(tmp_path, kind):
 @pytest.mark.slow
 @pytest.mark.parametrize("sizes", ["classes", "n"])
 def test_an_altered_digit_is_found(tmp_path, sizes):
-    """Seven numbers of one matrix, one digit changed: they fit no matrix as rounded numbers."""
+    """Seven numbers of one matrix, one digit changed: they fit no matrix as rounded numbers.
+
+    `python -m tests.benchmarks.audit_tables` does the same with more tables.
+    """
     random, found = np.random.default_rng(5), 0
-    for _ in range(30):
+    for _ in range(15):
         rows = altered(random, honest_row(random, "single", sizes, SEVEN))
         found += audit(tmp_path, rows)[0].verdict not in FITTING
-    assert found >= 29
+    assert found >= 14
 
 
 @pytest.mark.parametrize(

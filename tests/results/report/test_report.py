@@ -153,6 +153,7 @@ def test_the_numbers_are_those_of_compare(page, unchanged):
             assert cell["Verdict"][0] == one.verdict.partition(":")[0]
 
 
+@pytest.mark.slow
 def test_whole_numbers_are_printed_as_such(tmp_path):
     """500, 498 and 504 images have the mean 500.6667 and the deviation 3.0551; a share is never whole."""
     published = read_published("siamese_triplet").query("kind == 'size' and value == value.round() and value > 400")
@@ -168,6 +169,7 @@ def test_whole_numbers_are_printed_as_such(tmp_path):
     assert page.index('id="siamese_triplet"') < page.index('id="cffn_resnet"'), "what was run comes first"
 
 
+@pytest.mark.slow
 def test_the_page_opens_with_the_runs_of_the_user(tmp_path):
     """Their numbers come before those of the reference rows, also of papers that are first in the alphabet."""
     own = result(table="Table 4", row="accuracy", metric="accuracy", run="paper-7")
@@ -186,6 +188,7 @@ def test_seeds_are_one_row_with_mean_and_deviation(page):
     assert re.search(r">0\.7500<small>0\.1134 to 1\.0000</small><small>sd", page)  # t(1) sd / sqrt 2 = 0.635 down
 
 
+@pytest.mark.slow
 def test_the_summary_counts_claims_and_contradictions(page, unchanged):
     compared = compare((), unchanged[0])
     heading, *rows = Tables(page).tables[""][: len(known_papers()) + 1]
@@ -470,6 +473,7 @@ def browse(text, folder):
     return json.loads(html.unescape(found[1])), [line for line in ended.stderr.splitlines() if "CONSOLE" in line]
 
 
+@pytest.mark.slow
 @needs_browser
 def test_in_a_browser(page, tmp_path):
     probed = page.replace("<style>", CAPTURE + "<style>", 1).replace(
@@ -492,6 +496,7 @@ def test_in_a_browser(page, tmp_path):
     assert found["themes"][0] != found["themes"][1]
 
 
+@pytest.mark.slow
 @needs_browser
 def test_the_page_never_scrolls_sideways(page, tmp_path):
     """At the widths of a small phone to a desktop, with everything unfolded. On a phone the rows of a comparison are
