@@ -1,11 +1,14 @@
 """All uses of private parts of Keras and scikit-learn, one function each; their tests say what breaks without them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import keras
 import numpy as np
 from keras.src.losses import ALL_OBJECTS_DICT as LOSSES_BY_NAME
+
+from common.data.sharding import Shard
 
 if TYPE_CHECKING:  # the losses need Keras alone
     from sklearn.neighbors import KNeighborsClassifier
@@ -40,6 +43,24 @@ def run_layer_by_layer(model: keras.Model, inputs: Any, step: Callable[[Any], Ca
     """
     functional = model._functional if isinstance(model, keras.Sequential) else model
     return functional._run_through_graph(inputs, operation_fn=step)
+
+
+@contextmanager
+def without_strategy(model: keras.Model) -> Iterator[None]:
+    """Let a model of MultiWorkerMirroredStrategy predict on this machine alone, in this block.
+
+    Keras would give each machine another part of the data, whose outputs it does not join again. On one machine nothing
+    changes.
+    """
+    strategy = getattr(model, "_distribute_strategy", None)
+    if Shard.of(strategy).machines == 1:
+        yield
+        return
+    model._distribute_strategy = None
+    try:
+        yield
+    finally:
+        model._distribute_strategy = strategy
 
 
 def variable_index(optimizer: keras.optimizers.Optimizer, variable: Any) -> int:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from common.conditions import is_synthetic
 from common.data.pipeline import Images, Preprocessing
+from common.data.sharding import Shard
 from common.detectors import store
 from common.detectors.description import PUBLISHED_COMMAND
 from common.detectors.novelty import SAMPLE, Describer, TrainingSummary
@@ -23,6 +24,7 @@ from common.progress import format_duration
 from common.runs import folder
 from common.runs.options import RunOptions, changed_flags, preset_name
 from common.training import distribution
+from common.training.multiworker import wait_for_all
 from common.training.supervised import Training
 from reproductions.baselines import TestSets, measure_baselines, sets_by_dataset
 from reproductions.class_preparation import warn_of_differences
@@ -64,8 +66,12 @@ class Session:
         batches: Iterable[Batch] = (),
         fingerprints: Mapping[str, str] | None = None,
     ):
+        self.strategy = distribution.set_up(
+            config.strategy, config.precision, config.deterministic, worker_minutes=config.worker_minutes
+        )
+        self.is_chief = Shard.of(self.strategy).is_chief
+        config = config if self.is_chief else folder.in_scratch(config)
         self.paper, self.presets, self.config, self.weights, self.data = paper, presets, config, weights, data
-        self.strategy = distribution.set_up(config.strategy, config.precision, config.deterministic)
         for batch in batches:
             batch.check()
             distribution.check_batch(batch.size, self.strategy, batch.flag)
@@ -247,8 +253,16 @@ class Session:
         self._tables += ["", title, *(f"  {line}" for line in lines)] if lines else []
 
     def finish(self) -> None:
-        """Mark the run as finished, write summary.txt and the comparison, and print what it found and where it is."""
+        """Mark the run as finished, write summary.txt and the comparison, and print what it found and where it is.
+
+        Of several machines, the chief does this, and all end together.
+        """
         self.run.finish()
+        if self.is_chief:
+            self._print_summary()
+        wait_for_all(self.strategy)
+
+    def _print_summary(self) -> None:
         comparison = write_comparison([self.paper], self.config.results, self.run.name)
         lines = [*text(comparison), *self._tables]
         write_bytes(("\n".join(lines).rstrip() + "\n").encode(), self.run.path("summary.txt"))

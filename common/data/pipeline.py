@@ -1,7 +1,8 @@
 """From a table of images to batches: read, resize, augment, scale, in a tf.data pipeline.
 
 Order and augmentation are functions of (seed, epoch): an epoch is the same whether or not the run was interrupted
-before it. Memory does not grow with the number of images, except for a cache of resized pixels if they fit its budget.
+before it, and on however many machines, each of which reads its shard of every batch (common.data.sharding). Memory
+does not grow with the number of images, except for a cache of resized pixels if they fit its budget.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pandas as pd
 import tensorflow as tf
 
 from common.data.image_reader import ImageReader, explain_damaged_images
+from common.data.sharding import current_shard
 from common.errors import UserError
 from common.labels import to_numbers
 
@@ -127,9 +129,10 @@ class Images:
                 image = tf.clip_by_value(augment(tf.cast(image, tf.float32), seeds), 0.0, 255.0)
             return self.preprocessing.scale_pixels(image), tf.cast(tf.gather(self.labels, index), tf.float32)[None]
 
-        order = tf.data.Dataset.from_tensor_slices(epoch_order(self.labels, batch_size, seed, epoch, fake_share))
-        batches = order.enumerate().map(load, tf.data.AUTOTUNE).batch(batch_size, drop_remainder=True)
-        return batches.prefetch(tf.data.AUTOTUNE)
+        order, shard = epoch_order(self.labels, batch_size, seed, epoch, fake_share), current_shard()
+        own = shard.positions(len(order), batch_size)
+        images = tf.data.Dataset.from_tensor_slices((own, order[own])).map(load, tf.data.AUTOTUNE)
+        return images.batch(shard.size(batch_size), drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
     def grouped_batches(self, groups: np.ndarray, batch_size: int) -> tf.data.Dataset:
         """Return batches of groups of images, for losses of pairs or triplets; groups that fill no batch are left out.
@@ -147,8 +150,10 @@ class Images:
             images = tf.map_fn(read_pixels, group, fn_output_signature=tf.uint8)  # (k, S, S, 3)
             return self.preprocessing.scale_pixels(images), tf.zeros(1)
 
-        batches = tf.data.Dataset.from_tensor_slices(groups).map(load, tf.data.AUTOTUNE)
-        return batches.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+        shard = current_shard()
+        own = groups[shard.positions(len(groups), batch_size)]
+        batches = tf.data.Dataset.from_tensor_slices(own).map(load, tf.data.AUTOTUNE)
+        return batches.batch(shard.size(batch_size), drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
     def evaluation_batches(self, batch_size: int) -> tf.data.Dataset:
         """Return all images in the table's order.
@@ -189,6 +194,24 @@ class Images:
                 pixels[position] = image
         with tf.device("CPU"):
             return tf.constant(pixels)
+
+
+def batches_of_arrays(inputs: np.ndarray, labels: np.ndarray, order: np.ndarray, batch_size: int) -> tf.data.Dataset:
+    """Return the full batches of one epoch of examples that are in memory.
+
+    Args:
+        inputs: (n, ...), float32.
+        labels: int (n,).
+        order: of the epoch, int (m,).
+        batch_size: examples in a batch.
+
+    Returns:
+        A dataset of (inputs (B, ...), labels float32 (B, 1)).
+    """
+    shard = current_shard()
+    own = order[shard.positions(len(order), batch_size)]
+    pairs = inputs[own], labels[own, None].astype(np.float32)
+    return tf.data.Dataset.from_tensor_slices(pairs).batch(shard.size(batch_size), drop_remainder=True)
 
 
 def epoch_order(

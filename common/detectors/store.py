@@ -21,7 +21,7 @@ from common.detectors.novelty import TrainingSummary
 from common.errors import UserError
 from common.files import atomic_path, write_json
 from common.labels import FAKE
-from common.library_internals import SKLEARN_TREE
+from common.library_internals import SKLEARN_TREE, without_strategy
 from common.training.step_progress import PredictionProgress
 
 SKOPS_TRUSTED = [
@@ -57,7 +57,9 @@ class Detector:
         Raises:
             UserError: if an image is damaged.
         """
-        return self.score_outputs(self.network.predict(batches, verbose=0, callbacks=[PredictionProgress()])[:count])
+        with without_strategy(self.network):
+            outputs = self.network.predict(batches, verbose=0, callbacks=[PredictionProgress()])
+        return self.score_outputs(outputs[:count])
 
     def score_outputs(self, outputs: np.ndarray) -> np.ndarray:
         """Return the scores (n,) of what the network put out, (n, 1) outputs or (n, d) features."""

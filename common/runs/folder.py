@@ -4,9 +4,12 @@ The hash is of the resolved config and the data, so the same command finds its o
 run is left alone and the next number is taken.
 """
 
+import atexit
+import dataclasses
 import logging
 import shutil
 import subprocess
+import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,9 +20,9 @@ import pandas as pd
 
 from common.errors import UserError
 from common.files import file_lock, read_json, write_bytes, write_csv, write_json
-from common.progress import is_quiet
+from common.progress import is_quiet, set_quiet
 from common.runs.environment import PROJECT, describe_environment, requirements
-from common.runs.options import RunOptions, computed_values, digest, to_json
+from common.runs.options import Config, RunOptions, computed_values, digest, to_json
 
 LOCK = ".lock"
 log = logging.getLogger("deepfake")
@@ -103,6 +106,17 @@ def open_run(paper: str, config: RunOptions, data: dict[str, str], devices: list
     if len(commits) > 1:
         log.warning("this run was started under commit %s and is resumed under %s", ", ".join(commits[:-1]), commit)
     return Run(folder, ",".join(commits), lock)
+
+
+def in_scratch(config: Config) -> Config:
+    """Return the config of a machine that computes what another one writes: its files go where nobody reads them.
+
+    Its run and its results are in a temporary folder, which is removed when the process ends; it shows no progress.
+    """
+    scratch = Path(tempfile.mkdtemp(prefix="deepfake-worker-"))
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+    set_quiet(True)
+    return dataclasses.replace(config, runs=scratch / "runs", results=scratch / "results", resume=None)
 
 
 def is_finished(folder: Path) -> bool:

@@ -43,8 +43,11 @@ class RunOptions:
     bytes alone."""
     resume: Annotated[Path | None, Role.OUTPUT] = None
     """A run folder to resume; its own config.json is used. (The same command resumes a killed run by itself.)"""
-    strategy: Annotated[Literal["auto", "none", "mirrored"], Role.SUBJECT] = "auto"
-    """tf.distribute: auto is mirrored with several GPUs, otherwise none."""
+    strategy: Annotated[Literal["auto", "none", "mirrored", "multiworker"], Role.SUBJECT] = "auto"
+    """tf.distribute: auto is mirrored with several GPUs, otherwise none; multiworker trains on the machines that
+    TF_CONFIG or SLURM names."""
+    worker_minutes: Annotated[float, Role.OUTPUT, AtLeast(0)] = 10.0
+    """Minutes that --strategy multiworker waits at its start for the other machines."""
     epochs: Annotated[int, AtLeast(0)] = 10
     """Passes over the training split; 0 trains nothing and evaluates --weights as they are."""
     weights: Names = ()
@@ -240,7 +243,8 @@ def _resumed(config: Config, preset: Config, argv: Sequence[str]) -> Config:
     if not path.is_file():
         raise UserError(f"--resume: expected a run folder with a config.json, got {config.resume}")
     started = from_json(type(config), read_json(path))
-    given = {name: getattr(config, name) for name in ("resume", "checkpoint_minutes", "tensorboard", "debug")}
+    own = ("resume", "checkpoint_minutes", "worker_minutes", "tensorboard", "debug")
+    given = {name: getattr(config, name) for name in own}
     if _value_of("--results", argv) is not None:
         given["results"] = config.results
     return dataclasses.replace(started, **given)  # type: ignore[arg-type]

@@ -12,22 +12,29 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from common.data.sharding import Shard
 from common.errors import UserError
 from common.tensorflow_import import suppressed_messages
+from common.training import cluster
 
 log = logging.getLogger("deepfake")
 
 NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")  # exists if a Linux machine has a GPU with its driver
 
 
-def set_up(strategy: str = "auto", precision: str = "auto", deterministic: bool = False, seed: int = 0):
+def set_up(
+    strategy: str = "auto", precision: str = "auto", deterministic: bool = False, seed: int = 0,
+    worker_minutes: float = 10.0,
+):  # fmt: skip
     """Prepare TensorFlow and return the tf.distribute.Strategy that the whole run builds its models in.
 
     Args:
-        strategy: none, mirrored (all GPUs, or the logical CPUs without any), or auto (mirrored with several GPUs).
+        strategy: none, mirrored (all GPUs, or the logical CPUs without any), auto (mirrored with several GPUs), or
+            multiworker (all machines of TF_CONFIG or of a SLURM job step; auto if there is only one).
         precision: a Keras dtype policy, or auto for float32.
         deterministic: TensorFlow's part of --deterministic; common.runs.options has the other.
         seed: of Keras's, NumPy's and TensorFlow's global random state.
+        worker_minutes: how long multiworker waits for the other machines.
 
     Raises:
         UserError: if Keras does not run on TensorFlow.
@@ -43,10 +50,20 @@ def set_up(strategy: str = "auto", precision: str = "auto", deterministic: bool 
     keras.utils.set_random_seed(seed)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
+    if strategy == "multiworker" and keras.config.backend() != "tensorflow":
+        raise UserError("--strategy multiworker is tf.distribute's: unset KERAS_BACKEND")
+    if strategy == "multiworker" and (machines := _connected(worker_minutes)):
+        return machines
     gpus = tf.config.list_logical_devices("GPU")
-    if strategy == "mirrored" or (strategy == "auto" and len(gpus) > 1):
+    if strategy == "mirrored" or (strategy in ("auto", "multiworker") and len(gpus) > 1):
         return _mirrored(tuple(device.name for device in gpus or tf.config.list_logical_devices("CPU")))
     return tf.distribute.get_strategy()
+
+
+@functools.cache
+def _connected(minutes):
+    """Return the process's one MultiWorkerMirroredStrategy, or None if it is alone."""
+    return cluster.connect(minutes)
 
 
 @functools.cache
@@ -61,11 +78,12 @@ def check_batch(batch_size: int, strategy, flag: str = "--batch-size") -> None:
     Raises:
         UserError: naming a batch size that would do.
     """
-    replicas = strategy.num_replicas_in_sync
+    replicas, machines = strategy.num_replicas_in_sync, Shard.of(strategy).machines
     if batch_size % replicas:
         nearest = max(replicas, batch_size // replicas * replicas)
+        devices = f"{replicas} devices" + (f" of {machines} machines" if machines > 1 else "")
         raise UserError(
-            f"{flag} {batch_size} is the global batch and must be a multiple of the {replicas} devices; "
+            f"{flag} {batch_size} is the global batch and must be a multiple of the {devices}; "
             f"for example {flag} {nearest}, or --strategy none"
         )
 
@@ -79,8 +97,9 @@ def describe_devices() -> list[str]:
 
 def log_devices(devices: list[str], strategy, driver: Path = NVIDIA_DRIVER) -> None:
     """Log what a run computes on, and warn if the machine has an NVIDIA GPU that TensorFlow cannot use."""
-    replicas = strategy.num_replicas_in_sync
-    log.info("computing on %s%s", "; ".join(devices), f", {replicas} replicas" if replicas > 1 else "")
+    replicas, machines = strategy.num_replicas_in_sync, Shard.of(strategy).machines
+    several = f", {replicas} replicas" + (f" on {machines} machines" if machines > 1 else "") if replicas > 1 else ""
+    log.info("computing on %s%s", "; ".join(devices), several)
     if driver.exists() and not tf.config.list_physical_devices("GPU"):
         reasons = [line for line in suppressed_messages() if "cuda" in line.lower() or "gpu" in line.lower()]
         log.warning(

@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,11 @@ import pandas as pd
 import tensorflow as tf
 
 from common.data.image_reader import explain_damaged_images
+from common.data.sharding import Shard, sharded
+from common.library_internals import without_strategy
 from common.progress import format_duration
 from common.training.checkpoints import MINUTES, Checkpoints
+from common.training.multiworker import EpochLoop, SharedCheckpoints, agree
 from common.training.progress import Progress, WithinEpoch, check_loss, dropout_generators
 from common.training.step_progress import PredictionProgress, StepProgress
 
@@ -74,30 +78,27 @@ def fit(
     Raises:
         UserError: if the loss is no longer a finite number, or an image is damaged.
     """
-    checkpoints = Checkpoints(Path(folder), [model], checkpoint_minutes)
+    strategy = getattr(model, "distribute_strategy", None)  # TensorFlow's models have one
+    shard = Shard.of(strategy)
+    several = shard.machines > 1
+    arguments = Path(folder), [model], checkpoint_minutes
+    checkpoints = SharedCheckpoints(strategy, *arguments) if several else Checkpoints(*arguments)
+    train_epoch = EpochLoop(model).train if several else partial(_train_epoch, model)
     progress = _resume(model, checkpoints, plan)
     history = progress.history
     for epoch in range(len(history), plan.epochs):
         if _is_over(progress, plan) or (should_continue and not should_continue(pd.DataFrame(history))):
             break
         progress.started = time.monotonic()
-        data = batches(epoch)
-        if not model.train_function:
-            _create_variables(model, data)
+        with sharded(shard):
+            data = batches(epoch)
         seed_dropout(model, seed, epoch)
         shown = StepProgress(progress, plan.epochs, int(data.cardinality()))
-        logs = model.fit(
-            data.skip(progress.step) if progress.step else data,
-            epochs=epoch + 1,
-            initial_epoch=epoch,
-            shuffle=False,  # the order is ours
-            verbose=0,
-            # WithinEpoch is last: it restores what the others hold.
-            callbacks=[*callbacks, shown, WithinEpoch(checkpoints, progress, callbacks)],
-        ).history
-        values = {name: float(value[-1]) for name, value in logs.items()}
+        within = WithinEpoch(checkpoints, progress, callbacks)  # last: it restores what the others hold
+        data = data.skip(progress.step) if progress.step else data
+        values = train_epoch(data, epoch, [*callbacks, shown, within])
         check_loss(values["loss"], model, epoch)
-        values |= {name: float(value) for name, value in validate(model).items()}
+        values |= agree(strategy, lambda: {name: float(value) for name, value in validate(model).items()})
         progress.end_epoch(values, plan.monitor)
         checkpoints.save(epoch + 1, 0, progress.facts(), progress.kept)
         left = _time_left(history, plan)
@@ -111,10 +112,14 @@ def fit(
 def predict(model: keras.Model, batches: Any, count: int) -> np.ndarray:
     """Return the model's output for the first `count` images of `batches`, float32 (count, outputs).
 
+    Of several machines that train together, each computes all of it by itself.
+
     Raises:
         UserError: if an image is damaged.
     """
-    return np.asarray(model.predict(batches, verbose=0, callbacks=[PredictionProgress()])[:count], np.float32)
+    with without_strategy(model):
+        outputs = model.predict(batches, verbose=0, callbacks=[PredictionProgress()])
+    return np.asarray(outputs[:count], np.float32)
 
 
 def seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:
@@ -122,6 +127,21 @@ def seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:
     for place, generator in enumerate(dropout_generators(model)):
         state = np.random.default_rng([seed, epoch, 2, place]).integers(0, 2**32, size=2, dtype=np.uint32)
         generator.state.assign(state)
+
+
+def _train_epoch(model, data, epoch, callbacks):
+    """Train an epoch on one machine, and return its logs."""
+    if not model.train_function:
+        _create_variables(model, data)
+    logs = model.fit(
+        data,
+        epochs=epoch + 1,
+        initial_epoch=epoch,
+        shuffle=False,  # the order is ours
+        verbose=0,
+        callbacks=callbacks,
+    ).history
+    return {name: float(value[-1]) for name, value in logs.items()}
 
 
 def _create_variables(model, data):

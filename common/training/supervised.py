@@ -18,6 +18,7 @@ from common.library_internals import all_layers
 from common.training.checkpoints import MINUTES
 from common.training.collapse import collapse_notes, warn_of_collapse
 from common.training.fit import TrainingPlan, fit, predict
+from common.training.multiworker import lost_machines
 from common.training.progress import best_epoch
 
 JIT = {"auto": "auto", "on": True, "off": False}  # of --jit, as Keras's compile takes it
@@ -53,7 +54,7 @@ class Training:
     def scope(self) -> Iterator[None]:
         """Build a network here: on the devices of the strategy, with initial weights that depend on the seed alone."""
         keras.utils.set_random_seed(self.seed)
-        with self.strategy.scope():
+        with lost_machines(self.strategy), self.strategy.scope():
             yield
 
     def part(self, name: str) -> "Training":
@@ -87,10 +88,11 @@ class Training:
         if self.tensorboard:
             callbacks = [*callbacks, keras.callbacks.TensorBoard(self.tensorboard)]
         validate = warn_of_collapse(validate, network.name)
-        history = fit(
-            network, batches, validate, plan, self.folder, self.seed, callbacks, should_continue,
-            self.checkpoint_minutes,
-        )  # fmt: skip
+        with lost_machines(self.strategy):
+            history = fit(
+                network, batches, validate, plan, self.folder, self.seed, callbacks, should_continue,
+                self.checkpoint_minutes,
+            )  # fmt: skip
         kept = best_epoch(history, plan.monitor)
         notes = [f"epoch {kept} of {len(history)} by {plan.monitor}"]
         notes += [f"batch-normalisation momentum {momentum:.2f}"] if momentum else []

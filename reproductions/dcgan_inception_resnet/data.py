@@ -82,8 +82,14 @@ def choose_protocols(config: Config, weights: Mapping[str, Path]) -> tuple[str, 
         weights: {network: file} of --weights.
 
     Raises:
-        UserError: if a protocol is unknown, or the flags leave a stage without a network.
+        UserError: if a protocol is unknown, the flags leave a stage without a network, or several machines are to share
+            what has a step of its own.
     """
+    if config.strategy == "multiworker" and (config.gan_epochs or config.generate):
+        raise UserError(
+            "--strategy multiworker: the DCGAN trains and generates on one machine; run it there, then give "
+            f"--gan-epochs 0 --weights {GENERATOR}=RUN/models/{GENERATOR}.keras for detectors on several"
+        )
     if unknown := sorted(set(config.protocol) - set(PROTOCOLS)):
         raise UserError(f"--protocol {' '.join(unknown)}: expected some of {', '.join(PROTOCOLS)}")
     if config.generate:

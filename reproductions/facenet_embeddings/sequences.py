@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from common.data.pipeline import batches_of_arrays
 from common.evaluation.evaluate import video_numbers
 from common.labels import FAKE, to_numbers
 from common.training.fit import predict
@@ -58,8 +59,7 @@ class VideoSequences:
     def training_batches(self, batch_size: int, seed: int, epoch: int) -> tf.data.Dataset:
         """Return one epoch in a new order, full batches only: ((B, T, D), (B, 1) float32)."""
         order = np.random.default_rng([seed, epoch, 0]).permutation(len(self.labels))
-        pairs = self.frames[order], self.labels[order, None].astype(np.float32)
-        return tf.data.Dataset.from_tensor_slices(pairs).batch(batch_size, drop_remainder=True)
+        return batches_of_arrays(self.frames, self.labels, order, batch_size)
 
     def scores(self, network: keras.Model, batch_size: int) -> np.ndarray:
         """Return the network's P(fake) of each video, float32 (n,)."""

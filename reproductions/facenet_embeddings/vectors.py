@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from common.data.pipeline import epoch_order
+from common.data.pipeline import batches_of_arrays, epoch_order
 from common.labels import to_numbers
 from common.training.fit import predict
 
@@ -24,8 +24,7 @@ class Vectors:
     def training_batches(self, batch_size: int, seed: int, epoch: int) -> tf.data.Dataset:
         """Return one epoch in a new order, full batches only: ((B, 512), (B, 1) float32)."""
         order = epoch_order(self.labels, batch_size, seed, epoch)
-        pairs = self.values[order], self.labels[order, None].astype(np.float32)
-        return tf.data.Dataset.from_tensor_slices(pairs).batch(batch_size, drop_remainder=True)
+        return batches_of_arrays(self.values, self.labels, order, batch_size)
 
     def sample(self, most: int, seed: int) -> "Vectors":
         """Return at most `most` of them, drawn at random."""

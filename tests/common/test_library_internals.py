@@ -18,6 +18,7 @@ from common.library_internals import (
     rbf_gamma,
     run_layer_by_layer,
     variable_index,
+    without_strategy,
 )
 
 GENERATOR = np.random.default_rng(0)
@@ -101,3 +102,17 @@ def test_the_type_of_a_tree_is_the_only_one_that_skops_does_not_know(tmp_path):
     for number, classifier in enumerate((DecisionTreeClassifier(), RandomForestClassifier(3))):
         skops.io.dump(classifier.fit(POINTS, CLASSES), tmp_path / f"{number}.skops")
         assert skops.io.get_untrusted_types(file=tmp_path / f"{number}.skops") == [SKLEARN_TREE]
+
+
+def test_a_model_of_several_machines_predicts_on_one():
+    """Without it: each machine scores another part of the images (common.training.fit.predict)."""
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    spec = tf.train.ClusterSpec({"worker": ["a:1", "b:1"]})
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(spec, "", "worker", 0)
+    of_machines = type("Strategy", (), {"cluster_resolver": resolver})()
+    model._distribute_strategy = of_machines  # as keras.Model's constructor keeps the strategy of its scope
+    assert model.distribute_strategy is of_machines
+    with without_strategy(model):
+        assert model.distribute_strategy is tf.distribute.get_strategy()
+        assert model.predict(np.ones((2, 4), np.float32), verbose=0).shape == (2, 1)
+    assert model.distribute_strategy is of_machines

@@ -2,14 +2,16 @@
 
 import json
 import logging
+import shutil
 from dataclasses import dataclass, replace
 from typing import Annotated
 
 import pytest
 
 from common.errors import UserError
+from common.progress import is_quiet, set_quiet
 from common.runs import folder
-from common.runs.folder import is_finished, open_run
+from common.runs.folder import in_scratch, is_finished, open_run
 from common.runs.options import RunOptions
 from common.runs.rules import AtLeast
 
@@ -106,3 +108,20 @@ def test_a_resume_under_another_commit_is_recorded_and_warned_about(config, monk
     warnings = [line for line in lines if "was started under commit" in line]
     assert len(warnings) == 3, "one for each resume of a run with several commits"
     assert warnings[0].endswith("this run was started under commit aaa and is resumed under bbb")
+
+
+def test_a_machine_that_is_not_the_chief_writes_nothing_where_the_others_read(config, tmp_path):
+    """Its temporary folder is removed when its process ends."""
+    config = replace(config, runs=tmp_path / "runs", results=tmp_path / "results", resume=tmp_path / "runs" / "killed")
+    try:
+        own = in_scratch(config)
+        assert is_quiet()
+    finally:
+        set_quiet(False)
+    run = open_run("paper", own, {}, ["CPU"])
+    run.finish()
+    assert not list(tmp_path.iterdir()) and tmp_path not in run.folder.parents
+    assert own.results not in config.results.parents and replace(own, runs=0, results=0) == replace(
+        config, runs=0, results=0, resume=None
+    )
+    shutil.rmtree(own.runs.parent)
