@@ -93,7 +93,7 @@ def audit_relation(paper: str, relation: Relation, table: Table) -> Finding:
 
 def _audit(group, region: Region | None, search: Search):
     """The finding of a group as headline, list of details, and verdict."""
-    if any(one.printed.spread for one in group.statements):
+    if group.of_means:
         return explain_unfit(group, search.effort)
     if len(group.statements) == 1 and group.sizes.n:
         return _single_share(group, search)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from common.errors import UserError
 from results.audit.forms import COUNTS, METRICS, SHARES, metric_text
 from results.audit.matrices import Sizes, Statement
-from results.audit.names import FAKE, REAL
+from results.audit.names import FAKE, REAL, is_named_mean
 from results.audit.relations import CELL, Relation
 from results.audit.table import Table, cell_parts
 
@@ -31,6 +31,7 @@ class Group:
             `random` folds where a paper names one test set, the `same` in all runs of a classification report.
         averages: whether the numbers may be averages over classes, folds or seeds.
         percentages: the statements, if numbers up to 1 are percentages like the others of the row; empty if not so.
+        named_mean: whether the row or a metric is named a mean.
     """
 
     title: str
@@ -43,6 +44,12 @@ class Group:
     fold_shares: str = "any"
     averages: bool = True
     percentages: list[Statement] = field(default_factory=list)
+    named_mean: bool = False
+
+    @property
+    def of_means(self) -> bool:
+        """Whether the table says that the numbers are means: then no single matrix is looked for."""
+        return self.named_mean or any(one.printed.spread for one in self.statements)
 
 
 def groups(table: Table, relations: Sequence[Relation] = ()) -> list[Group]:
@@ -83,7 +90,9 @@ def _group_of_row(table, name, row):
     if not (enough_shares or all_counts):
         return []
     percentages = _as_percentages(statements) if table.mixed_units else []
-    return [Group(f"{name} / {row}", name, row, statements, sizes, cells=list(cells), percentages=percentages)]
+    named = any(is_named_mean(row, cell_parts(cell)[2]) for cell in cells)
+    group = Group(f"{name} / {row}", name, row, statements, sizes, cells=list(cells), percentages=percentages)
+    return [replace(group, named_mean=named)]
 
 
 def _as_percentages(statements):

@@ -60,6 +60,14 @@ FOOTNOTES = re.compile(
 )
 
 
+MEAN_ROW = re.compile(  # not Mean Teacher, nor average pooling
+    r"^(?:the )?(?:mean|average|avg)\b\.?(?:$|[\s(\[]*$|\s*[(\[]| of | over | across )"
+    r"|[\s,;:(\[/_-](?:mean|average|avg)\.?[)\]]*$"
+    r"|\b\d+[\s-]?folds?\b|\bcross[\s-]?validat|\b(?:over|of|across) \d+ (?:runs|seeds|trials|repeats|splits)\b",
+)
+MEAN_WORDS = ("mean", "average", "avg", "averaged")
+
+
 @dataclass(frozen=True)
 class MetricName:
     """What a name says.
@@ -89,6 +97,16 @@ def parse_name(text: str) -> MetricName:
     if exact in SHARES:
         return MetricName(exact, percent)
     return MetricName(_metric(words), percent)
+
+
+def is_named_mean(row: str, metric: str) -> bool:
+    """Return whether the name of a row or a metric says that its numbers are means, over classes, folds or seeds.
+
+    A metric that is a mean over the classes by definition, such as macro F1, is none: a single matrix has it.
+    """
+    words = re.findall(r"[a-z]+", metric.lower())
+    own = " ".join(words) in BY_NAME or any(word in AVERAGED for word in words)
+    return bool(MEAN_ROW.search(row.lower().strip())) or (not own and any(word in MEAN_WORDS for word in words))
 
 
 def _metric(words):

@@ -170,10 +170,12 @@ def _rest(text, share):
     """What stands behind a number and its spread and is no footnote mark."""
     plain = text.replace(",", ".") if share else text
     match = NUMBER.search(plain)
-    rest = SPREAD.sub("", plain[match.end() :], count=1)
-    rest = MARKS.sub("", rest)
-    before = MARKS.sub("", plain[: match.start()])
-    return ("" if BRACKETS.match(rest) else rest) or (before if re.search(r"\d", before) else "")
+    spread = SPREAD.search(plain, match.end())
+    start, end = spread.span() if spread else (match.end(), match.end())
+    rest, before = text[match.end() : start] + text[end:], text[: match.start()]
+    if not BRACKETS.match(MARKS.sub("", rest)):
+        return rest.strip()
+    return before.strip() if re.search(r"\d", MARKS.sub("", before)) else ""
 
 
 def _is_text(lines, place):

@@ -1,6 +1,7 @@
 """A group that fits no single confusion matrix: which reading fits instead, or that none does."""
 
 from dataclasses import dataclass
+from math import inf
 
 from results.audit.conflict import WITH_REAL_POSITIVE, explain, misreadings
 from results.audit.groups import Group
@@ -10,6 +11,7 @@ from results.audit.wording import counts_text, implied_metrics, implied_value, l
 
 MAX_CLASHES = 3  # that a finding names
 UNUSUAL = 0.25  # a spread, relative to the mean, that folds or seeds of one detector seldom have
+NAMED = ("name", "The row or a metric is named a mean")
 UNTRIED = (
     "Whether averages over classes, folds or seeds fit was not searched, because too many rows of the table fit no "
     "single matrix: audit them in a table of their own."
@@ -38,7 +40,7 @@ def explain_unfit(
     Returns:
         The headline, the sentences of the detail, and the verdict.
     """
-    if any(one.printed.spread for one in group.statements):
+    if group.of_means:
         return _of_printed_means(group, effort)
     if not effort.readings:
         text = f"{group.title}: {list_text(group.statements)} are of no single confusion matrix"
@@ -65,16 +67,20 @@ def _find_reading(group, effort) -> Reading | None:
 
 
 def _of_printed_means(group, effort):
-    """Numbers with a plus-minus sign: no single matrix is looked for."""
+    """Numbers with a plus-minus sign, or named means: no single matrix is looked for."""
     shown = list_text(group.statements)
-    why = "A number with \u00b1 is a mean, or has a margin of error; it was compared with means of folds or seeds."
+    with_spread = any(one.printed.spread for one in group.statements)
+    by, why = ("\u00b1", "A number with \u00b1 is a mean, or has a margin of error") if with_spread else NAMED
+    why += f"; it was compared with {'means of' if with_spread else 'averages over classes,'} folds or seeds."
     if not effort.readings:
-        return f"{group.title}: means by their \u00b1, {shown}", [why, UNTRIED], NO_SINGLE
-    reading = means(group.statements, group.sizes, group.fold_shares, effort.details)
+        return f"{group.title}: means by their {by}, {shown}", [why, UNTRIED], NO_SINGLE
+    reading = None if with_spread else class_averages(group.statements, group.sizes)
+    reading = reading or means(group.statements, group.sizes, group.fold_shares, effort.details)
     if reading:
-        headline = f"{group.title}: means by their \u00b1, so of no single confusion matrix; they fit as {reading.name}"
-        return headline, [why, _what_it_takes(reading)], NO_SINGLE
-    return f"{group.title}: {shown} cannot hold together", [why, "No means print them."], CONTRADICTION
+        headline = f"{group.title}: means by their {by}, so of no single confusion matrix; they fit as {reading.name}"
+        unusual = inf if with_spread else UNUSUAL  # the table prints how far they differ
+        return headline, [why, _what_it_takes(reading, unusual)], NO_SINGLE
+    return f"{group.title}: {shown} cannot hold together", [why, "No averages print them."], CONTRADICTION
 
 
 def _with_real_positive(group, solutions):
@@ -105,11 +111,11 @@ def _clash(group, remark, effort):
     return list_text(first), "are" if len(first) > 1 else "is", detail, conflict
 
 
-def _what_it_takes(reading):
+def _what_it_takes(reading, unusual=UNUSUAL):
     if reading.solutions is not None:
         return f"As {reading.name}: {solutions_text(reading.solutions)} {implied_metrics(reading.solutions)}".strip()
     takes = f"a run in which some number is about {reading.spread:.0%} or more off its mean"
-    takes += ", far more than folds or seeds usually differ" if reading.spread >= UNUSUAL else ""
+    takes += ", far more than folds or seeds usually differ" if reading.spread >= unusual else ""
     return f"As {reading.name}: it takes {takes}." if reading.spread else ""
 
 

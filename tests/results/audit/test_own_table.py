@@ -143,3 +143,11 @@ def test_other_files_get_a_clear_line(tmp_path, text, message):
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(UserError, match=message):
         audit_table(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("text", ["0.600 [0.5, 0.7]", "0.600 (0.566)", "0.600 ± 0.1 (n = 3, 4)"])
+def test_what_is_not_used_is_shown_as_it_is_printed(tmp_path, text):
+    (tmp_path / "t.csv").write_text(f'row,metric,printed\nours,recall,"{text}"\n', encoding="utf-8")
+    (line,) = read_own_table(tmp_path / "t.csv").unused
+    rest = text.removeprefix("0.600").replace("± 0.1", "").strip()
+    assert line == f"not used: {rest!r} in [table / ours / recall] {text!r}, read as 0.6"

@@ -11,6 +11,7 @@ from sklearn.metrics import precision_recall_fscore_support
 from results.audit.averages import Restriction, is_mean, least_spread
 from results.audit.check import audit_table
 from results.audit.matrices import Sizes, Statement
+from results.audit.names import is_named_mean
 from results.audit.printed import parse_printed
 from results.audit.readings import class_averages, means
 from results.audit.region import find_region
@@ -155,8 +156,41 @@ def test_plus_minus_says_that_a_number_is_a_mean(tmp_path):
     ]
     (one,) = audit(tmp_path, [*rows, ("ours", "fakes", "100"), ("ours", "reals", "100")])
     assert one.verdict == NO_SINGLE and "±" in one.finding
+    assert "about 45% or more off" in one.detail and "usually" not in one.detail, "the table prints how far"
     rows = [("ours", "precision", "0.90 ± 0.01"), ("ours", "recall", "0.80 ± 0.01"), ("ours", "f1", "0.95 ± 0.01")]
     assert audit(tmp_path, rows)[0].verdict == CONTRADICTION
+
+
+@pytest.mark.parametrize(
+    ("row", "metric"), [("Average", "{}"), ("ours (mean)", "{}"), ("Xception, 5-fold", "{}"), ("ours", "mean {}")]
+)
+def test_a_name_says_that_numbers_are_means(tmp_path, row, metric):
+    """TP 60, FP 0, FN 40, TN 100 print them, but no matrix has to; the same numbers of one run are that matrix."""
+    numbers = {"precision": "1.000", "recall": "0.600", "f1": "0.750"}
+    sizes = [("fakes", "100"), ("reals", "100")]
+    rows = [(row, metric.format(name), text) for name, text in numbers.items()]
+    (one,) = audit(tmp_path, [*rows, *((row, *size) for size in sizes)])
+    assert one.verdict == NO_SINGLE and "means by their name" in one.finding
+    (one,) = audit(tmp_path, [("run 5", *number) for number in [*numbers.items(), *sizes]])
+    assert one.verdict == UNIQUE
+
+
+@pytest.mark.parametrize(
+    ("row", "metric", "mean"),
+    [
+        ("Average over data sets", "accuracy", True),
+        ("10-fold cross-validation", "recall", True),
+        ("ours, over 3 seeds", "f1", True),
+        ("Mean Teacher", "accuracy", False),
+        ("global average pooling", "accuracy", False),
+        ("FedAvg", "accuracy", False),
+        ("ours", "Avg. Acc (%)", True),
+        ("ours", "macro avg F1", False),
+        ("ours", "mean class accuracy", False),
+    ],
+)
+def test_names_of_means(row, metric, mean):
+    assert is_named_mean(row, metric) == mean
 
 
 def test_more_images_than_are_searched(tmp_path):
