@@ -109,11 +109,11 @@ def protocols(paper):
 
 @pytest.fixture(scope="module")
 def words(paper, role, data):
-    """A function of protocols -> the command: two seeds, bit-identical from run to run."""
+    """A function of protocols and seeds -> the command, bit-identical from run to run."""
 
-    def write(*protocols):
+    def write(*protocols, seeds=("0", "1")):
         return [
-            *(command_of(paper), "--preset", "smoke", "--deterministic", "--seeds", "0", "1", "--protocol", *protocols),
+            *(command_of(paper), "--preset", "smoke", "--deterministic", "--seeds", *seeds, "--protocol", *protocols),
             *("--data", f"{role}={data()}", *CHEAPEST[paper], *EXTRA.get(paper, ())),
         ]
 
@@ -233,7 +233,7 @@ def test_a_killed_run_resumes_and_equals_the_uninterrupted_one(words, protocols,
     history = pd.read_csv(finished[0] / "history.csv")
     epochs = int(((history["protocol"] == protocols[0]) & (history["seed"] == 0)).sum())
     assert epochs > 1
-    words = [*words(protocols[0]), "--seeds", "0", "--runs", "interrupted", "--results", "interrupted-results"]
+    words = [*words(protocols[0], seeds="0"), "--runs", "interrupted", "--results", "interrupted-results"]
     environment = os.environ | {"DEEPFAKE_REPRODUCTIONS_CACHE": str(cache)}
     process = subprocess.Popen(
         [sys.executable, *map(str, words)], cwd=folder, env=environment, stderr=subprocess.PIPE,
