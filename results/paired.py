@@ -2,14 +2,13 @@
 
 import re
 from itertools import product
-from math import hypot, sqrt
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from common.errors import UserError
-from common.evaluation.intervals import student_quantile
+from common.evaluation.intervals import nested_interval
 from common.evaluation.paired import compare_models
 from common.evaluation.predictions import add_origins
 from results.formatting import text_table
@@ -144,9 +143,9 @@ def _mean_rows(rows, equal):
             }  # fmt: skip
             for name in ("accuracy", "AUC"):
                 differences = part[f"{name} A - B"].to_numpy(dtype=float)
-                between = student_quantile(len(part) - 1) * differences.std(ddof=1) / sqrt(len(part))
-                reach, middle = hypot(between, part[f"{name} half"].mean(skipna=False)), differences.mean()
-                mean[f"of {name}, 95 %"] = _interval(middle - reach, middle + reach)
+                middle, half = float(differences.mean()), part[f"{name} half"].mean(skipna=False)
+                ends = nested_interval(middle, middle - half, middle + half, differences.std(ddof=1), len(part))
+                mean[f"of {name}, 95 %"] = _interval(*ends)
             found.append({column: mean[column] for column in rows[0]})
     return found
 

@@ -1,13 +1,12 @@
 """Several seeds of one experiment, run by one version of the code, as one row: mean, interval, standard deviation."""
 
 from collections.abc import Sequence
-from math import hypot, sqrt
 
 import numpy as np
 import pandas as pd
 
 from common.evaluation.cluster_intervals import LEAST
-from results.differences import ERROR, quantile
+from common.evaluation.intervals import nested_interval
 
 PER_SEED_COLUMNS = ("value", "ci_low", "ci_high", "n", "clusters", "seed", "run", "note")
 ADDED_COLUMNS = ("sd", "test_low", "test_high", "seeds")
@@ -18,8 +17,7 @@ SUMMARY_COLUMNS = ("value", "ci_low", "ci_high", "n", "clusters", "run", "note",
 def aggregate_seeds(rows: pd.DataFrame, by: Sequence[str] | None = None) -> pd.DataFrame:
     """Aggregate the rows that differ only in their seed into one row, in the order of appearance.
 
-    The interval of the mean is nested: the test images of one seed, and the trainings, t(k - 1) sd / sqrt(k), in
-    quadrature (Zou and Donner 2008, doi:10.1002/sim.3095). More seeds on the same test images do not shrink the first.
+    The interval of the mean is nested: see `nested_interval`.
 
     Args:
         rows: a DataFrame with the columns of `results.tables.read_results`, and perhaps more.
@@ -71,7 +69,7 @@ def _summary(rows):
         remarks.append(f"n is {min(sizes)} to {max(sizes)}")
     value, sd = values.mean(), values.std(ddof=1) if len(values) > 1 else np.nan
     bounds = [np.array([row[bound] for row in measured], np.float64).mean() for bound in ("ci_low", "ci_high")]
-    low, high = _nested(value, *bounds, sd, len(values))
+    low, high = nested_interval(value, *bounds, sd, len(values))
     if rows[0].get("metric") not in UNBOUNDED and bounds[0] >= -1 and bounds[1] <= 1:
         low, high = max(low, LEAST.get(rows[0].get("metric"), 0.0)), min(high, 1.0)
     return {
@@ -87,14 +85,6 @@ def _summary(rows):
         "run": _joined(dict.fromkeys(row["run"] for row in rows)),
         "note": "; ".join([*_notes(measured), *remarks]),
     }
-
-
-def _nested(value, low, high, sd, seeds):
-    """The interval of the mean."""
-    if seeds < 2 or np.isnan(low) or np.isnan(high):
-        return low, high
-    training = quantile(ERROR, seeds - 1) * sd / sqrt(seeds)
-    return value - hypot(value - low, training), value + hypot(high - value, training)
 
 
 def _notes(rows):

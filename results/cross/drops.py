@@ -7,7 +7,7 @@ The mean of several seeds, paired by seed, adds what the seeds differ by.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from math import hypot, isnan, nan, sqrt
+from math import hypot, isnan, nan
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ import pandas as pd
 
 from common.errors import UserError
 from common.evaluation.evaluate import Value, evaluate, has_videos
-from common.evaluation.intervals import student_quantile
+from common.evaluation.intervals import nested_interval
 from common.evaluation.predictions import add_origins
 from results.cross.runs import TrainedDetector
 from results.cross.table import row_key, row_keys
@@ -116,10 +116,7 @@ def home_auc(detector: TrainedDetector, level: str) -> Value:
 
 
 def mean_drops(rows: Sequence[dict]) -> list[dict]:
-    """Return the mean over seeds of drops of several seeds.
-
-    Between the seeds is Student's t of their differences, within a seed the mean reach of its own interval: seeds share
-    the images of the other data, so that their number does not make it smaller.
+    """Return the mean over seeds of drops of several seeds, with the nested interval.
 
     Args:
         rows: of `detector_drops`.
@@ -132,13 +129,13 @@ def mean_drops(rows: Sequence[dict]) -> list[dict]:
         if len(part) < 2:
             continue
         drops = part["value"].to_numpy()
-        between = student_quantile(len(drops) - 1) * drops.std(ddof=1) / sqrt(len(drops))
-        below, above = (drops - part["ci_low"]).mean(skipna=False), (part["ci_high"] - drops).mean(skipna=False)
         means = {name: float(part[name].mean()) for name in ("home", "other", "value")}
+        ends = (part[end].mean(skipna=False) for end in ("ci_low", "ci_high"))
+        low, high = nested_interval(means["value"], *ends, drops.std(ddof=1), len(drops))
         found.append(
             part.iloc[0].to_dict() | means | {
                 "seeds": " ".join(part["seeds"]), "n": int(part["n"].min()),
-                "ci_low": means["value"] - hypot(between, below), "ci_high": means["value"] + hypot(between, above),
+                "ci_low": low, "ci_high": high,
                 "note": f"mean of {len(part)} seeds, sd {drops.std(ddof=1):.4f}",
             }
         )  # fmt: skip
