@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from common.data.decoding import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES, VIDEO_SUFFIXES, Unreadable, read_image
-from common.data.videos import Sampling, read_clip
 from common.errors import UserError
 
 SUFFIXES = frozenset(IMAGE_SUFFIXES + VIDEO_SUFFIXES + UNSUPPORTED_SUFFIXES)
@@ -91,6 +90,8 @@ def check_format(file: Path) -> None:
 
 def check_readable(file: Path) -> None:
     """Unreadable if an image cannot be read, or the first frame of a video."""
+    from common.data.videos import Sampling, read_clip  # here: the layouts list files without OpenCV
+
     check_format(file)
     if file.suffix.lower() in VIDEO_SUFFIXES:
         read_clip(file, Sampling(first=1), list)

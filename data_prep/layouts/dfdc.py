@@ -25,6 +25,7 @@ from data_prep.layouts.tree import image_paths, is_video, media_paths, paths_by_
 TABLE, METADATA, PREVIEW = "metadata.csv", "metadata.json", "dataset.json"
 PREVIEW_FOLDERS = ("method_A", "method_B", "original_videos")
 COLUMNS = ("videoname", "label", "original")
+MISSING_VALUES = ("nan", "na", "none", "null")  # as pandas, R and the table on Kaggle write that there is no original
 LISTED_TWICE = "listed twice, differently"
 SPLITS = {"train": "train", "validation": "val", "val": "val", "test": "test"}
 
@@ -179,6 +180,7 @@ def _read_csv(path):
     if missing:
         raise UserError(f"{path}: expected the columns {','.join(COLUMNS)}; missing: {', '.join(missing)}")
     rows["label"] = rows["label"].str.lower()
+    rows["original"] = rows["original"].where(~rows["original"].str.lower().isin(MISSING_VALUES), "")
     checks = {
         "label is not REAL or FAKE": ~rows["label"].isin(WORDS),
         "videoname is empty": rows["videoname"] == "",

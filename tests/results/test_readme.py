@@ -1,5 +1,7 @@
 """The generated tables of the READMEs: their numbers, and blocks with the mistakes that a writer makes."""
 
+import configparser
+import re
 import subprocess
 import sys
 
@@ -185,3 +187,15 @@ def test_each_paper_has_three_seeds_in_the_repository_and_a_table_of_them_in_its
         assert any("preset=quick" in words for words, _ in blocks), paper
     words = [words for words, _ in BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))]
     assert all(paper in " ".join(words) for paper in known_papers())
+
+
+def test_the_readme_names_the_versions_of_python_that_setup_cfg_allows():
+    """And CI runs the oldest and the newest of them."""
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    oldest, end = re.fullmatch(r">=3\.(\d+),<3\.(\d+)", settings["options"]["python_requires"]).groups()
+    versions = [f"3.{minor}" for minor in range(int(oldest), int(end))]
+    sentence = f"You need Python {', '.join(versions[:-1])} or {versions[-1]}: TensorFlow has no release for 3.{end}."
+    assert sentence in (ROOT / "README.md").read_text(encoding="utf-8")
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    assert f'python: ["{versions[0]}", "{versions[-1]}"]' in workflow

@@ -134,6 +134,14 @@ def test_the_table_of_crops_is_found_anywhere(tree, table):
     assert [(item.label, item.problem) for item in found] == [("real", ""), ("fake", "")]
 
 
+@pytest.mark.parametrize("word", ["NAN", "nan", "NA", "None", "null"])
+def test_a_word_for_a_missing_original_is_no_original(tree, word):
+    """Otherwise all real videos would count as made from one."""
+    table = f"videoname,label,original\na.mp4,REAL,{word}\nb.mp4,FAKE,a.mp4\n"
+    found = find("dfdc", tree("a.jpg", "b.jpg", texts={"metadata.csv": table}))
+    assert [item.original for item in found] == ["", "a.mp4"]
+
+
 def test_two_tables_of_crops_are_refused(tree):
     with pytest.raises(UserError, match="expected one metadata.csv of crops, got a/metadata.csv and b/metadata.csv"):
         find("dfdc", tree("a/a.jpg", texts={"a/metadata.csv": TABLE, "b/metadata.csv": TABLE}))

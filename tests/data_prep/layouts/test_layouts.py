@@ -309,7 +309,29 @@ def test_what_macos_adds_to_an_archive_is_left_out(tree):
     assert [item.path for item in find("folders", src)] == ["real/1.jpg"]
 
 
-@pytest.mark.parametrize("suffix", ["gif", "heif", "jxl", "jpe", "ts", "m2ts", "3g2", "vob", "dng", "cr2", "nef"])
+@pytest.mark.parametrize(
+    "suffix",
+    [
+        "hif",
+        "apng",
+        "svg",
+        "asf",
+        "hevc",
+        "mpe",
+        "pef",
+        "gif",
+        "heif",
+        "jxl",
+        "jpe",
+        "ts",
+        "m2ts",
+        "3g2",
+        "vob",
+        "dng",
+        "cr2",
+        "nef",
+    ],
+)
 def test_formats_that_are_not_read_are_named_by_their_suffix(tree, suffix):
     found = find("folders", tree("real/1.jpg", f"real/2.{suffix.upper()}"))
     assert [item.problem for item in found] == ["", f"unsupported format: {suffix}"]
