@@ -15,7 +15,7 @@ import tyro
 
 from common.cli import parse, run_main
 from common.errors import UserError
-from common.tensorflow_import import import_tensorflow
+from common.tensorflow_import import use_tensorflow
 
 ONNX_PACKAGES = ("tf2onnx", "onnx")
 
@@ -40,7 +40,7 @@ def main(argv=None):
     options = parse(ExportOptions, argv, prog="python -m common.export", description=__doc__)
     if options.format == "onnx" and not all(map(importlib.util.find_spec, ONNX_PACKAGES)):
         raise UserError('--format onnx needs tf2onnx and onnx: pip install -e ".[onnx]", or --format savedmodel')
-    import_tensorflow()
+    use_tensorflow()
     from common.detectors import exporting, store
 
     detector = store.load(options.run, options.model)

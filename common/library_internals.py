@@ -63,6 +63,45 @@ def without_strategy(model: keras.Model) -> Iterator[None]:
         model._distribute_strategy = strategy
 
 
+@contextmanager
+def initial_values_of_tensorflow() -> Iterator[None]:
+    """Under JAX, let initializers draw by TensorFlow's generator: a seed gives the same weights under both backends.
+
+    Initializers of Keras call functions of their backend; no public one can be replaced.
+    """
+    if keras.config.backend() != "jax":
+        yield
+        return
+    import tensorflow as tf
+    from keras.src.backend import random
+
+    def drawn_by(draw):
+        def values(shape, *limits, dtype=None, seed=None, **named):
+            seed = [seed, 0] if isinstance(seed, int) else np.asarray(random.draw_seed(seed))
+            drawn = draw(shape, np.asarray(seed, np.int64) % (2**31 - 2), *limits, dtype=dtype or "float32", **named)
+            return keras.ops.convert_to_tensor(drawn.numpy())
+
+        return values
+
+    drawing = {name: getattr(tf.random, f"stateless_{name}") for name in ("normal", "uniform", "truncated_normal")}
+    own = {name: getattr(random, name) for name in drawing}
+    try:
+        for name, draw in drawing.items():
+            setattr(random, name, drawn_by(draw))
+        yield
+    finally:
+        for name, function in own.items():
+            setattr(random, name, function)
+
+
+def losses_of_this_step(layer: keras.Layer) -> list[Any]:
+    """Return the losses that JAX's training step has computed before, or an empty list.
+
+    `losses` must then return these alone: a subclass that adds its own to them would count them twice.
+    """
+    return layer._losses_override
+
+
 def variable_index(optimizer: keras.optimizers.Optimizer, variable: Any) -> int:
     """Return the position of a variable among those that the optimizer was built with.
 

@@ -28,7 +28,7 @@ from common.errors import UserError
 from common.faces.cropping import FaceCropper
 from common.files import atomic_path
 from common.progress import show_progress
-from common.tensorflow_import import import_tensorflow
+from common.tensorflow_import import use_tensorflow
 
 if TYPE_CHECKING:
     from common.detectors.description import Description
@@ -152,12 +152,11 @@ def _nothing_read(files: int) -> UserError:
 
 def _detector_source(options: PredictOptions) -> tuple[Callable[[], "Detector"], str]:
     """Return a function that loads the detector, and what it comes from, in words."""
+    use_tensorflow()  # which MTCNN and explanations need
     if options.weights is None:
-        import_tensorflow()
         from common.detectors import store
 
         return partial(store.load, options.paths[0], options.model), str(options.paths[0])
-    import_tensorflow()
     from common.detectors.published import load_published, read_weights
 
     name, file = read_weights(options.weights)

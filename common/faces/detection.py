@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from common.errors import UserError
-from common.tensorflow_import import import_tensorflow
+from common.tensorflow_import import use_tensorflow
 
 MTCNN_PIXELS = 4_000_000  # of the frames that MTCNN processes together: more are not faster, and need memory
 
@@ -120,7 +120,7 @@ class MtcnnDetector:
     name = "mtcnn"
 
     def __init__(self) -> None:
-        import_tensorflow()
+        use_tensorflow()
         from common.faces.mtcnn import Cascade
 
         self.version = detector_version(self.name)

@@ -10,7 +10,7 @@ import keras
 from keras import ops
 
 from common.library_internals import find_by_name
-from common.losses.distances import Distance, paired_distances
+from common.losses.distances import Distance, absolute_value, paired_distances
 from common.losses.margin import Margin, MarginLoss, at_least_float32
 
 
@@ -95,7 +95,7 @@ class TripletLogExp(keras.losses.Loss):
             ValueError: for another shape.
         """
         anchor, positive, negative = _split(y_pred)
-        to_positive, to_negative = (ops.sum(ops.abs(anchor - other), axis=-1) for other in (positive, negative))
+        to_positive, to_negative = (ops.sum(absolute_value(anchor - other), axis=-1) for other in (positive, negative))
         return ops.softplus(to_positive - to_negative)
 
 

@@ -101,6 +101,8 @@ def read_config(
         raise UserError('--tensorboard needs TensorBoard: pip install -e ".[tensorboard]"')
     if config.deterministic:  # read when TensorFlow is imported: oneDNN's sums depend on a tensor's place in memory
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+        if os.environ.get("KERAS_BACKEND") == "jax":
+            os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true".strip()
     return config
 
 

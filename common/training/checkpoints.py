@@ -116,9 +116,10 @@ class Checkpoints:
                 network.load_weights(file)
             except (ValueError, OSError, KeyError, zipfile.BadZipFile) as error:
                 reason = str(error).strip().splitlines()[0]
+                shapes = [getattr(network, name, "any") for name in ("input_shape", "output_shape")]
                 raise UserError(
-                    f"{file}: expected a {network.name} {network.input_shape} -> {network.output_shape} of this width "
-                    f"({reason}); remove the folder {path} to resume from the checkpoint before"
+                    f"{file}: expected a {network.name} {shapes[0]} -> {shapes[1]} of this width ({reason}); remove "
+                    f"the folder {path} to resume from the checkpoint before"
                 ) from error
 
     def _file_name(self, network):

@@ -15,7 +15,7 @@ import tensorflow as tf
 from common.data.sharding import Shard
 from common.errors import UserError
 from common.tensorflow_import import suppressed_messages
-from common.training import cluster
+from common.training import cluster, jax_devices
 
 log = logging.getLogger("deepfake")
 
@@ -26,7 +26,9 @@ def set_up(
     strategy: str = "auto", precision: str = "auto", deterministic: bool = False, seed: int = 0,
     worker_minutes: float = 10.0,
 ):  # fmt: skip
-    """Prepare TensorFlow and return the tf.distribute.Strategy that the whole run builds its models in.
+    """Prepare the devices and return the tf.distribute.Strategy that the whole run builds its models in.
+
+    Under KERAS_BACKEND=jax it is the default one, which does nothing: see common.training.jax_devices.
 
     Args:
         strategy: none, mirrored (all GPUs, or the logical CPUs without any), auto (mirrored with several GPUs), or
@@ -37,25 +39,40 @@ def set_up(
         worker_minutes: how long multiworker waits for the other machines.
 
     Raises:
-        UserError: if Keras does not run on TensorFlow.
+        UserError: if Keras runs on neither TensorFlow nor JAX.
     """
-    if keras.config.backend() != "tensorflow":
-        raise UserError(f"training needs KERAS_BACKEND=tensorflow, got {keras.config.backend()}")
+    if keras.config.backend() not in ("tensorflow", "jax"):
+        raise UserError(f"training needs KERAS_BACKEND=tensorflow or jax, got {keras.config.backend()}")
+    under_jax = keras.config.backend() == "jax"
+    if under_jax:
+        jax_devices.share(strategy)
+    else:
+        _let_memory_grow()
+    keras.config.set_dtype_policy("float32" if precision == "auto" else precision)
+    keras.utils.set_random_seed(seed)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+    return tf.distribute.get_strategy() if under_jax else _strategy(strategy, worker_minutes)
+
+
+def device_count(strategy) -> int:
+    """Return the number of devices that share a batch."""
+    return jax_devices.count() if keras.config.backend() == "jax" else strategy.num_replicas_in_sync
+
+
+def _let_memory_grow():
     for gpu in tf.config.list_physical_devices("GPU"):
         try:
             tf.config.experimental.set_memory_growth(gpu, True)
         except RuntimeError:  # devices are already in use: a second run in one process
             break
-    keras.config.set_dtype_policy("float32" if precision == "auto" else precision)
-    keras.utils.set_random_seed(seed)
-    if deterministic:
-        tf.config.experimental.enable_op_determinism()
-    if strategy == "multiworker" and keras.config.backend() != "tensorflow":
-        raise UserError("--strategy multiworker is tf.distribute's: unset KERAS_BACKEND")
-    if strategy == "multiworker" and (machines := _connected(worker_minutes)):
+
+
+def _strategy(name, worker_minutes):
+    if name == "multiworker" and (machines := _connected(worker_minutes)):
         return machines
     gpus = tf.config.list_logical_devices("GPU")
-    if strategy == "mirrored" or (strategy in ("auto", "multiworker") and len(gpus) > 1):
+    if name == "mirrored" or (name in ("auto", "multiworker") and len(gpus) > 1):
         return _mirrored(tuple(device.name for device in gpus or tf.config.list_logical_devices("CPU")))
     return tf.distribute.get_strategy()
 
@@ -78,7 +95,7 @@ def check_batch(batch_size: int, strategy, flag: str = "--batch-size") -> None:
     Raises:
         UserError: naming a batch size that would do.
     """
-    replicas, machines = strategy.num_replicas_in_sync, Shard.of(strategy).machines
+    replicas, machines = device_count(strategy), Shard.of(strategy).machines
     if batch_size % replicas:
         nearest = max(replicas, batch_size // replicas * replicas)
         devices = f"{replicas} devices" + (f" of {machines} machines" if machines > 1 else "")
@@ -89,7 +106,9 @@ def check_batch(batch_size: int, strategy, flag: str = "--batch-size") -> None:
 
 
 def describe_devices() -> list[str]:
-    """Return the names of the devices that TensorFlow computes on, for the log and environment.json."""
+    """Return the names of the devices that a run computes on, for the log and environment.json."""
+    if keras.config.backend() == "jax":
+        return jax_devices.describe()
     gpus = tf.config.list_physical_devices("GPU")
     names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
     return names or [f"CPU, {os.cpu_count()} cores"]
@@ -97,10 +116,15 @@ def describe_devices() -> list[str]:
 
 def log_devices(devices: list[str], strategy, driver: Path = NVIDIA_DRIVER) -> None:
     """Log what a run computes on, and warn if the machine has an NVIDIA GPU that TensorFlow cannot use."""
-    replicas, machines = strategy.num_replicas_in_sync, Shard.of(strategy).machines
+    replicas, machines = device_count(strategy), Shard.of(strategy).machines
     several = f", {replicas} replicas" + (f" on {machines} machines" if machines > 1 else "") if replicas > 1 else ""
     log.info("computing on %s%s", "; ".join(devices), several)
-    if driver.exists() and not tf.config.list_physical_devices("GPU"):
+    if driver.exists() and keras.config.backend() == "jax" and devices[0].startswith("CPU"):
+        log.warning(
+            "THIS MACHINE HAS A GPU THAT JAX CANNOT USE, the run computes on the CPU: "
+            'pip install -e ".[jax]", or "jax[cuda13]" for a driver of version 580 or later'
+        )
+    elif driver.exists() and keras.config.backend() != "jax" and not tf.config.list_physical_devices("GPU"):
         reasons = [line for line in suppressed_messages() if "cuda" in line.lower() or "gpu" in line.lower()]
         log.warning(
             "THIS MACHINE HAS A GPU THAT TENSORFLOW CANNOT USE, the run computes on the CPU: "

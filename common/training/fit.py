@@ -8,6 +8,7 @@ every few minutes, so a killed training resumes from its last one as if nothing 
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -148,9 +149,9 @@ def _create_variables(model, data):
     """Create the variables of loss and metrics before the first step; `_resume` has created the optimizer's.
 
     TensorFlow traces a step that creates variables twice, which costs a minute for Inception-ResNet-v2. On several
-    replicas Keras creates them itself.
+    replicas, and under JAX, Keras creates them itself.
     """
-    if model.distribute_strategy.num_replicas_in_sync > 1:
+    if keras.config.backend() != "tensorflow" or model.distribute_strategy.num_replicas_in_sync > 1:
         return
     images, labels = next(iter(data))
     outputs = model(images, training=False)
@@ -161,7 +162,8 @@ def _create_variables(model, data):
 
 def _resume(model, checkpoints, plan):
     """Return the progress of the newest checkpoint, whose weights and optimizer the model gets."""
-    with model.distribute_strategy.scope():  # the optimizer's variables belong to its replicas
+    on_tensorflow = keras.config.backend() == "tensorflow"
+    with model.distribute_strategy.scope() if on_tensorflow else nullcontext():  # of the optimizer's variables
         model.optimizer.build(model.trainable_variables)
     facts = checkpoints.restore()
     progress = Progress(**facts) if facts else Progress()

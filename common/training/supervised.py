@@ -14,7 +14,7 @@ from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 
 from common.data.pipeline import Images
 from common.labels import FAKE
-from common.library_internals import all_layers
+from common.library_internals import all_layers, initial_values_of_tensorflow
 from common.training.checkpoints import MINUTES
 from common.training.collapse import collapse_notes, warn_of_collapse
 from common.training.fit import TrainingPlan, fit, predict
@@ -54,7 +54,7 @@ class Training:
     def scope(self) -> Iterator[None]:
         """Build a network here: on the devices of the strategy, with initial weights that depend on the seed alone."""
         keras.utils.set_random_seed(self.seed)
-        with lost_machines(self.strategy), self.strategy.scope():
+        with lost_machines(self.strategy), self.strategy.scope(), initial_values_of_tensorflow():
             yield
 
     def part(self, name: str) -> "Training":

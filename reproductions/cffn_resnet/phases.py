@@ -12,6 +12,7 @@ import pandas as pd
 import tensorflow as tf
 from keras import ops
 
+from common.library_internals import losses_of_this_step
 from common.losses import BatchAll, BatchHard
 from common.losses.distances import Distance
 from common.training.fit import TrainingPlan
@@ -167,6 +168,8 @@ class WholeNetwork(keras.Model):
     @property
     def losses(self):
         """Keras adds them to a step's loss, each divided among the replicas; outside of `call` they are float32."""
+        if computed := losses_of_this_step(self):
+            return computed
         matrices = self.encoding_matrix, self.classifier.get_layer(LOGITS).kernel
         return [*super().losses, *(self.penalty / 2 * ops.sum(ops.square(matrix)) for matrix in matrices)]
 

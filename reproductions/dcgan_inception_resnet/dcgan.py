@@ -1,4 +1,4 @@
-"""The DCGAN's training step on any number of devices, and its noise.
+"""The DCGAN's training step under TensorFlow and JAX, on any number of devices, and its noise.
 
 Radford, Metz, Chintala 2016, doi:10.48550/arXiv.1511.06434. The noise is drawn on the host for the whole batch as a
 function of (seed, epoch, step): replicas get different noise, several of them train exactly as one, and a training that
@@ -52,14 +52,8 @@ class DCGAN:
             # Compiled, a network is saved with its optimizer, which scales the loss where float16 asks for it.
             network.compile(keras.optimizers.Adam(learning_rate, beta_1=beta_1))
             network.optimizer.build(network.trainable_variables)
-        on_replica = tf.function(self._step_on_replica, jit_compile=jit)
-
-        @tf.function
-        def step(images, noise):
-            losses = self._strategy.run(on_replica, (images, noise))
-            return self._strategy.reduce("sum", losses, axis=None)
-
-        self._step = step
+        under_jax = keras.config.backend() == "jax"
+        self._step = self._jax_step() if under_jax else self._tensorflow_step(jit)
 
     @property
     def networks(self) -> tuple[keras.Model, keras.Model]:
@@ -91,10 +85,10 @@ class DCGAN:
             UserError: if an image is damaged.
         """
         rest = with_noise(batches, seed, epoch).skip(len(before))
-        distributed = self._strategy.experimental_distribute_dataset(rest)
+        steps = int(rest.cardinality())
         # Losses stay on the device until the epoch is over: fetching each would make the device wait for us.
         losses = list(before)
-        for batch in show_progress(distributed, f"DCGAN, epoch {epoch + 1}", int(rest.cardinality()), "step"):
+        for batch in show_progress(self._on_devices(rest), f"DCGAN, epoch {epoch + 1}", steps, "step"):
             losses.append(self._step(*batch))
             if after_step:
                 after_step(losses)
@@ -102,19 +96,37 @@ class DCGAN:
         table.insert(0, "batch", np.arange(1, len(table) + 1))
         return table
 
-    def _step_on_replica(self, images, noise):
-        """One step of both players from the same point. Returns this replica's share of both losses, float32 (2,).
+    def _on_devices(self, batches):
+        """Return an iterable of batches, each spread over the devices."""
+        if keras.config.backend() != "jax":
+            return self._strategy.experimental_distribute_dataset(batches)
+        distribution = keras.distribution.distribution()
+        if distribution is None:
+            return batches.as_numpy_iterator()
+        return (
+            [keras.distribution.distribute_tensor(part, distribution.get_data_layout(part.shape)) for part in batch]
+            for batch in batches.as_numpy_iterator()
+        )
 
-        Sigmoid cross-entropy, the generator's in its non-saturating form (Goodfellow et al. 2014, Sec. 3): with
-        logit x, softplus(-x) = -log D and softplus(x) = -log(1 - D).
-        """
+    def _tensorflow_step(self, jit):
+        """Return the step of both players from the same point, (images, noise) -> losses (2,)."""
+        on_replica = tf.function(self._step_on_replica, jit_compile=jit)
+
+        @tf.function
+        def step(images, noise):
+            losses = self._strategy.run(on_replica, (images, noise))
+            return self._strategy.reduce("sum", losses, axis=None)
+
+        return step
+
+    def _step_on_replica(self, images, noise):
+        """Take a step, and return this replica's share of both losses, float32 (2,)."""
         examples = tf.shape(noise)[0] * self._strategy.num_replicas_in_sync
         with tf.GradientTape(persistent=True) as tape:
             fakes = self.generator(noise, training=True)
             real = self.discriminator(images, training=True)  # (b, 1)
             fake = self.discriminator(fakes, training=True)  # (b, 1)
-            per_example = tf.nn.softplus(-fake), tf.nn.softplus(-real) + tf.nn.softplus(fake)
-            losses = [tf.reduce_sum(loss) / tf.cast(examples, tf.float32) for loss in per_example]
+            losses = [tf.reduce_sum(loss) / tf.cast(examples, tf.float32) for loss in _losses(real, fake)]
             scaled = [network.optimizer.scale_loss(loss) for network, loss in zip(self.networks, losses, strict=True)]
         gradients = [
             tape.gradient(loss, network.trainable_variables)
@@ -123,6 +135,53 @@ class DCGAN:
         for network, gradient in zip(self.networks, gradients, strict=True):
             network.optimizer.apply(gradient, network.trainable_variables)
         return tf.stack(losses)
+
+    def _jax_step(self):
+        """Return the same step as `_tensorflow_step`, as a function of all variables, whose new values are assigned."""
+        import jax
+
+        def new_state(state, images, noise):
+            fixed = [values[1] for values in state]
+
+            def losses(generator_weights, discriminator_weights):
+                fakes, generated = self.generator.stateless_call(generator_weights, fixed[0], noise, training=True)
+                real, seen = self.discriminator.stateless_call(discriminator_weights, fixed[1], images, training=True)
+                fake, seen = self.discriminator.stateless_call(discriminator_weights, seen, fakes, training=True)
+                return [keras.ops.mean(loss) for loss in _losses(real, fake)], [generated, seen]
+
+            means, backward, fixed_after = jax.vjp(losses, *(values[0] for values in state), has_aux=True)
+            after = []
+            for place, (network, (weights, _, moments)) in enumerate(zip(self.networks, state, strict=True)):
+                slopes = [keras.ops.zeros(()), keras.ops.zeros(())]  # of the player's scaled loss by both losses
+                with keras.StatelessScope(state_mapping=list(zip(network.optimizer.variables, moments, strict=True))):
+                    slopes[place] = network.optimizer.scale_loss(keras.ops.ones(()))
+                gradients = backward(slopes)[place]
+                weights, moments = network.optimizer.stateless_apply(moments, gradients, weights)
+                after.append([weights, fixed_after[place], moments])
+            return after, keras.ops.stack(means)
+
+        compiled = jax.jit(new_state, donate_argnums=0)
+        variables = [
+            [network.trainable_variables, network.non_trainable_variables, network.optimizer.variables]
+            for network in self.networks
+        ]
+
+        def step(images, noise):
+            state = [[[variable.value for variable in group] for group in groups] for groups in variables]
+            after, losses = compiled(state, images, noise)
+            jax.tree.map(lambda variable, value: variable.assign(value), variables, after)
+            return losses
+
+        return step
+
+
+def _losses(real, fake):
+    """Return the losses of generator and discriminator for each example, from logits (b, 1).
+
+    Sigmoid cross-entropy, the generator's in its non-saturating form (Goodfellow et al. 2014, Sec. 3): with logit x,
+    softplus(-x) = -log D and softplus(x) = -log(1 - D).
+    """
+    return keras.ops.softplus(-fake), keras.ops.softplus(-real) + keras.ops.softplus(fake)
 
 
 def diverged(losses: pd.DataFrame) -> str:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import layers
 
 from common.errors import UserError
@@ -114,8 +113,8 @@ def generate(
     stream = np.random.Generator(bits)
     for first in range(start, count, batch_size):
         noise = stream.uniform(-1, 1, (batch_size, NOISE)).astype(np.float32)  # a full one: same shape, same rounding
-        images = generator(noise, training=False)
-        yield tf.saturate_cast(tf.round((images + 1) * 127.5), tf.uint8).numpy()[: count - first]
+        images = keras.ops.convert_to_numpy(generator(noise, training=False)).astype(np.float32)
+        yield np.clip(np.round((images + 1) * 127.5), 0, 255).astype(np.uint8)[: count - first]
 
 
 def _convolution(layer, filters, strides=2, padding="same", **arguments):

@@ -17,6 +17,7 @@ from common.data.image_reader import explain_damaged_images
 from common.data.pipeline import Images, Preprocessing
 from common.errors import UserError
 from common.files import atomic_path, cache_folder, sha256
+from common.library_internals import initial_values_of_tensorflow
 from common.networks.weights import FACENET_FILE
 from common.progress import ProgressBar
 from reproductions.facenet_embeddings.config import FACENET, STAND_IN, XCEPTION, XCEPTION_EMBEDDER, Config
@@ -76,7 +77,7 @@ class Embedder:
         """The network, built on first use."""
         if self.trained is not None:
             return self.trained
-        with _float32():
+        with _float32(), initial_values_of_tensorflow():
             if self.name == STAND_IN:
                 return spectrum(self.size)
             keras.utils.set_random_seed(0)
@@ -157,7 +158,7 @@ def _compute(images, embedder, batch_size, bar):
     pixels = Images(images, Preprocessing(embedder.size, scale=1.0), cache_bytes=0).evaluation_batches(batch_size)
     vectors = []
     for batch in pixels:
-        vectors.append(np.asarray(embedder.network.predict_on_batch(batch), np.float32))
+        vectors.append(np.asarray(embedder.network.predict_on_batch(batch.numpy()), np.float32))
         bar.update(min(batch_size, len(images) - batch_size * (len(vectors) - 1)))
     return np.concatenate(vectors)[: len(images)]
 

@@ -1,9 +1,10 @@
 """Figure 9: the images that the hidden neurons of MesoInception-4 answer to most."""
 
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
 from common.evaluation.figures import new_figure, save_figure
+from common.gradients import compiled_gradient
 from common.networks.mesonet import FEATURES
 from reproductions.mesoinception_svm.model import feature_network
 
@@ -20,24 +21,21 @@ def maximise_activation(network, steps, seed=0):
     """
     features = feature_network(network)
     shape = (features.output_shape[-1], *network.input_shape[1:])
-    images = tf.Variable(np.random.default_rng(seed).normal(0.5, 0.02, shape).astype("float32"))
-    energies = []
+    images = np.random.default_rng(seed).normal(0.5, 0.02, shape).astype("float32")
 
-    @tf.function
-    def step():
-        with tf.GradientTape() as tape:
-            activation = tf.linalg.diag_part(tf.cast(features(images, training=False), tf.float32))  # unit j of image j
-            norm = tf.reduce_sum(tf.abs(images) ** P, axis=(1, 2, 3)) ** (1 / P)
-            energy = activation - LAMBDA * norm  # (16,)
-            total = tf.reduce_sum(energy)
-        slope = tape.gradient(total, images)
-        length = tf.sqrt(tf.reduce_mean(slope**2, axis=(1, 2, 3), keepdims=True))
-        images.assign(tf.clip_by_value(images + STEP * slope / (length + 1e-12), 0.0, 1.0))
-        return energy
+    def total_energy(images):
+        activation = ops.diagonal(ops.cast(features(images, training=False), "float32"))  # unit j of image j
+        norm = ops.sum(ops.abs(images) ** P, axis=(1, 2, 3)) ** (1 / P)
+        energy = activation - LAMBDA * norm  # (16,)
+        return ops.sum(energy), energy
 
+    gradient, energies = compiled_gradient(total_energy), []
     for _ in range(steps):
-        energies.append(step().numpy())
-    return images.numpy(), np.array(energies)
+        slope, energy = (np.asarray(values) for values in gradient(images))
+        length = np.sqrt(np.mean(slope**2, axis=(1, 2, 3), keepdims=True))
+        images = np.clip(images + STEP * slope / (length + 1e-12), 0.0, 1.0)
+        energies.append(energy)
+    return images, np.array(energies)
 
 
 def activation_figure(network, path, steps, seed=0):

@@ -53,10 +53,12 @@ def score(
 
 @lru_cache(maxsize=1)  # detectors are scored one after the other, each on all data sets
 def _load(folder, name):
-    """A detector of a run, and its network as a graph for batches of any size."""
+    """A detector of a run, and its network as a function of batches of any size."""
     keras.backend.clear_session()  # frees the detector before
     detector = store.load(folder, name)
     size = detector.description.preprocessing["size"]
+    if keras.config.backend() != "tensorflow":
+        return detector, lambda pixels: detector.network.predict_on_batch(pixels.numpy())
     outputs_of = tf.function(lambda pixels: detector.network(pixels, training=False))
     return detector, outputs_of.get_concrete_function(tf.TensorSpec((None, size, size, 3), tf.float32))
 

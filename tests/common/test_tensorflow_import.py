@@ -1,8 +1,11 @@
-"""What TensorFlow still says after its silent import."""
+"""What TensorFlow still says after its silent import, and the backends of Keras that are refused before it."""
 
 import logging
 
-from common.tensorflow_import import import_tensorflow
+import pytest
+
+from common.errors import UserError
+from common.tensorflow_import import import_tensorflow, use_tensorflow
 
 
 def test_that_several_networks_are_traced_is_no_warning():
@@ -20,3 +23,18 @@ def test_that_several_networks_are_traced_is_no_warning():
         log.removeHandler(handler)
         log.setLevel(level)
     assert messages == ["the disk is full"]
+
+
+@pytest.mark.parametrize("name", ["torch", "nonsense"])
+@pytest.mark.parametrize("start", [import_tensorflow, use_tensorflow])
+def test_another_backend_is_a_users_error(monkeypatch, name, start):
+    monkeypatch.setenv("KERAS_BACKEND", name)
+    with pytest.raises(UserError, match=f"KERAS_BACKEND: expected one of tensorflow, jax, got {name}"):
+        start()
+
+
+def test_jax_that_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"JAX is not installed; pip install -e \"\.\[jax\]\""):
+        import_tensorflow()

@@ -6,6 +6,7 @@ test_sixth_paper.py adds one more paper to a copy of the suite.
 import ast
 import dataclasses
 import importlib
+import importlib.util
 import itertools
 import os
 import re
@@ -254,6 +255,18 @@ def test_a_killed_run_resumes_and_equals_the_uninterrupted_one(words, protocols,
     both, after = (pd.read_csv(path / "predictions.csv", keep_default_na=False) for path in (finished[0], run))
     before = both[(both["protocol"] == protocols[0]) & (both["seed"] == 0)].reset_index(drop=True)
     pd.testing.assert_frame_equal(before, after)
+
+
+@pytest.mark.slow
+def test_jax_ends_with_rows_of_the_same_keys(words, protocols, finished, folder, command):
+    if importlib.util.find_spec("jax") is None:
+        pytest.skip("jax is not installed")
+    run, rows, _ = finished
+    command(folder, *words(*protocols), "--runs", "jax", "--results", "jax-results", fresh=True, KERAS_BACKEND="jax")
+    keys = ["table", "row", "metric", "dataset", "protocol", "preset", "seed"]
+    ours = pd.read_csv(folder / "jax-results" / f"{run.parent.name}.csv", keep_default_na=False)
+    assert set(map(tuple, ours[keys].values)) == set(map(tuple, rows[keys].values))
+    assert "(JAX)" in (only(only(folder / "jax")) / "environment.json").read_text()
 
 
 def trained_file(paper, run):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from common.losses import BatchHard, SemiHard
+from tests.gradients import skip_without
 
 DTYPES = ["float16", "bfloat16", "float32", "float64"]
 ULP = {"float16": 1e-5, "bfloat16": 1e-5, "float32": 1e-5, "float64": 1e-12}  # relative; 16 bits are computed in 32
@@ -71,6 +72,7 @@ distances = pytest.mark.parametrize("distance", ["squared", "euclidean", "cosine
 def test_semi_hard_equals_addons(batch, dtype, distance):
     if distance == "cosine" and batch == "one dimension":
         pytest.skip("in one dimension every cosine is 1 or -1: all distances tie up to rounding")
+    skip_without(dtype)
     labels, embeddings, exact = draw(0, *BATCHES[batch], dtype)
     value = float(SemiHard(1.0, distance, dtype="float64")(labels, embeddings))
     assert value == pytest.approx(addons_semi_hard(labels, addons_distances(exact, distance), 1.0), rel=ULP[dtype])
@@ -80,6 +82,7 @@ def test_semi_hard_equals_addons(batch, dtype, distance):
 @kinds
 @distances
 def test_hard_equals_addons(batch, dtype, distance, margin):
+    skip_without(dtype)
     labels, embeddings, exact = draw(1, *BATCHES[batch], dtype)
     value = float(BatchHard(margin, distance, dtype="float64")(labels, embeddings))
     expected = addons_hard(labels, addons_distances(exact, distance), margin, margin == "soft")

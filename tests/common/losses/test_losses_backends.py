@@ -22,6 +22,7 @@ values = [float(loss(labels, embeddings)) for loss in [*mined, SemiHard(), SemiH
 values += [float(loss(np.eye(3)[labels], embeddings)) for loss in mined]
 given = (TripletHinge(), TripletHinge("soft", "euclidean"), TripletHinge(0.4, "cosine"), TripletLogExp())
 values += [float(loss(labels[:8], embeddings.reshape(8, 3, 6))) for loss in given]
+values.append(float(BatchHard(0.0)(labels, 10 + 1e-3 * embeddings)))  # small distances far from the origin
 print(json.dumps([*values, float(l2_normalize(embeddings)[0, 0])]))
 """
 

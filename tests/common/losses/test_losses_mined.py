@@ -8,11 +8,12 @@ import math
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from keras import ops
 
 from common.losses import BatchAll, BatchHard, SemiHard
+from tests import gradients
 
 
 def others(labels, anchor):
@@ -94,10 +95,9 @@ def expected_values(case, labels, embeddings):
 
 
 def value_and_gradient(loss, labels, embeddings, dtype="float32"):
-    embeddings = tf.Variable(np.asarray(embeddings, dtype))
-    with tf.GradientTape() as tape:
-        value = loss(np.asarray(labels), embeddings)
-    return float(value), tf.convert_to_tensor(tape.gradient(value, embeddings)).numpy()
+    labels, embeddings = np.asarray(labels), np.asarray(embeddings, dtype)
+    value, gradient = gradients.value_and_gradient(lambda tensor: loss(labels, tensor), embeddings)
+    return float(value), np.asarray(gradient)
 
 
 # On a lattice distances tie and embeddings coincide often, and float32 is exact; cosines tie only up to rounding.
@@ -119,7 +119,7 @@ def test_values_equal_the_loops_on_any_batch(case, batch):
     labels, points, scale = batch
     embeddings = np.array(points, np.float32) * scale
     loss = case[0](**case[1])
-    values = loss.call(tf.constant(labels, "float32"), tf.constant(embeddings))
+    values = loss.call(np.array(labels, np.float32), ops.convert_to_tensor(embeddings))
     assert values.shape == (len(labels),)
     expected = expected_values(case, labels, embeddings)
     np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-5 * max(1, expected.max()))
