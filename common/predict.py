@@ -28,7 +28,7 @@ from common.errors import UserError
 from common.faces.cropping import FaceCropper
 from common.files import atomic_path
 from common.progress import show_progress
-from common.tensorflow_import import use_tensorflow
+from common.tensorflow_import import import_tensorflow, use_tensorflow
 
 if TYPE_CHECKING:
     from common.detectors.description import Description
@@ -152,7 +152,10 @@ def _nothing_read(files: int) -> UserError:
 
 def _detector_source(options: PredictOptions) -> tuple[Callable[[], "Detector"], str]:
     """Return a function that loads the detector, and what it comes from, in words."""
-    use_tensorflow()  # which MTCNN and explanations need
+    if options.explain is None:
+        import_tensorflow()
+    else:
+        use_tensorflow()  # whose gradients explain
     if options.weights is None:
         from common.detectors import store
 

@@ -1,6 +1,7 @@
 """Face detectors with one interface, the choice among the faces found, and the crop."""
 
 import importlib.metadata
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -120,9 +121,14 @@ class MtcnnDetector:
     name = "mtcnn"
 
     def __init__(self) -> None:
-        use_tensorflow()
-        from common.faces.mtcnn import Cascade
+        if "keras" not in sys.modules:
+            use_tensorflow()
+        import keras
 
+        if keras.config.backend() == "tensorflow":
+            from common.faces.mtcnn import Cascade
+        else:
+            from common.faces.cascade_process import CascadeProcess as Cascade
         self.version = detector_version(self.name)
         self.cascade = Cascade()
 

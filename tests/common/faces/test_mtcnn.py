@@ -13,6 +13,7 @@ from PIL import Image
 from common.data.decoding import read_image
 from common.faces import detection as faces_module
 from common.faces import mtcnn as mtcnn_module
+from common.faces.cascade_process import CascadeProcess
 from common.faces.detection import Face, make_detector
 from common.faces.mtcnn import non_max_suppression, pyramid_scales, square_boxes
 from data_prep.drawing.trees import draw_tree
@@ -232,3 +233,12 @@ def test_a_face_outside_of_the_image_is_left_out_and_others_are_cut_to_it():
     boxes = np.array([[-5, -5, 20, 30, 0.9], [50, 40, 99, 99, 0.8], [70, 10, 90, 20, 0.7]])
     found = faces_module.faces_from_boxes(boxes, height=60, width=60)
     assert found == [Face(0, 0, 20, 30, 0.9), Face(50, 40, 10, 20, 0.8)]
+
+
+@pytest.mark.slow
+def test_a_process_of_its_own_finds_the_same_faces(portraits, mtcnn):
+    """For Keras on another backend: the cascade is TensorFlow's."""
+    frames = np.stack([scene(portraits, "several", seed) for seed in range(2)])
+    for ours, theirs in zip(CascadeProcess().boxes(frames), mtcnn.cascade.boxes(frames), strict=True):
+        assert len(theirs)
+        np.testing.assert_array_equal(ours, theirs)
