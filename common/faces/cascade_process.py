@@ -1,12 +1,17 @@
-"""MTCNN for a process whose Keras does not run on TensorFlow."""
+"""MTCNN's cascade, also for a process whose Keras does not run on TensorFlow."""
 
 import functools
 import multiprocessing
+import sys
 from concurrent.futures import ProcessPoolExecutor
+from typing import TYPE_CHECKING, Union
 
 import numpy as np
 
 from common.tensorflow_import import use_tensorflow
+
+if TYPE_CHECKING:
+    from common.faces.mtcnn import Cascade
 
 
 class CascadeProcess:
@@ -23,11 +28,20 @@ class CascadeProcess:
         return self._pool.submit(_boxes, frames).result()
 
 
-@functools.cache
-def _cascade():
+def make_cascade() -> Union["Cascade", CascadeProcess]:
+    """Return the cascade, in this process unless Keras was imported on another backend."""
+    if "keras" not in sys.modules:
+        use_tensorflow()
+    import keras
+
+    if keras.config.backend() != "tensorflow":
+        return CascadeProcess()
     from common.faces.mtcnn import Cascade
 
     return Cascade()
+
+
+_cascade = functools.cache(make_cascade)
 
 
 def _boxes(frames):

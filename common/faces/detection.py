@@ -1,7 +1,6 @@
 """Face detectors with one interface, the choice among the faces found, and the crop."""
 
 import importlib.metadata
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from common.errors import UserError
-from common.tensorflow_import import use_tensorflow
+from common.faces.cascade_process import make_cascade
 
 MTCNN_PIXELS = 4_000_000  # of the frames that MTCNN processes together: more are not faster, and need memory
 
@@ -121,16 +120,8 @@ class MtcnnDetector:
     name = "mtcnn"
 
     def __init__(self) -> None:
-        if "keras" not in sys.modules:
-            use_tensorflow()
-        import keras
-
-        if keras.config.backend() == "tensorflow":
-            from common.faces.mtcnn import Cascade
-        else:
-            from common.faces.cascade_process import CascadeProcess as Cascade
         self.version = detector_version(self.name)
-        self.cascade = Cascade()
+        self.cascade = make_cascade()
 
     def detect(self, image: np.ndarray) -> list[Face]:
         """See FaceDetector."""
