@@ -68,7 +68,7 @@ def read_predictions(file: Path, reading: Reading) -> tuple[pd.DataFrame, dict[s
     predictions = pd.DataFrame({name: table[column] for name, column in columns.items()})
     predictions = predictions.join(table[[name for name in dict.fromkeys(kept) if name not in predictions]])
     predictions["label"], remarks = _label_words(table[columns["label"]], reading)
-    if "path" in columns:
+    if "path" in columns or "frame" in table:  # an image is named
         repeats = _repeats(table, predictions, columns)
         predictions = predictions[~repeats]  # a file that was joined to itself would make every interval too narrow
         remarks += [f"{repeats.sum()} repeated rows are counted once"] if repeats.any() else []
@@ -122,7 +122,9 @@ def _repeats(table, predictions, columns):
     content = table.drop(columns=[name for name in table if name.strip().lower() in ROW_NUMBERS])
     content[columns["label"]] = predictions["label"]
     content[columns["score"]] = pd.to_numeric(predictions["score"], errors="coerce").fillna(predictions["score"])
-    content[columns["path"]] = predictions["path"].map(lambda path: posixpath.normpath(path.strip()))
+    for name in ("path", "video"):
+        if name in columns:
+            content[columns[name]] = predictions[name].map(lambda path: posixpath.normpath(path.strip()))
     return content.duplicated()
 
 

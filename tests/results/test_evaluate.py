@@ -215,6 +215,7 @@ def test_rows_that_are_given_twice_count_once(capsys, tmp_path):
         (",path,label,score", "{n},a/{n}.png,{label},0.{n}", "{m},a/{n}.png,{label},0.{n}"),  # pandas' to_csv
         ("path,label,score", "a/{n}.png,{label},0.{n}", "a/{n}.png,{upper},0.{n}000"),
         ("path,label,score", "a/{n}.png,{label},0.{n}", "./a/{n}.png,{label},0.{n}"),
+        ("video,frame,label,score", "{label}.mp4,{n},{label},0.{n}", "{label}.mp4,{n},{label},0.{n}"),
     ],
 )
 def test_a_repeated_row_is_one_however_it_is_written(capsys, tmp_path, header, first, second):
