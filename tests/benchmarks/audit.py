@@ -1,6 +1,6 @@
 """What the audit's solver costs, against looking at every confusion matrix with NumPy.
 
-    python tests/benchmarks/audit.py [--size 10000] [--totals 1000]
+    python -m tests.benchmarks.audit [--size 10000] [--totals 1000]
 
 First a row of five numbers on SIZE + SIZE images: the solver and the full search give the same matrices. Then three
 numbers and an AUC on test sets of unknown size, all totals up to TOTALS, which a full search would need hours for.
@@ -8,6 +8,7 @@ numbers and an AUC on test sets of unknown size, all totals up to TOTALS, which 
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from results.audit.forms import value
 from results.audit.matrices import Sizes, Statement
 from results.audit.printed import parse_printed
 from results.audit.solver import solve
+from tests.benchmarks.table import Row, publish
 
 ROW = {"accuracy": "94.67%", "precision": "95.84%", "recall": "93.4%", "f1": "94.6%", "kappa": "89.3%"}
 UNKNOWN = {"accuracy": "0.875", "f1": "0.888889", "auc": "0.95833", "kappa": "0.75"}
@@ -31,6 +33,8 @@ class Options:
     """Images a class."""
     totals: int = 1000
     """Largest total that is tried where the size is unknown."""
+    table: Path | None = None
+    """A CSV for the rows."""
 
 
 def main(argv=None):
@@ -38,14 +42,17 @@ def main(argv=None):
     sizes = Sizes(options.size, options.size)
     solver, solutions = timed(lambda: solve(statements(ROW), sizes))
     brute, matrices = timed(lambda: full_search(statements(ROW), options.size))
-    print(f"{options.size} + {options.size} images: solver {solver:.3f} s, full search {brute:.1f} s")
-    print(f"ratio {brute / solver:.0f}")
     print(f"matrices: {solutions.count} and {matrices}")
+    job = f"audit of five numbers, {options.size:,} + {options.size:,} images"
+    rows = [Row(job, solver, "NumPy over all matrices", brute, "s")]
     unknown = Sizes(max_n=options.totals)
     seconds, solutions = timed(lambda: solve(statements(UNKNOWN), unknown))
-    print(f"unknown size up to {options.totals}: {seconds:.2f} s, {len(solutions.totals)} totals fit")
+    print(f"{len(solutions.totals)} totals fit")
+    rows.append(Row(f"audit of four numbers, unknown size up to {options.totals:,}", seconds, unit="s"))
     seconds, conflict = timed(lambda: explain(statements(FALSE), unknown))
-    print(f"a contradiction of unknown size: {seconds:.2f} s, {len(conflict.clashes)} smallest clashes")
+    print(f"{len(conflict.clashes)} smallest clashes")
+    rows.append(Row(f"audit of a contradiction, unknown size up to {options.totals:,}", seconds, unit="s"))
+    publish(rows, options.table)
 
 
 def statements(row):

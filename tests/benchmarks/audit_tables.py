@@ -6,13 +6,14 @@ Honest tables are numbers of simulated confusion matrices, printed and averaged 
 Altered tables are seven numbers of one matrix, of which one digit is changed.
 """
 
-import argparse
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from common.cli import parse, run_main
 from results.audit.check import audit_table
 from results.audit.verdicts import CONTRADICTION, RANGE, UNIQUE
 from tests.results.audit.simulated import FOUR, KINDS, SEVEN, altered, honest_row
@@ -27,10 +28,16 @@ def verdict_of(folder: Path, rows: list[tuple[str, str, str]]) -> str:
     return audit_table(path)[0][0].verdict
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tables", type=int, default=60, help="of each kind")
-    number = parser.parse_args().tables
+@dataclass(frozen=True)
+class Options:
+    """Flags of the benchmark."""
+
+    tables: int = 60
+    """Of each kind."""
+
+
+def main(argv=None):
+    number = parse(Options, argv, description=__doc__).tables
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for kind in KINDS:
@@ -46,4 +53,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -1,6 +1,6 @@
 """One training step of the CFFN's second phase, ours against the same network in plain PyTorch.
 
-    python tests/benchmarks/cffn_step.py [--image-size 112] [--width 0.25] [--batch 32] [--rounds 5] [--threads 0]
+    python -m tests.benchmarks.cffn_step [--image-size 112] [--width 0.25] [--batch 32] [--rounds 5] [--threads 0]
         [--precision float32 mixed_bfloat16] [--compiled]
 
 A step is the cross-entropy with the weight penalty, its gradient and Adam, batch normalisation in training. All are
@@ -16,12 +16,14 @@ import os
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Literal
 
 import numpy as np
 
 from common.cli import parse, run_main
+from tests.benchmarks.table import Row, publish
 
 RATE, PENALTY = 1e-5, 0.001
 
@@ -39,6 +41,8 @@ class Options:
     precision: tuple[Literal["float32", "mixed_bfloat16"], ...] = ("float32", "mixed_bfloat16")
     compiled: bool = False
     """Measure torch.compile too."""
+    table: Path | None = None
+    """A CSV for the rows."""
 
 
 def main(argv=None):
@@ -56,13 +60,15 @@ def main(argv=None):
     os.environ |= {f"TF_NUM_{kind}OP_THREADS": str(options.threads) for kind in ("INTRA", "INTER") if options.threads}
     import_tensorflow()
     for precision in options.precision:
-        print(f"{options.image_size} px, width {options.width}, batch {options.batch}, {precision}")
         measured = times(contestants(options, precision), options.rounds)
-        for name, (milliseconds, loss) in measured.items():
-            ratio = milliseconds / measured["ours"][0]
-            print(
-                f"  {name:28s} {milliseconds:8.0f} ms a step  {ratio:5.2f} x ours   first loss {loss:.5f}", flush=True
-            )
+        print("first losses: " + ", ".join(f"{name} {loss:.5f}" for name, (_, loss) in measured.items()))
+        size = f"{options.image_size} px, width {options.width:g}, batch {options.batch}, {precision}"
+        ours = measured.pop("ours")[0]
+        rows = (
+            Row(f"training step of the CFFN's second phase, {size}", ours, name, milliseconds)
+            for name, (milliseconds, _) in measured.items()
+        )
+        publish(rows, options.table)
 
 
 def times(ways, rounds):

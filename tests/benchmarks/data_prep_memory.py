@@ -1,6 +1,6 @@
 """Memory of data_prep: its peak over 20,000 pictures against that over 2,000, and the seconds of a second run.
 
-    python tests/benchmarks/data_prep_memory.py [--few 2000] [--many 20000] [--workers 2]
+    python -m tests.benchmarks.data_prep_memory [--few 2000] [--many 20000] [--workers 2]
 
 The pictures are tiny and each run is a process of its own, so that what grows is what data_prep keeps of each. Printed
 are the peak of the command's own resident memory, the largest of its workers', and the sum at one moment of all of
@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from common.cli import parse, run_main
+from tests.benchmarks.table import Row, publish
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Options:
     workers: int = 2
     size: int = 8
     """Pixels of the prepared pictures."""
+    table: Path | None = None
+    """A CSV for the rows."""
 
 
 def main(argv=None):
@@ -41,9 +44,13 @@ def main(argv=None):
                 seconds, peaks[run, number] = measure(source, Path(folder) / f"out-{number}", options)
                 words = ", ".join(f"{name} {mebibytes:.1f} MiB" for name, mebibytes in peaks[run, number].items())
                 print(f"{number:6d} pictures, {run:6s} run: {seconds:6.1f} s, peak {words}", flush=True)
-    for run in ("first", "second"):
-        few, many = peaks[run, options.few], peaks[run, options.many]
-        print(f"{run} run, ratio: " + ", ".join(f"{name} {many[name] / few[name]:.3f}" for name in many))
+    rows = [
+        Row(f"peak memory of data_prep, {run} run, {options.few:,} and {options.many:,} pictures",
+            peaks[run, options.many]["together"], f"itself with {options.few:,}", peaks[run, options.few]["together"],
+            "MiB")
+        for run in ("first", "second")
+    ]  # fmt: skip
+    publish([*rows, Row(f"data_prep, second run on {options.many:,} pictures", seconds, unit="s")], options.table)
 
 
 def write_images(folder, number):

@@ -1,6 +1,6 @@
 """Training steps a second of our DCGAN against a plain Keras one of the same networks, in turns in one run.
 
-    python tests/benchmarks/dcgan_step.py [--image-size 64] [--width 0.25] [--batch 64] [--steps 20] [--rounds 5]
+    python -m tests.benchmarks.dcgan_step [--image-size 64] [--width 0.25] [--batch 64] [--steps 20] [--rounds 5]
         [--jit]
 
 The plain one is the GAN of Keras's documentation (keras.io, "DCGAN to generate face images"): a keras.Model with a
@@ -19,12 +19,14 @@ One turn of each is an epoch of --steps steps; the first is not counted. What co
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 import numpy as np
 
 from common.cli import parse, run_main
 from common.tensorflow_import import import_tensorflow
+from tests.benchmarks.table import Row, publish
 
 RATE, BETA_1 = 2e-4, 0.5  # of Adam
 
@@ -41,6 +43,8 @@ class Options:
     rounds: int = 5
     jit: bool = False
     """Compile both with XLA."""
+    table: Path | None = None
+    """A CSV for the rows."""
 
 
 def main(argv=None):
@@ -52,13 +56,10 @@ def main(argv=None):
             began = time.perf_counter()
             run()
             rates.setdefault(name, []).append(options.steps / (time.perf_counter() - began))
-    print(
-        f"{options.image_size} px, width {options.width:g}, batch {options.batch}, {options.steps} steps a turn, "
-        f"{options.rounds} turns, {'with' if options.jit else 'without'} XLA"
-    )
-    medians = {name: median(each[1:]) for name, each in rates.items()}
-    for name, rate in medians.items():
-        print(f"{name:12s} {rate:8.2f} steps/s  {rate / medians['plain Keras']:6.2f} x plain Keras")
+    ours, rival = (median(rates[name][1:]) for name in ("ours", "plain Keras"))
+    size = f"{options.image_size} px, width {options.width:g}, batch {options.batch}"
+    job = f"training step of the DCGAN, {size}, {'with' if options.jit else 'without'} XLA"
+    publish([Row(job, ours, "plain Keras", rival, "steps/s")], options.table)
 
 
 def contestants(options):

@@ -1,42 +1,53 @@
 """All our metrics with their intervals, against a plain bootstrap of three of them by scikit-learn's functions.
 
-    python tests/benchmarks/evaluation.py [--images 1000000] [--videos 50000] [--resamples 20]
+    python -m tests.benchmarks.evaluation [--images 1000000] [--videos 50000] [--resamples 20]
 
 Both are timed in one run, in turns; what counts is the ratio. A bootstrap needs a thousand resamples; it is timed with
 a few, and its time is scaled.
 """
 
-import argparse
 import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
+from common.cli import parse, run_main
 from common.evaluation.evaluate import evaluate
+from tests.benchmarks.table import Row, publish
 
 ENOUGH = 1000  # resamples of a bootstrap
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=1_000_000)
-    parser.add_argument("--videos", type=int, default=50_000, help="0: every image for itself")
-    parser.add_argument("--resamples", type=int, default=20)
-    parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
+@dataclass(frozen=True)
+class Options:
+    """Flags of the benchmark."""
+
+    images: int = 1_000_000
+    videos: int = 50_000
+    """0: every image for itself."""
+    resamples: int = 20
+    rounds: int = 3
+    table: Path | None = None
+    """A CSV for the rows."""
+
+
+def main(argv=None):
+    options = parse(Options, argv, description=__doc__)
     predictions = draw(options.images, options.videos)
-    ratios = []
+    ours, theirs = [], []
     for seed in range(options.rounds):
-        values, ours = timed(evaluate, predictions)
-        _, theirs = timed(plain_bootstrap, predictions, options.resamples, seed)
-        theirs *= ENOUGH / options.resamples
-        ratios.append(theirs / ours)
-        print(f"ours {ours:.1f} s, scikit-learn {theirs:.0f} s for {ENOUGH} resamples, ratio {ratios[-1]:.0f}")
+        values, seconds = timed(evaluate, predictions)
+        ours.append(seconds)
+        theirs.append(timed(plain_bootstrap, predictions, options.resamples, seed)[1] * ENOUGH / options.resamples)
     auc = values["auc"]
-    print(
-        f"{options.images} images; AUC {auc.value:.4f} [{auc.low:.4f}, {auc.high:.4f}]; median {np.median(ratios):.0f}"
-    )
+    print(f"AUC {auc.value:.4f} [{auc.low:.4f}, {auc.high:.4f}]")
+    job = f"all metrics with intervals, {options.images:,} images of {options.videos:,} videos"
+    rival = f"three metrics of scikit-learn, {ENOUGH:,} resamples"
+    publish([Row(job, median(ours), rival, median(theirs), "s")], options.table)
 
 
 def draw(images, videos):
@@ -69,4 +80,4 @@ def timed(function, *arguments):
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -1,6 +1,6 @@
 """Our MTCNN against the package mtcnn, one by one, and facenet-pytorch in batches, on the same frames.
 
-    python tests/benchmarks/face_detection.py PICTURES_OR_VIDEOS ... [--frames 8] [--rounds 3]
+    python -m tests.benchmarks.face_detection PICTURES_OR_VIDEOS ... [--frames 8] [--rounds 3]
 
 Batches of up to 8 frames of one shape, each detector in turn on each batch. Prints milliseconds a frame and how many
 times faster we are, medians over batches and rounds, and how our faces compare with mtcnn's: a face is the same if the
@@ -21,8 +21,9 @@ import tyro
 from common.cli import parse, run_main
 from common.data.decoding import VIDEO_SUFFIXES, read_image
 from common.data.media import find_media
-from common.data.videos import read_frames
+from common.data.videos import Sampling, read_clip
 from common.faces.detection import Face, make_detector
+from tests.benchmarks.table import Row, publish
 
 BATCH = 8
 
@@ -36,6 +37,8 @@ class Options:
     frames: int = 8
     """Frames of a video, evenly spaced."""
     rounds: int = 3
+    table: Path | None = None
+    """A CSV for the rows."""
 
 
 def main(argv=None):
@@ -50,9 +53,9 @@ def main(argv=None):
         by_shape[f"{width}x{height}"].append(milliseconds_each(ways, batch))
     for shape, times in [*by_shape.items(), ("all", sum(by_shape.values(), []))]:
         print(f"{shape}: {len(times) // options.rounds} batches, {options.rounds} rounds")
-        for name in ways:
-            ratio = median(each[name] / each["ours"] for each in times)
-            print(f"  {name:30s} {median(each[name] for each in times):7.1f} ms a frame  {ratio:5.2f} x ours")
+        ours, rivals = median(each["ours"] for each in times), [name for name in ways if name != "ours"]
+        rows = (Row(f"MTCNN, a frame, {shape}", ours, name, median(each[name] for each in times)) for name in rivals)
+        publish(rows, options.table)
     compare(ways["ours"], batches)
 
 
@@ -82,8 +85,11 @@ def read_batches(options):
     """Lists of up to 8 frames of one shape, each uint8 RGB (height, width, 3)."""
     frames = defaultdict(list)
     for file in find_media(options.paths).files:
-        video = file.suffix.lower() in VIDEO_SUFFIXES
-        for image in [frame for _, frame in read_frames(file, options.frames)] if video else [read_image(file)]:
+        if file.suffix.lower() in VIDEO_SUFFIXES:
+            images = [frame for _, frame in read_clip(file, Sampling(count=options.frames), list)]
+        else:
+            images = [read_image(file)]
+        for image in images:
             frames[image.shape].append(image)
     return [group[start : start + BATCH] for group in frames.values() for start in range(0, len(group), BATCH)]
 

@@ -1,6 +1,6 @@
 """Our input pipeline against Keras's own image_dataset_from_directory, on the same JPEG files, in turns.
 
-    python tests/benchmarks/input_pipeline.py [--images 1000] [--size 256] [--rounds 3]
+    python -m tests.benchmarks.input_pipeline [--images 1000] [--size 256] [--rounds 3]
 
 Prints images a second, medians over the rounds, and the ratio to the rival. `decoded` reads every file in every epoch,
 `kept` takes the resized pixels from memory, `augmented` adds the paper's augmentation of MesoInception-4 to that.
@@ -18,6 +18,7 @@ from PIL import Image, ImageFilter
 
 from common.cli import parse, run_main
 from common.tensorflow_import import import_tensorflow
+from tests.benchmarks.table import Row, publish
 
 BATCH = 32
 
@@ -30,6 +31,8 @@ class Options:
     size: int = 256
     """Height and width in pixels."""
     rounds: int = 3
+    table: Path | None = None
+    """A CSV for the rows."""
 
 
 def main(argv=None):
@@ -42,9 +45,14 @@ def main(argv=None):
         for _ in range(options.rounds + 1):
             for name, way in ways.items():
                 rates[name].append(rate(way()))
-    rival = median(rates["image_dataset_from_directory"][1:])  # the first round warms up
-    for name, measured in rates.items():
-        print(f"{name:30s} {median(measured[1:]):8.0f} images/s  {median(measured[1:]) / rival:5.2f} x the rival")
+    medians = {name: median(measured[1:]) for name, measured in rates.items()}  # the first round warms up
+    rival = "image_dataset_from_directory"
+    rows = (
+        Row(f"feed, JPEG of {options.size} px, {name}", medians[name], rival, medians[rival], "images/s")
+        for name in medians
+        if name != rival
+    )
+    publish(rows, options.table)
 
 
 def contestants(folder, table, options):
@@ -62,9 +70,9 @@ def contestants(folder, table, options):
         "image_dataset_from_directory": lambda: keras.utils.image_dataset_from_directory(
             folder, batch_size=BATCH, image_size=size, interpolation="nearest", verbose=False
         ),
-        "ours, decoded": lambda: decoded.training_batches(BATCH, 0, next(epochs)),
-        "ours, kept": lambda: kept.training_batches(BATCH, 0, next(epochs)),
-        "ours, kept and augmented": lambda: kept.training_batches(BATCH, 0, next(epochs), paper),
+        "decoded": lambda: decoded.training_batches(BATCH, 0, next(epochs)),
+        "kept": lambda: kept.training_batches(BATCH, 0, next(epochs)),
+        "kept and augmented": lambda: kept.training_batches(BATCH, 0, next(epochs), paper),
     }
 
 

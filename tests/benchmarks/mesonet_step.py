@@ -1,6 +1,6 @@
 """One training step of MesoNet's networks: ours, the same network of plain Keras layers, and PyTorch's.
 
-    python tests/benchmarks/mesonet_step.py [--model mesoinception4] [--image-size 256] [--batch 32] [--rounds 7]
+    python -m tests.benchmarks.mesonet_step [--model mesoinception4] [--image-size 256] [--batch 32] [--rounds 7]
         [--threads 0]
 
 A step is the squared error, its gradient and Adam, batch normalisation in training, float32, the images in memory. All
@@ -15,12 +15,14 @@ import importlib.util
 import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Literal
 
 import numpy as np
 
 from common.cli import parse, run_main
+from tests.benchmarks.table import Row, publish
 
 RATE = 1e-3
 
@@ -35,6 +37,8 @@ class Options:
     rounds: int = 7
     threads: int = 0
     """Threads of each library; 0: their own default."""
+    table: Path | None = None
+    """A CSV for the rows."""
 
 
 def main(argv=None):
@@ -55,11 +59,11 @@ def main(argv=None):
     ways = {"ours": in_keras(network, options), "plain Keras": in_keras(plain_keras(network), options)}
     if with_torch:
         ways["PyTorch, channels_last"] = in_torch(network, options)
-    print(f"{options.model}, {options.image_size} px, batch {options.batch}, float32")
     measured = times(ways, options.rounds)
-    for name, (milliseconds, loss) in measured.items():
-        ratio = milliseconds / measured["ours"][0]
-        print(f"  {name:24s} {milliseconds:8.0f} ms a step  {ratio:5.2f} x ours   first loss {loss:.5f}", flush=True)
+    print("first losses: " + ", ".join(f"{name} {loss:.5f}" for name, (_, loss) in measured.items()))
+    job = f"training step of {options.model}, {options.image_size} px, batch {options.batch}, float32"
+    ours = measured.pop("ours")[0]
+    publish((Row(job, ours, name, milliseconds) for name, (milliseconds, _) in measured.items()), options.table)
 
 
 def times(ways, rounds):

@@ -1,6 +1,6 @@
 """The arithmetic of each paper's full training, and the GPU hours that follow from it.
 
-    python tests/benchmarks/training_cost.py [--teraflops 5]
+    python -m tests.benchmarks.training_cost [--teraflops 5]
 
 Counted by TensorFlow's profiler in the networks themselves, at the paper's sizes: operations of a forward pass, a
 multiplication and an addition being two, times the images of an epoch, the epochs of the preset paper, and 3 for a

@@ -1,6 +1,6 @@
 """Value and gradient of the mined losses against the classical O(B^3) form, and against pytorch-metric-learning.
 
-    python tests/benchmarks/triplet_losses.py [--batch 1024] [--dimensions 128] [--classes 2] [--rounds 5] [--memory]
+    python -m tests.benchmarks.triplet_losses [--batch 1024] [--dimensions 128] [--classes 2] [--rounds 5] [--memory]
 
 All are timed in one run, in turns, the first turn not counted; what counts is the ratio of the medians. The classical
 forms stand in keras.ops and are compiled (tf.function), like ours; with 1,024 examples they take about 11 GB.
@@ -16,12 +16,14 @@ import resource
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 import numpy as np
 
 from common.cli import parse, run_main
 from common.tensorflow_import import import_tensorflow
+from tests.benchmarks.table import Row, publish
 
 
 @dataclass(frozen=True)
@@ -34,18 +36,23 @@ class Options:
     rounds: int = 5
     memory: bool = False
     """Measure peak memory in the place of time."""
+    table: Path | None = None
+    """A CSV for the rows."""
 
 
 def main(argv=None):
     options = parse(Options, argv, description=__doc__)
     rival = rival_can_run(draw(options)[0])
     measured = peaks(options, rival) if options.memory else times(options, rival)
-    unit = "MB above the start" if options.memory else "ms"
-    print(f"batch {options.batch}, {options.dimensions} dimensions, {options.classes} classes, value and gradient")
-    for name, (value, result) in measured.items():
-        ours = f"{name.split(', ')[0]}, ours"
-        ratio = value / measured[ours][0]
-        print(f"{name:36s} {value:9.0f} {unit}  {ratio:7.1f} x {ours}   loss {result:.6f}")
+    print("losses: " + ", ".join(f"{name} {loss:.6f}" for name, (_, loss) in measured.items()))
+    unit, what = ("MiB", "memory of") if options.memory else ("ms", "value and gradient of")
+    size = f"batch {options.batch}, {options.dimensions} dimensions, {options.classes} classes"
+    rows = []
+    for name, (value, _) in measured.items():
+        loss, _, rival = name.partition(", ")
+        if rival != "ours":
+            rows.append(Row(f"{what} {loss}, {size}", measured[f"{loss}, ours"][0], rival, value, unit))
+    publish(rows, options.table)
 
 
 def times(options, rival):

@@ -1,0 +1,92 @@
+"""The table of all benchmarks: a row for each job and rival, both measured in turns in one run."""
+
+import datetime
+import importlib.metadata
+import math
+import os
+import platform
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+COLUMNS = ("job", "unit", "ours", "rival", "theirs", "ratio", "versions", "machine", "date")
+KEY = ["job", "rival"]
+RATES = ("images/s", "steps/s")  # more is better; of all other units less
+LIBRARIES = ("tensorflow", "keras", "numpy", "sklearn", "PIL", "cv2", "mtcnn", "torch", "facenet_pytorch")
+LIBRARIES += ("pytorch_metric_learning",)
+DISTRIBUTIONS = {
+    **{"sklearn": "scikit-learn", "PIL": "pillow", "cv2": "opencv-python-headless"},
+    **{"facenet_pytorch": "facenet-pytorch", "pytorch_metric_learning": "pytorch-metric-learning"},
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one job takes.
+
+    Args:
+        job: with everything that its time depends on.
+        ours: the median of ours, in `unit`.
+        rival: the other implementation; empty without one.
+        theirs: its median.
+        unit: `ms`, `s`, `MiB`, `images/s` or `steps/s`.
+    """
+
+    job: str
+    ours: float
+    rival: str = ""
+    theirs: float = math.nan
+    unit: str = "ms"
+
+    @property
+    def ratio(self) -> float:
+        """How many times better ours is; below 1 it is worse. NaN without a rival."""
+        return self.ours / self.theirs if self.unit in RATES else self.theirs / self.ours
+
+
+def publish(rows: Iterable[Row], file: Path | None) -> None:
+    """Print the rows, and put them into a CSV in the place of those of the same job and rival.
+
+    Args:
+        rows: of one benchmark.
+        file: the CSV; None: none.
+    """
+    rows = list(rows)
+    for row in rows:
+        print(f"{row.job}: {row.ours:.4g} {row.unit}{_against(row)}", flush=True)
+    if file is None:
+        return
+    loaded = [name for name in LIBRARIES if name in sys.modules]
+    versions = ", ".join(f"{name} {importlib.metadata.version(DISTRIBUTIONS.get(name, name))}" for name in loaded)
+    cells = [
+        (row.job, row.unit, f"{row.ours:.4g}", row.rival, _number(row.theirs), _number(row.ratio), versions, machine())
+        for row in rows
+    ]
+    date = datetime.date.today().isoformat()
+    table = pd.DataFrame([(*row, date) for row in cells], columns=list(COLUMNS), dtype=str)
+    if file.exists():
+        before = pd.read_csv(file, dtype=str, keep_default_na=False)
+        table = pd.concat([before, table]).drop_duplicates(KEY, keep="last")
+    table.to_csv(file, index=False)
+
+
+def machine() -> str:
+    """Return the processor and the number of cores in words."""
+    name = platform.processor()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    name = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), name)
+    return f"{name or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def _against(row):
+    return f"; {row.rival} {row.theirs:.4g} {row.unit}, ratio {row.ratio:.2f}" if row.rival else ""
+
+
+def _number(value):
+    return "" if math.isnan(value) else f"{value:.4g}"
