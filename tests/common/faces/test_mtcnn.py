@@ -241,4 +241,4 @@ def test_a_process_of_its_own_finds_the_same_faces(portraits, mtcnn):
     frames = np.stack([scene(portraits, "several", seed) for seed in range(2)])
     for ours, theirs in zip(CascadeProcess().boxes(frames), mtcnn.cascade.boxes(frames), strict=True):
         assert len(theirs)
-        np.testing.assert_array_equal(ours, theirs)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5)  # not equal: oneDNN's kernels are on in the other one
