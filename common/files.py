@@ -97,14 +97,20 @@ def file_lock(path: str | Path, subject: str, timeout: float = 0) -> Iterator[Fi
 def cache_folder() -> Path:
     """Return the user's cache folder, or the one that DEEPFAKE_REPRODUCTIONS_CACHE names.
 
-    A user without a home, as in many containers, has one among the temporary files.
+    A user without a home, or with one that is not there, as in many containers, has one among the temporary files.
     """
     if named := os.environ.get(CACHE_VARIABLE):
         return Path(named)
     with suppress(RuntimeError):  # no HOME, and no line in the user database
-        if os.path.expanduser("~") != "/":
-            return platformdirs.user_cache_path(APPLICATION)
+        if os.path.expanduser("~") != "/" and _can_exist(folder := platformdirs.user_cache_path(APPLICATION)):
+            return folder
     return Path(tempfile.gettempdir()) / f"{APPLICATION}-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+
+
+def _can_exist(folder):
+    """Whether a folder is there, perhaps only to be read, or can be created."""
+    there = next(place for place in (folder, *folder.parents) if place.is_dir())
+    return there == folder or os.access(there, os.W_OK)
 
 
 def short_name(stem: str, ending: str) -> str:

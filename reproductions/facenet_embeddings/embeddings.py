@@ -147,7 +147,7 @@ def embed(images: pd.DataFrame, embedder: Embedder, batch_size: int) -> np.ndarr
         for start in range(0, len(missing), SHARD):
             shard = missing.iloc[start : start + SHARD]
             vectors = _compute(shard, embedder, batch_size, bar)
-            _write(folder, shard["digest"].to_list(), vectors)
+            _keep(folder, shard["digest"].to_list(), vectors)
             known |= zip(shard["digest"], vectors, strict=True)
     return np.stack([known[digest] for digest in digests])
 
@@ -187,7 +187,11 @@ def _read(folder, wanted):
     return known
 
 
-def _write(folder, digests, vectors):
+def _keep(folder, digests, vectors):
+    """Write a shard of the cache; the run goes on if it cannot be written."""
     name = hashlib.sha256("".join(digests).encode()).hexdigest()[:16]
-    with atomic_path(folder / f"{name}.npz") as temporary:
-        np.savez(temporary, digests=np.array(digests), vectors=vectors)
+    try:
+        with atomic_path(folder / f"{name}.npz") as temporary:
+            np.savez(temporary, digests=np.array(digests), vectors=vectors)
+    except OSError as error:  # read-only, or a full disk
+        log.warning("%d embeddings are not kept in %s: %s", len(digests), folder, error.strerror or error)

@@ -66,8 +66,8 @@ def test_sha256_of_a_known_message(tmp_path):
     assert sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
-def test_a_user_without_a_home_has_a_cache_among_the_temporary_files(monkeypatch):
-    """As a user of a container who has no line in /etc/passwd."""
+def test_a_user_without_a_home_has_a_cache_among_the_temporary_files(monkeypatch, tmp_path):
+    """As a user of a container who has no line in /etc/passwd, or whose home there is /nonexistent."""
     monkeypatch.delenv("DEEPFAKE_REPRODUCTIONS_CACHE", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HOME", "/")
@@ -76,8 +76,15 @@ def test_a_user_without_a_home_has_a_cache_among_the_temporary_files(monkeypatch
     def no_home(*_):
         raise RuntimeError("could not determine the home directory")
 
-    monkeypatch.setenv("HOME", "/home/somebody")
-    assert cache_folder() == platformdirs.user_cache_path("deepfake-reproductions")
+    home = tmp_path / "somebody"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    own = platformdirs.user_cache_path("deepfake-reproductions")
+    assert cache_folder() == own
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert cache_folder().parent == Path(tempfile.gettempdir()), "it cannot be created"
+    own.mkdir(parents=True)
+    assert cache_folder() == own, "it is there, to be read"
     monkeypatch.setattr(platformdirs, "user_cache_path", no_home)
     assert cache_folder().parent == Path(tempfile.gettempdir())
 

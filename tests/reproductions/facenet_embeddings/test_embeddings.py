@@ -89,6 +89,14 @@ def test_a_killed_embedding_resumes_after_its_last_shard(cache, images, monkeypa
     assert network.seen == 2
 
 
+def test_a_cache_that_cannot_be_written_stops_no_run(cache, images, monkeypatch, caplog):
+    """The folder of the cache is a file; with a read-only one or a full disk the error is an OSError too."""
+    cache.parent.mkdir()
+    cache.write_text("")
+    np.testing.assert_allclose(embed(images, mean_embedder(Counter()), 4), means(images), rtol=1e-5)
+    assert "10 embeddings are not kept in" in caplog.text
+
+
 def test_copies_share_an_embedding_and_unhashed_images_are_hashed(cache, images):
     network = Counter()
     double = pd.concat([images, images.assign(sha256="")], ignore_index=True)
