@@ -5,7 +5,6 @@ import importlib.metadata
 import math
 import os
 import platform
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +14,10 @@ import pandas as pd
 COLUMNS = ("job", "unit", "ours", "rival", "theirs", "ratio", "versions", "machine", "date")
 KEY = ["job", "rival"]
 RATES = ("images/s", "steps/s")  # more is better; of all other units less
-LIBRARIES = ("tensorflow", "keras", "numpy", "sklearn", "PIL", "cv2", "mtcnn", "torch", "facenet_pytorch")
-LIBRARIES += ("pytorch_metric_learning",)
-DISTRIBUTIONS = {
-    **{"sklearn": "scikit-learn", "PIL": "pillow", "cv2": "opencv-python-headless"},
-    **{"facenet_pytorch": "facenet-pytorch", "pytorch_metric_learning": "pytorch-metric-learning"},
-}
+PACKAGES = (
+    *("tensorflow", "keras", "numpy", "scikit-learn", "pillow", "opencv-python-headless", "mtcnn"),
+    *("torch", "facenet-pytorch", "pytorch-metric-learning"),
+)
 
 
 @dataclass(frozen=True)
@@ -59,8 +56,7 @@ def publish(rows: Iterable[Row], file: Path | None) -> None:
         print(f"{row.job}: {row.ours:.4g} {row.unit}{_against(row)}", flush=True)
     if file is None:
         return
-    loaded = [name for name in LIBRARIES if name in sys.modules]
-    versions = ", ".join(f"{name} {importlib.metadata.version(DISTRIBUTIONS.get(name, name))}" for name in loaded)
+    versions = ", ".join(f"{name} {version}" for name in PACKAGES if (version := _version(name)))
     cells = [
         (row.job, row.unit, f"{row.ours:.4g}", row.rival, _number(row.theirs), _number(row.ratio), versions, machine())
         for row in rows
@@ -82,6 +78,13 @@ def machine() -> str:
         lines = []
     name = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), name)
     return f"{name or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def _version(package):
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def _against(row):
