@@ -7,7 +7,6 @@ of each file.
 
 import json
 import logging
-import os
 import re
 import shutil
 import time
@@ -67,8 +66,6 @@ class Checkpoints:
                 (network.save if self.suffix == ".keras" else network.save_weights)(file)
             digests = {file.name: sha256(file) for file in sorted(temporary.iterdir())}
             write_json({"files": digests, "keep": keep, "facts": facts}, temporary / STATE)
-            for file in temporary.iterdir():
-                _flush(file)
         self._last = time.monotonic()
         self._remove_old(keep)
 
@@ -171,9 +168,3 @@ def _place(name):
     """Return (epochs, steps of the next epoch), which sorts checkpoints in the order of training."""
     epochs, step = NAME.match(name).groups()
     return int(epochs), int(step or 0)
-
-
-def _flush(file):
-    """Make the disk hold the file's bytes before a rename says that they are there."""
-    with open(file, "r+b") as stream:  # Windows flushes only what may be written
-        os.fsync(stream.fileno())

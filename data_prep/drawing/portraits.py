@@ -42,7 +42,7 @@ def draw_portraits(folder: Path, person: int, count: int, workers: int | None = 
         delayed(_portrait)(person, index) for index in range(count)
     )
     for index, picture in enumerate(show_progress(pictures, "drawing", count, "face")):
-        write_bytes(picture, folder / f"{index:05d}.jpg")
+        write_bytes(picture, folder / f"{index:05d}.jpg", one_of_many=True)
     facts = {"family": "portraits", "count": count, "seed": person, "frames": 1, "size": SIZE, "version": VERSION}
     write_json(facts, folder / "SYNTHETIC.json")
 

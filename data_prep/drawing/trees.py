@@ -14,7 +14,7 @@ import pandas as pd
 from joblib import Parallel, cpu_count, delayed
 
 from common.errors import UserError
-from common.files import atomic_folder, cache_folder, file_lock, write_bytes, write_csv, write_json
+from common.files import atomic_folder, cache_folder, file_lock, flush_all, write_bytes, write_csv, write_json
 from common.labels import FAKE, REAL, WORDS
 from common.progress import announce, show_progress
 from data_prep.drawing.canvas import SIZE
@@ -72,8 +72,9 @@ def cached_folder(name: str, draw: Callable[[Path], None]) -> Path:
             shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
             partial.mkdir()
             try:
-                with atomic_folder(folder, partial) as temporary:
+                with atomic_folder(folder, partial, one_of_many=True) as temporary:
                     draw(temporary)
+                    flush_all()
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
     return folder
@@ -141,7 +142,7 @@ def _draw_clip(folder, family, count, seed, frames, index, label):
     for frame, image in enumerate(images):
         name = f"{prefix}{index:05d}" + (f"_{frame:03d}" if frames > 1 else "") + ".jpg"
         path = f"{split}/{FOLDERS[label]}/{name}"
-        write_bytes(image, folder / path)
+        write_bytes(image, folder / path, one_of_many=True)
         rows.append({"path": path, "frame": str(frame) if frames > 1 else "", **row})
     return rows
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from common.data.manifest import COLUMNS, PREPARATION, manifest_bytes, write_manifest
 from common.errors import UserError
-from common.files import write_csv, write_json
+from common.files import flush_all, write_csv, write_json
 from common.labels import FAKE, WORDS
 from data_prep.layouts.item import MISSING, Item
 from data_prep.preparation.journal import Journal
@@ -66,6 +66,7 @@ def write_output_files(
         "package_version": _package_version(),
     }
     write_json(journal.description | facts, dst / PREPARATION)
+    flush_all()  # the images, before the manifest says that they are there
     write_manifest(images, dst)
 
 

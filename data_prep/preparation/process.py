@@ -106,13 +106,13 @@ def _process_image(folders, recipe, task):
     crops = extract_crops([raw], recipe, folders.threads)[0]
     images = []
     for name, image in name_crops(crops, task.target, recipe):
-        with atomic_path(folders.dst / name, folders.partial) as temporary:
+        with atomic_path(folders.dst / name, folders.partial, one_of_many=True) as temporary:
             images.append((name, _write(image, temporary, recipe.jpeg)))
     return FileResult(task.path, task.stamp, tuple(images), "" if images else NO_FACE, size=raw.shape[:2])
 
 
 def _copy(source, folders, target):
-    with atomic_path(folders.dst / target, folders.partial) as temporary:
+    with atomic_path(folders.dst / target, folders.partial, one_of_many=True) as temporary:
         shutil.copyfile(source, temporary)
         digest = sha256(temporary)
         if digest != sha256(source):
@@ -123,7 +123,7 @@ def _copy(source, folders, target):
 def _process_video(folders, recipe, task, frames):
     """Process a clip; `frames` iterates over pairs (index, image)."""
     rows, faceless, size = [], [], ()
-    with atomic_folder(folders.dst / task.target, folders.partial) as folder:
+    with atomic_folder(folders.dst / task.target, folders.partial, one_of_many=True) as folder:
         while batch := list(itertools.islice(frames, FRAME_BATCH)):
             indices, images = zip(*batch, strict=True)
             size = size or images[0].shape[:2]

@@ -13,7 +13,7 @@ from PIL import Image, JpegImagePlugin
 
 from common.data.manifest import COLUMNS, NAME, PREPARATION, write_manifest
 from common.errors import UserError
-from common.files import read_json, sha256, write_bytes, write_json
+from common.files import flush_all, read_json, sha256, write_bytes, write_json
 from common.progress import ProgressBar
 from common.training import distribution
 from reproductions.dcgan_inception_resnet.config import Config
@@ -97,7 +97,7 @@ def write_fakes(
 
     def save(number: int, image: np.ndarray) -> str:
         data = _encoded(image, settings[number % len(settings)])
-        write_bytes(data, folder / names[number])
+        write_bytes(data, folder / names[number], one_of_many=True)
         return hashlib.sha256(data).hexdigest()
 
     with ThreadPoolExecutor() as pool, ProgressBar("generating", count - start, "image") as bar:
@@ -105,6 +105,7 @@ def write_fakes(
             hashes += pool.map(save, range(len(hashes), len(hashes) + len(images)), images)
             bar.update(len(images))
     table = pd.DataFrame({"path": names, "sha256": hashes, "label": "fake", "source": SOURCE})
+    flush_all()  # the images, before the manifest says that they are there
     write_manifest(table.reindex(columns=list(COLUMNS), fill_value=""), folder)
 
 

@@ -9,7 +9,16 @@ import pandas as pd
 import platformdirs
 import pytest
 
-from common.files import atomic_path, cache_folder, sha256, short_name, write_bytes, write_csv, write_json
+from common.files import (
+    atomic_folder,
+    atomic_path,
+    cache_folder,
+    sha256,
+    short_name,
+    write_bytes,
+    write_csv,
+    write_json,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -20,6 +29,38 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
         raise RuntimeError
     assert path.read_bytes() == b"before"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.fixture
+def events(monkeypatch):
+    """What is flushed and put in place, in order: the names that open descriptors have at that time."""
+    seen, fsync, replace = [], os.fsync, os.replace
+
+    def note_fsync(descriptor):
+        seen.append(("flush", Path(os.readlink(f"/proc/self/fd/{descriptor}")).name))
+        fsync(descriptor)
+
+    def note_replace(source, target):
+        seen.append(("replace", Path(target).name))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", note_fsync)
+    monkeypatch.setattr(os, "replace", note_replace)
+    return seen
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="names of descriptors are known on Linux alone")
+def test_what_is_put_in_place_is_on_the_disk_before_and_its_folder_after(tmp_path, events):
+    write_bytes(b"x", tmp_path / "a.csv")
+    assert [kind for kind, _ in events] == ["flush", "replace", "flush"]
+    assert events[0][1].endswith("-a.csv") and events[1:] == [("replace", "a.csv"), ("flush", tmp_path.name)]
+    events.clear()
+    write_bytes(b"x", tmp_path / "b.png", one_of_many=True)
+    assert events == [("replace", "b.png")]
+    events.clear()
+    with atomic_folder(tmp_path / "checkpoint") as temporary:
+        (temporary / "state.json").write_bytes(b"x")
+    assert events == [("flush", "state.json"), ("replace", "checkpoint"), ("flush", tmp_path.name)]
 
 
 def test_the_temporary_name_ends_like_the_final_one(tmp_path):

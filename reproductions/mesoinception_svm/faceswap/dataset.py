@@ -12,7 +12,7 @@ import pandas as pd
 from common.data.decoding import read_image
 from common.data.manifest import COLUMNS, PREPARATION, manifest_bytes, write_manifest
 from common.faces.detection import Face, crop
-from common.files import read_json, write_bytes, write_csv, write_json
+from common.files import flush_all, read_json, write_bytes, write_csv, write_json
 from common.progress import show_progress
 from data_prep.drawing.canvas import SIZE
 from data_prep.drawing.trees import VERSION
@@ -78,6 +78,7 @@ def write_dataset(
     )
     write_csv(skipped, options.dst / SKIPPED)
     write_json(_description(persons, options, manifest, skipped), options.dst / PREPARATION)
+    flush_all()  # the images, before the manifest says that they are there
     write_manifest(manifest, options.dst)
     return manifest
 
@@ -97,7 +98,7 @@ def swapped_pictures(
 def _write(picture: np.ndarray, box: Face, options: FaceSwapOptions, name: str) -> str:
     """Write a picture, or its face with --crop; return the file's SHA-256."""
     data = encode(picture if options.crop is None else crop(picture, box, options.crop), options.jpeg)
-    write_bytes(data, options.dst / name)
+    write_bytes(data, options.dst / name, one_of_many=True)
     return hashlib.sha256(data).hexdigest()
 
 
