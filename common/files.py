@@ -17,6 +17,7 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from common.errors import UserError
+from common.spreadsheets import escape_formulas
 
 log = logging.getLogger("deepfake")
 CACHE_VARIABLE = "DEEPFAKE_REPRODUCTIONS_CACHE"  # names a folder to use instead of the user's cache
@@ -156,9 +157,12 @@ def write_bytes(data: bytes, path: str | Path, one_of_many: bool = False) -> Non
 
 
 def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
-    """Write a DataFrame atomically, without its index; a missing value is an empty cell."""
+    """Write a DataFrame atomically, without its index; a missing value is an empty cell.
+
+    No cell is a formula for a spreadsheet: see common.spreadsheets.
+    """
     with atomic_path(path) as temporary:
-        frame.to_csv(temporary, index=False)
+        escape_formulas(frame).to_csv(temporary, index=False)
 
 
 def write_json(value: Any, path: str | Path) -> None:
@@ -175,10 +179,22 @@ def read_json(path: str | Path) -> Any:
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # json recurses: nesting of a few thousand levels ends it
         raise UserError(
             f"{path} is damaged, it is not JSON ({error}); restore it, or delete it and start over"
         ) from error
+
+
+def read_json_object(path: str | Path) -> dict[str, Any]:
+    """Return the object in a JSON file that this suite wrote.
+
+    Raises:
+        UserError: if the file is not JSON, or something else than an object.
+    """
+    document = read_json(path)
+    if not isinstance(document, dict):
+        raise UserError(f"{path} is damaged: expected an object {{...}}, got {type(document).__name__}; restore it")
+    return document
 
 
 def sha256(path: str | Path) -> str:

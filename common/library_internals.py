@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import keras
 import numpy as np
+from keras.src.backend.common import global_state
 from keras.src.losses import ALL_OBJECTS_DICT as LOSSES_BY_NAME
 
 from common.data.sharding import Shard
@@ -117,6 +118,14 @@ def find_by_name(loss: Loss) -> Loss:
     """
     LOSSES_BY_NAME[keras.saving.get_registered_name(loss)] = loss
     return loss
+
+
+def forget_uninitialized_variables() -> None:
+    """Forget the variables that were made inside a `keras.StatelessScope` and have no values yet.
+
+    The next scope that ends would allocate them, whatever their size.
+    """
+    global_state.set_global_attribute("uninitialized_variables", [])
 
 
 def rbf_gamma(classifier: "SVC") -> float:

@@ -4,7 +4,6 @@ The journal lets the same command resume where it was stopped, and process only 
 manifest.csv is written last: a folder that has one is complete.
 """
 
-import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ import pandas as pd
 from common.data.manifest import NAME, is_prepared, read_manifest
 from common.errors import UserError
 from common.faces.detection import detector_version
+from common.files import read_json_object
 from common.progress import ProgressBar
 from data_prep.drawing.trees import cached_tree, parse_source
 from data_prep.layouts.item import Item
@@ -154,7 +154,7 @@ def _describe(layout: str, src: Path, options: PrepareOptions, videos: bool) -> 
         "detector": None if faces == "none" else {"name": faces, "version": detector_version(faces)},
     }
     if (facts := src / SYNTHETIC).is_file():
-        description["synthetic"] = json.loads(facts.read_text())
+        description["synthetic"] = read_json_object(facts)
     return description
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from common.data.manifest import PREPARATION
+from common.data.text_tables import read_text_table
 from common.files import read_json
 from data_prep.preparation.output_files import SKIPPED, describe_reasons
 from data_prep.verify import contradicting_labels
@@ -26,7 +27,7 @@ def summary(images: pd.DataFrame, dst: Path, seconds: float) -> str:
         lines.append(
             f"only {labels.index[0]} images: a detector can be evaluated on them, but not trained on them alone"
         )
-    skipped = pd.read_csv(dst / SKIPPED, dtype=str, keep_default_na=False)
+    skipped = read_text_table(dst / SKIPPED)
     if len(skipped):
         lines.append(f"skipped: {describe_reasons(skipped)} (see {dst / SKIPPED})")
     lines += [f"found: {remark}" for remark in read_json(dst / PREPARATION)["found"]]

@@ -7,6 +7,7 @@ from joblib import Parallel, cpu_count, delayed
 
 from common.data.decoding import Unreadable, read_image
 from common.data.manifest import NAME, PREPARATION, read_manifest
+from common.data.text_tables import read_text_table
 from common.errors import UserError
 from common.files import read_json, sha256
 from common.progress import show_progress
@@ -109,7 +110,7 @@ def _count_problems(folder, images):
             return [f"{name}: no such file"]
     try:
         stored = dict(read_json(folder / PREPARATION))
-        skipped = pd.read_csv(folder / SKIPPED, dtype=str, keep_default_na=False)
+        skipped = read_text_table(folder / SKIPPED)
         counts = {
             "counts": (images["label"].value_counts().to_dict(), NAME),
             "skipped": (count_reasons(skipped), SKIPPED),

@@ -1,10 +1,14 @@
 """Numbers and tables as text and as Markdown."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
 from common.evaluation.metrics import COUNTS, METRICS
+
+TAG = re.compile(r"<(?=[A-Za-z/!?])")
+LINK = re.compile(r"\]\(")
 
 
 def format_decimals(value: float | None, digits: int = 3) -> str:
@@ -103,6 +107,12 @@ def text_table(rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
     return ["  ".join(cells).rstrip() for cells in zip(*aligned, strict=True)]
 
 
+def markdown_text(text: str) -> str:
+    """Text for one line of Markdown: no tag of HTML, no link and no line break of its own."""
+    line = " ".join(text.splitlines()) if len(text.splitlines()) > 1 else text.strip("\r\n")
+    return LINK.sub(r"]\\(", TAG.sub("&lt;", line))
+
+
 def markdown_table(rows: Iterable[Sequence[str]], left: Sequence[str]) -> list[str]:
     """A Markdown table of rows of text.
 
@@ -111,8 +121,8 @@ def markdown_table(rows: Iterable[Sequence[str]], left: Sequence[str]) -> list[s
         left: headings of the columns that are aligned left; all others are aligned right.
 
     Returns:
-        The lines. `|` and line breaks in cells are escaped.
+        The lines. `|`, line breaks, HTML and links in cells are escaped.
     """
-    heading, *body = [[cell.replace("|", r"\|").replace("\n", " ") for cell in row] for row in rows]
+    heading, *body = [[markdown_text(cell).replace("|", r"\|") for cell in row] for row in rows]
     rule = ["---" if name in left else "---:" for name in heading]
     return [f"| {' | '.join(cells)} |" for cells in (heading, rule, *body)]

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from common.data.text_tables import read_text_table
 from common.errors import UserError
+from common.evaluation.evaluate import GROUPING_COLUMNS, check_predictions
 from common.evaluation.intervals import nested_interval
 from common.evaluation.paired import compare_models
 from common.evaluation.predictions import add_origins
@@ -99,11 +101,13 @@ def _test_predictions(folder):
         raise UserError(f"expected a run folder with predictions.csv, got {folder}")
     texts = ("path", "video", "identity", "dataset", "split", "label", "model", "protocol", "seed")
     try:
-        table = pd.read_csv(path, dtype=dict.fromkeys(texts, str), keep_default_na=False)
+        table = read_text_table(path)
         table = table[[name for name in texts if name != "identity" or name in table] + ["score"]]
-    except (ValueError, KeyError, pd.errors.ParserError) as error:
+        tested = table[table["split"] == "test"]
+        check_predictions(tested.drop(columns=[*GROUPING_COLUMNS]), probability=False, name=str(path))
+    except KeyError as error:
         raise UserError(f"{path} is not the predictions of a run: {re.sub(chr(10), ' ', str(error))}") from error
-    return add_origins(table[table["split"] == "test"], folder)
+    return add_origins(tested.assign(score=tested["score"].astype(np.float64)), folder)
 
 
 def _cells(compared):

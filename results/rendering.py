@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from common.evaluation.metrics import COUNTS
-from results.formatting import format_count, format_measured, format_number, markdown_table, text_table
+from results.formatting import format_count, format_measured, format_number, markdown_table, markdown_text, text_table
 from results.seeds import count_seeds
 
 WIDTH = 120  # columns of the plain text
@@ -38,9 +38,9 @@ def markdown(comparison: pd.DataFrame) -> Iterator[str]:
         yield from ("", f"## {paper}", "", *_summary(rows))
         for table, ours in rows.groupby("table", sort=False):
             lines = [COLUMNS, *(_markdown_cells(row) for row in ours.itertuples())]
-            yield from ("", f"### {table}", "", *markdown_table(lines, LEFT_ALIGNED))
+            yield from ("", f"### {markdown_text(table)}", "", *markdown_table(lines, LEFT_ALIGNED))
             notes = _notes(ours[~ours["verdict"].isin(UNMEASURED)])
-            yield from ("", *(f"- {note}" for note in notes)) if notes else ()
+            yield from ("", *(f"- {markdown_text(note)}" for note in notes)) if notes else ()
 
 
 def claim_counts(comparison: pd.DataFrame) -> dict[str, int]:

@@ -10,8 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from common.data.text_tables import as_decimals, read_text_table
 from common.errors import UserError
 from common.files import file_lock, write_csv
 
@@ -26,6 +28,7 @@ FLOAT_COLUMNS = ("value", "ci_low", "ci_high")
 INTEGER_COLUMNS = ("n", "clusters", "seed")
 NUMERIC_KEYS = ("strength",)  # strings that are sorted as numbers
 AUDIT_FILES = ("_relations", "_notes")  # endings of the other files in the folder of the published tables
+MAX_WHOLE = 2.0**53  # float64 has all whole numbers up to it
 LOCK_SECONDS = 120.0  # writing a table takes less than a second
 
 
@@ -137,10 +140,7 @@ def natural_key(name: str) -> tuple:
 
 
 def _read(path, columns):
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    except (ValueError, pd.errors.ParserError) as error:
-        raise UserError(f"{path} is not a readable CSV file: {str(error).strip()}") from error
+    table = read_text_table(Path(path))
     if "clusters" in columns and tuple(table) == tuple(column for column in columns if column != "clusters"):
         table.insert(columns.index("clusters"), "clusters", "")  # of an earlier version
     if tuple(table) != tuple(columns):
@@ -153,14 +153,36 @@ def _typed(table, path):
     for column in table:
         try:
             if column in FLOAT_COLUMNS:
-                table[column] = table[column].replace("", "nan").astype("float64")
+                table[column] = _finite(table[column])
             elif column in INTEGER_COLUMNS:
-                table[column] = pd.to_numeric(table[column].replace("", None)).astype("Int64")
+                table[column] = _whole(table[column])
             else:
                 table[column] = table[column].fillna("").astype(str)
         except (ValueError, TypeError) as error:
             raise UserError(f"{path}: column {column}: {error}") from error
     return table
+
+
+def _finite(column):
+    """float64; NaN where nothing is written, and ValueError for what is no finite decimal number."""
+    if pd.api.types.is_numeric_dtype(column):
+        numbers = column.astype("float64")
+    else:
+        texts = column.where(column.notna(), "").astype(str)
+        numbers, blank = as_decimals(texts), texts.isin(("", "nan"))
+        if (numbers.isna() & ~blank).any():
+            raise ValueError(f"expected a number, got {texts[numbers.isna() & ~blank].iloc[0]!r}")
+    if np.isinf(numbers).any():
+        raise ValueError("expected finite numbers, got an infinite one")
+    return numbers
+
+
+def _whole(column):
+    """Int64; NA where nothing is written, and ValueError for what is no whole number."""
+    numbers = _finite(column)
+    if (numbers.abs() > MAX_WHOLE).any() or (numbers % 1 != 0)[numbers.notna()].any():
+        raise ValueError(f"expected whole numbers up to {MAX_WHOLE:g}")
+    return numbers.astype("Int64")
 
 
 def _check_unique(table, columns, path):

@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 
 from common.conditions import SYNTHETIC, is_synthetic
-from common.data.manifest import NAME, read_manifest, unfinished_journal
+from common.data.manifest import NAME, PREPARATION, read_manifest, unfinished_journal
+from common.documents import OBJECT, TEXT, check_fields, optional
 from common.errors import UserError
 from common.files import read_json
 
@@ -104,7 +105,7 @@ def open_dataset(role: str, folder: Path, layout: str = "folders", limit: int | 
             f"{shlex.join(['python', '-m', 'data_prep', layout, str(folder), str(target)])}"
         )
     images = read_manifest(folder)
-    preparation = read_json(path) if (path := folder / "prep.json").is_file() else {}
+    preparation = _read_preparation(folder)
     drawing = preparation.get(SYNTHETIC)
     name = f"{SYNTHETIC}-{drawing['family']}" if drawing else role
     if limit:
@@ -112,6 +113,18 @@ def open_dataset(role: str, folder: Path, layout: str = "folders", limit: int | 
     root = folder.resolve()
     images = images.assign(file=[str(root / path) for path in images["path"]], dataset=name)
     return DataSet(role, name, folder, images, preparation)
+
+
+def _read_preparation(folder):
+    """The content of prep.json; empty without the file."""
+    path = folder / PREPARATION
+    if not path.is_file():
+        return {}
+    preparation = read_json(path)
+    check_fields(preparation, {"layout": TEXT, "flags": OBJECT, SYNTHETIC: optional(OBJECT)}, (), path, closed=False)
+    if drawing := preparation.get(SYNTHETIC):
+        check_fields(drawing, {"family": TEXT}, ("family",), path, f"{SYNTHETIC}.", closed=False)
+    return preparation
 
 
 def merge(datasets: Sequence[DataSet], near_duplicates: int | None = None) -> pd.DataFrame:

@@ -14,7 +14,7 @@ One row an image:
 """
 
 from contextlib import suppress
-from pathlib import Path, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pandas as pd
 
@@ -22,6 +22,7 @@ from common.data.text_tables import read_text_table
 from common.errors import UserError
 from common.files import write_bytes
 from common.labels import WORDS
+from common.spreadsheets import escape_formulas
 
 NAME, PREPARATION, JOURNALS = "manifest.csv", "prep.json", ".progress*.jsonl"
 COLUMNS = ("path", "label", "source", "video", "identity", "original", "frame", "split", "sha256")
@@ -97,8 +98,8 @@ def check_manifest(images: pd.DataFrame, path: str | Path) -> None:
     problems = {
         f"label is not {' or '.join(WORDS)}": ~images["label"].isin(WORDS),
         f"split is not empty or one of {', '.join(SPLITS)}": ~images["split"].isin(("", *SPLITS)),
-        "path is empty": images["path"] == "",
-        "path is listed twice": images["path"].duplicated(),
+        "path is empty": images["path"].isin(("", ".")),
+        "path is listed twice": images["path"].map(_plain_path).duplicated(),
         "path leaves the folder": images["path"].map(leaves_folder),
     }
     for problem, rows in problems.items():
@@ -127,7 +128,13 @@ def write_manifest(images: pd.DataFrame, folder: str | Path) -> None:
 
 def manifest_bytes(images: pd.DataFrame) -> bytes:
     """Return what write_manifest writes: sorted by path, so that equal data give equal bytes."""
-    return images[list(COLUMNS)].sort_values("path").to_csv(index=False, lineterminator="\n").encode()
+    table = escape_formulas(images[list(COLUMNS)].sort_values("path"))
+    return table.to_csv(index=False, lineterminator="\n").encode()
+
+
+def _plain_path(path: str) -> str:
+    """A path without what makes no difference: `a//b` and `a/./b` are `a/b`."""
+    return str(PurePosixPath(path)) if "//" in path or "./" in path or path.endswith("/") else path
 
 
 def leaves_folder(path: str) -> bool:

@@ -7,7 +7,11 @@ from typing import Any
 import pandas as pd
 
 from common.conditions import is_synthetic
-from common.files import read_json
+from common.data.text_tables import read_text_table
+from common.detectors.description_rules import check_description
+from common.errors import UserError
+from common.files import read_json_object
+from common.runs.environment import read_environment
 
 # What to score photographs with, where a detector knows drawn faces alone.
 PUBLISHED_COMMAND = "python -m common.predict --weights mesoinception4=published"
@@ -78,12 +82,20 @@ class Description:
 
 
 def descriptions(run: str | Path) -> dict[str, Description]:
-    """Return all detectors of a run as {name: Description}."""
-    files = sorted((Path(run) / "models").glob("*.json"), key=lambda file: file.stem)  # x before x-frame-seed1
-    documents = {file.stem: read_json(file) for file in files}
+    """Return all detectors of a run as {name: Description}.
+
+    Raises:
+        UserError: if a file breaks a rule of common.detectors.description_rules.
+    """
+    folder = Path(run) / "models"
+    files = sorted(folder.glob("*.json"), key=lambda file: file.stem)  # x before x-frame-seed1
+    documents = {file.stem: read_json_object(file) for file in files}
     if any("model" not in document for document in documents.values()):
         documents = _with_training(Path(run), documents)
-    return {name: Description(**document) for name, document in documents.items()}
+    return {
+        name: Description(**check_description(document, folder / f"{name}.json"))
+        for name, document in documents.items()
+    }
 
 
 def _with_training(run: Path, documents: dict[str, dict]) -> dict[str, dict]:
@@ -96,8 +108,10 @@ def _with_training(run: Path, documents: dict[str, dict]) -> dict[str, dict]:
     names: dict[str, dict] = {}
     table = run / "predictions.csv"
     if table.is_file():
-        columns = pd.read_csv(table)[["model", "protocol", "seed"]].drop_duplicates()
+        columns = _columns(table, "model", "protocol", "seed").drop_duplicates()
         for model, protocol, seed in columns.itertuples(index=False):
+            if not seed.isdecimal():
+                raise UserError(f"{table}: expected a whole number in the column seed, got {seed!r}")
             part = next((case for case in cases if model.endswith(f"-{case}")), cases[0] if cases else "")
             facts = {"model": model, "protocol": protocol, "seed": int(seed), "part": part}
             for name in (model, f"{model}-{protocol}-seed{seed}", f"{model}-seed{seed}"):
@@ -111,14 +125,22 @@ def _training_data(run: Path) -> dict[str, str]:
     table, environment = run / "splits.csv", run / "environment.json"
     if not table.is_file() or not environment.is_file():
         return {}
-    rows = pd.read_csv(table, usecols=["dataset", "split"], dtype=str)
-    fingerprints = read_json(environment).get("data", {})
+    rows = _columns(table, "dataset", "split")
+    fingerprints = read_environment(environment).get("data", {})
     names = rows.loc[rows["split"] == "train", "dataset"].unique()
     return {name: fingerprints[name] for name in names if name in fingerprints}
 
 
 def _cases(table: Path) -> list[str]:
     """Return the names in the column `case` of a splits.csv, if it has one."""
-    if not table.is_file() or "case" not in pd.read_csv(table, nrows=0):
+    if not table.is_file():
         return []
-    return list(pd.read_csv(table, usecols=["case"], dtype=str)["case"].dropna().unique())
+    cases = read_text_table(table).get("case", pd.Series(dtype=str))
+    return [case for case in cases.unique() if case]
+
+
+def _columns(table: Path, *names: str) -> pd.DataFrame:
+    rows = read_text_table(table)
+    if missing := [name for name in names if name not in rows]:
+        raise UserError(f"{table}: expected the columns {', '.join(names)}; missing: {', '.join(missing)}")
+    return rows[list(names)]

@@ -19,6 +19,7 @@ from scipy import stats
 from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
 
+from common.archives import check_archive
 from common.data.image_reader import explain_damaged_images
 from common.errors import UserError
 from common.files import atomic_path
@@ -70,6 +71,14 @@ class Cloud:
         away = self._reduced(vectors) - self.centre
         squares = np.einsum("ni,ij,nj->n", away, self.precision, away)
         return np.sqrt(np.maximum(squares, 0)) / max(float(self.limit), 1e-9)
+
+    def check(self) -> None:
+        """ValueError unless the arrays fit together and are finite."""
+        (size,), directions = self.mean.shape, len(self.components)
+        expected = ((size,), (size,), (directions, size), (directions + 1,), (directions + 1, directions + 1), ())
+        arrays = (self.mean, self.scale, self.components, self.centre, self.precision, self.limit)
+        if tuple(array.shape for array in arrays) != expected or not all(np.isfinite(a).all() for a in arrays):
+            raise ValueError("its arrays do not fit together")
 
     def _scaled(self, vectors):
         return (vectors - self.mean) / self.scale
@@ -139,9 +148,12 @@ class TrainingSummary:
             UserError: if the file is missing or damaged.
         """
         try:
+            check_archive(file)
             with np.load(file, allow_pickle=False) as stored:
                 names = Cloud.__dataclass_fields__
                 clouds = {part: Cloud(**{n: stored[f"{part}_{n}"].astype(float) for n in names}) for part in PARTS}
+                for cloud in clouds.values():
+                    cloud.check()
                 return cls(**clouds, limit=float(stored["limit"]))
         except Exception as error:  # NumPy and zipfile raise a dozen kinds for damaged bytes
             raise UserError(f"{file} is missing or damaged; restore it or run again") from error

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TextIO
 
 from common.detectors.scoring import UNKNOWN, Faces, Scorer, Scores
+from common.spreadsheets import escape_formula
 
 COLUMNS = ("path", "score", "verdict", "spread", "faces", "frames", "box", "warning")
 FRAME_COLUMNS = ("path", "frame", "score", "verdict", "box")
@@ -61,11 +62,11 @@ class PredictionRows:
         for place, (frame, box) in enumerate(zip(faces.frames, faces.boxes, strict=True)):
             one = scores.select([place])
             cells = ("" if frame is None else frame, f"{one.mean:.6f}", self._verdict(one), _box(box))
-            self._frames.writerow((file, *cells))
+            self._frames.writerow([escape_formula(str(cell)) for cell in (file, *cells)])
 
     def _write(self, file: Path, **cells: object) -> None:
         """Write one row; other cells are empty."""
-        self._rows.writerow({"path": file, **cells})
+        self._rows.writerow({name: escape_formula(str(cell)) for name, cell in {"path": file, **cells}.items()})
         self._output.flush()
 
     def _verdict(self, scores):

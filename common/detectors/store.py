@@ -4,7 +4,6 @@ models/<name>.json describes everything between a picture and its score (common.
 [0, 1], grows with P(fake), and is decided at the threshold: the best on validation images of both classes, else 0.5.
 """
 
-import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,10 @@ import keras
 import numpy as np
 import skops.io
 from scipy.special import expit
+from sklearn.base import is_classifier
 
 import common.layers  # noqa: F401  registers what our networks are saved with
+from common.archives import UnsafeArchive, check_archive
 from common.data.image_reader import explain_damaged_images
 from common.detectors.description import Description, descriptions
 from common.detectors.novelty import TrainingSummary
@@ -22,6 +23,7 @@ from common.errors import UserError
 from common.files import atomic_path, write_json
 from common.labels import FAKE
 from common.library_internals import SKLEARN_TREE, without_strategy
+from common.networks.stored import UnusableNetwork, load_network
 from common.training.step_progress import PredictionProgress
 
 SKOPS_TRUSTED = [
@@ -29,6 +31,7 @@ SKOPS_TRUSTED = [
     SKLEARN_TREE,  # of decision trees and forests
     "common.classifiers.NearestCentroid",
 ]
+ROUNDING = 1e-5  # of a float32 sum of probabilities
 
 
 @dataclass(frozen=True)
@@ -62,14 +65,26 @@ class Detector:
         return self.score_outputs(outputs[:count])
 
     def score_outputs(self, outputs: np.ndarray) -> np.ndarray:
-        """Return the scores (n,) of what the network put out, (n, 1) outputs or (n, d) features."""
+        """Return the scores (n,) of what the network put out, (n, 1) outputs or (n, d) features.
+
+        Raises:
+            UserError: if a score is not in [0, 1], or the classifier does not take the features.
+        """
         outputs = np.asarray(outputs, np.float64)
-        if self.classifier is not None and self.description.head == "margin":
-            outputs = self.classifier.decision_function(outputs)
-        elif self.classifier is not None:
-            outputs = self.classifier.predict_proba(outputs)[:, FAKE]
-        outputs = outputs.reshape(len(outputs))
-        return expit(outputs) if self.description.head == "margin" else outputs
+        name = self.description.name or self.description.model
+        try:
+            if self.classifier is not None and self.description.head == "margin":
+                outputs = self.classifier.decision_function(outputs)
+            elif self.classifier is not None:
+                outputs = self.classifier.predict_proba(outputs)[:, FAKE]
+        except Exception as error:  # a classifier of other features, or one that was not fitted
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise UserError(f"the classifier of {name} does not take its network's features: {reason}") from error
+        outputs = np.asarray(outputs).reshape(len(outputs))
+        scores = expit(outputs) if self.description.head == "margin" else outputs
+        if not ((scores > -ROUNDING) & (scores < 1 + ROUNDING)).all():  # false for NaN too
+            raise UserError(f"the scores of {name} are not in [0, 1]: its weights or its description are damaged")
+        return np.clip(scores, 0, 1)
 
 
 def fake_score(network: keras.Model) -> keras.Model:
@@ -129,9 +144,11 @@ def load(run: str | Path, name: str | None = None) -> Detector:
     folder = Path(run) / "models"
     description = _choose(folder, name)
     try:
-        network = keras.models.load_model(folder / description.network, compile=False)
-    except (ValueError, OSError, KeyError) as error:
-        raise UserError(f"{folder / description.network} is missing or damaged; restore it or run again") from error
+        network = load_network(folder / description.network)
+        _check_shapes(network, description)
+    except UnusableNetwork as error:
+        file = folder / description.network
+        raise UserError(f"{file} is missing or damaged: {error}; restore it or run again") from error
     summary = TrainingSummary.load(folder / description.summary) if description.summary else None
     if not description.classifier:
         return Detector(description, network, summary=summary)
@@ -157,8 +174,24 @@ def load_classifier(file: Path) -> Any:
         UserError: if it is missing, damaged, or asks for foreign code.
     """
     try:
-        return skops.io.load(file, trusted=SKOPS_TRUSTED)
+        check_archive(file, "schema.json")
+        classifier = skops.io.load(file, trusted=SKOPS_TRUSTED)
+        if not is_classifier(classifier):
+            raise UnsafeArchive(f"it holds a {type(classifier).__name__}, expected a classifier")
     except skops.io.exceptions.UntrustedTypesFoundException as error:
         raise UserError(f"{file}: not loaded, it asks for foreign code: {error}") from error
-    except (zipfile.BadZipFile, OSError, KeyError, ValueError) as error:
-        raise UserError(f"{file} is missing or damaged; restore it or run again") from error
+    except Exception as error:  # skops, NumPy and scikit-learn raise a dozen kinds for damaged or hostile bytes
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{file} is missing or damaged: {reason}; restore it or run again") from error
+    return classifier
+
+
+def _check_shapes(network, description):
+    """UnusableNetwork unless a network takes the description's pictures, and puts out what its head says."""
+    size, features = description.preprocessing["size"], description.features
+    if len(network.inputs) != 1 or tuple(network.input_shape[1:]) not in ((size, size, 3), (None, None, 3)):
+        raise UnusableNetwork(f"its input is {network.input_shape}, expected (None, {size}, {size}, 3)")
+    if features and features not in [layer.name for layer in network.layers]:
+        raise UnusableNetwork(f"it has no layer {features!r}, whose output the classifier takes")
+    if not description.classifier and (len(network.outputs) != 1 or tuple(network.output_shape) != (None, 1)):
+        raise UnusableNetwork(f"its output is {network.output_shape}, expected (None, 1)")

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from common.data.text_tables import as_decimals
 from common.errors import UserError
 from common.evaluation.baselines import (
     MAJORITY,
@@ -189,7 +190,9 @@ def check_predictions(predictions: pd.DataFrame, *, probability: bool = True, na
             f"{name}: expected the columns label, score, path or video; missing: {', '.join(missing)}; "
             f"found: {', '.join(map(str, predictions))}"
         )
-    scores = pd.to_numeric(predictions["score"], errors="coerce")
+    scores = predictions["score"]
+    if not pd.api.types.is_numeric_dtype(scores):
+        scores = as_decimals(scores)
     problems = {
         f"label is not {' or '.join(WORDS)}": ~predictions["label"].isin(WORDS),
         "score is not a finite number": ~np.isfinite(scores),

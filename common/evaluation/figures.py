@@ -58,7 +58,12 @@ def new_figure(
 
 
 def save_figure(figure: Figure, path: Path | str) -> Path:
-    """Write the figure as PNG, and return its path."""
+    """Write the figure as PNG, and return its path. A `$` in the name of a model or data set is no formula."""
+    from matplotlib.text import Text  # here: commands of results.* start without it
+
+    for text in figure.findobj(Text):
+        if "$" in text.get_text() and "\\math" not in text.get_text():  # matplotlib's own ticks are formulas
+            text.set_parse_math(False)
     with atomic_path(Path(path)) as temporary:
         figure.savefig(temporary, format="png")
     return Path(path)

@@ -124,7 +124,7 @@ class FaceCropper:
 
     def _crop(self, image, face):
         if self._of_training != NONE:
-            return Crop(crop(image, face, self._faces["size"], self._faces["margin"] or 0), face)
+            return Crop(crop(image, face, self._faces.get("size"), self._faces.get("margin") or 0), face)
         fills = face.height >= FILLED * self._framing.height * image.shape[0]
         whole = fills and self.squeeze(image.shape) <= 1 + SQUEEZED
         return Crop(self._resize(image if whole else self._cut(image, face)), face)

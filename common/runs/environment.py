@@ -6,7 +6,11 @@ import platform
 import re
 from collections.abc import Iterable
 from importlib import metadata
+from pathlib import Path
 from typing import Any
+
+from common.documents import FINGERPRINTS, TEXT, TEXTS, check_fields
+from common.files import read_json
 
 PROJECT = "deepfake-reproductions"
 EXTRAS = ("gpu", "jax", "onnx", "tensorboard")  # of setup.cfg, which a run can use
@@ -19,6 +23,22 @@ VARIABLES = re.compile(
     r"(TF_(NUM|ENABLE|DISABLE|DETERMINISTIC|CUDNN|CUBLAS|XLA|GPU|FORCE|USE)_\w+|TF_CONFIG|XLA_FLAGS|JAX_\w+|KERAS_BACKEND"
     r"|\w+_NUM_THREADS|CUDA_VISIBLE_DEVICES|NVIDIA_TF32_OVERRIDE|CUBLAS_WORKSPACE_CONFIG|PYTHONHASHSEED)"
 )
+
+
+FIELDS = {  # of environment.json, which other rooms read
+    "paper": TEXT, "data": FINGERPRINTS, "started": TEXT, "finished": TEXT, "commit": TEXT, "devices": TEXTS,
+}  # fmt: skip
+
+
+def read_environment(file: Path) -> dict[str, Any]:
+    """Return the content of a run's environment.json.
+
+    Raises:
+        UserError: if it is not JSON, or one of FIELDS is of another type.
+    """
+    document = read_json(file)
+    check_fields(document, FIELDS, (), file, closed=False)
+    return document
 
 
 def describe_environment() -> dict[str, Any]:

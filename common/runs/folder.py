@@ -19,9 +19,9 @@ from pathlib import Path
 import pandas as pd
 
 from common.errors import UserError
-from common.files import file_lock, read_json, write_bytes, write_csv, write_json
+from common.files import file_lock, write_bytes, write_csv, write_json
 from common.progress import is_quiet, set_quiet
-from common.runs.environment import PROJECT, describe_environment, requirements
+from common.runs.environment import PROJECT, describe_environment, read_environment, requirements
 from common.runs.options import Config, RunOptions, computed_values, digest, to_json
 
 LOCK = ".lock"
@@ -158,7 +158,7 @@ def _resumed(folder):
 
 def _environment(folder):
     path = Path(folder) / "environment.json"
-    return read_json(path) if path.exists() else {}
+    return read_environment(path) if path.exists() else {}
 
 
 def _update_environment(folder, **values):

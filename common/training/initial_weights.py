@@ -8,6 +8,7 @@ import keras
 from common.errors import UserError
 from common.files import sha256
 from common.library_internals import all_layers
+from common.networks.stored import check_weights, load_network
 
 Reader = Callable[[keras.Model, Path], None]
 
@@ -29,11 +30,12 @@ def load_initial_weights(model: keras.Model, file: Path, flag: str, other: Reade
     """
     try:
         if other is not None and file.suffix != ".keras":
+            check_weights(file)
             other(model, file)
         else:
             _copy_weights(stored_network(file, model.name), model)
-    except (ValueError, OSError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except Exception as error:  # Keras and h5py raise a dozen kinds for damaged or hostile bytes
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(f"{flag}={file}: the file does not fit this network: {reason}") from error
 
 
@@ -41,9 +43,9 @@ def stored_network(file: Path, name: str = "") -> keras.Model:
     """Return the network in a .keras file, or its layer `name` if it has one.
 
     Raises:
-        ValueError, OSError, KeyError: if Keras cannot read the file.
+        UnusableNetwork: a ValueError, if the file cannot be read or is not safe to load.
     """
-    network = keras.models.load_model(file, compile=False)
+    network = load_network(file)
     inner = [layer for layer in network.layers if layer.name == name and isinstance(layer, keras.Model)]
     return inner[0] if inner else network
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-import pandas as pd
-
+from common.data.text_tables import read_text_table
+from common.errors import UserError
 from data_prep.layouts.item import Item
 
 COLUMNS = ["path", "label", "source", "video", "identity", "original", "frame"]
@@ -11,5 +11,7 @@ COLUMNS = ["path", "label", "source", "video", "identity", "original", "frame"]
 
 def find(src: Path) -> list[Item]:
     """Return the rows of metadata.csv."""
-    rows = pd.read_csv(src / "metadata.csv", dtype=str, keep_default_na=False)
+    rows = read_text_table(src / "metadata.csv")
+    if missing := [name for name in COLUMNS if name not in rows]:
+        raise UserError(f"{src / 'metadata.csv'}: missing columns: {', '.join(missing)}; delete {src} and run again")
     return [Item(**row) for row in rows[COLUMNS].to_dict("records")]

@@ -14,6 +14,7 @@ from common.data.pipeline import Images, Preprocessing
 from common.detectors.store import save_network
 from common.errors import UserError
 from common.files import atomic_path, sha256, write_csv
+from common.networks.stored import UnusableNetwork, load_network
 from common.training.checkpoints import Checkpoints, full_epochs, read_state
 from common.training.initial_weights import load_initial_weights
 from common.training.supervised import Training
@@ -116,10 +117,9 @@ def load_generator(file: Path, image_size: int | None = None) -> keras.Model:
         UserError: if the file is not a generator, or makes images of another size.
     """
     try:
-        network = keras.models.load_model(file, compile=False)
-    except (ValueError, OSError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"--weights {GENERATOR}={file}: expected a .keras file of this suite: {reason}") from error
+        network = load_network(file)
+    except UnusableNetwork as error:
+        raise UserError(f"--weights {GENERATOR}={file}: expected a .keras file of this suite: {error}") from error
     if network.name != GENERATOR:
         raise UserError(f"--weights {GENERATOR}={file}: expected a {GENERATOR}, got a network named {network.name}")
     size = network.output_shape[1]

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from common.archives import check_archive
 from common.conditions import NOT_FACENET
 from common.data.image_reader import explain_damaged_images
 from common.data.pipeline import Images, Preprocessing
@@ -27,6 +28,7 @@ from reproductions.facenet_embeddings.spectrum import spectrum
 
 log = logging.getLogger("deepfake")
 
+DIMENSIONS = 512  # of every embedding
 SHARD = 1024  # images whose embeddings are kept in one file: at most this many are computed again after a kill
 ARITHMETIC = "float32"  # of every embedder, whatever --precision; a cache entry names it
 
@@ -175,16 +177,34 @@ def _float32() -> Iterator[None]:
 
 
 def _read(folder, wanted):
-    """Return {SHA-256 of an image: its embedding} for those of `wanted` that are in the folder."""
+    """Return {SHA-256 of an image: its embedding} for those of `wanted` that are in the folder.
+
+    A damaged file, of a full disk for example, is removed: what it should hold is computed again.
+    """
     known = {}
     for path in sorted(folder.glob("*.npz")):
-        with np.load(path) as shard:
-            digests = shard["digests"]
-            places = [place for place, digest in enumerate(digests) if digest in wanted]
-            if places:
-                vectors = shard["vectors"]
-                known |= {str(digests[place]): vectors[place] for place in places}
+        try:
+            known |= _read_shard(path, wanted)
+        except Exception as error:  # NumPy and zipfile raise a dozen kinds for damaged bytes
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            log.warning("%s is damaged (%s): its embeddings are computed again", path, reason)
+            with suppress(OSError):  # of a cache that is read-only
+                path.unlink()
     return known
+
+
+def _read_shard(path, wanted):
+    """The embeddings of one file that are in `wanted`; an exception if it is damaged."""
+    check_archive(path)
+    with np.load(path, allow_pickle=False) as shard:
+        digests = shard["digests"]
+        places = [place for place, digest in enumerate(digests) if digest in wanted]
+        if not places:
+            return {}
+        vectors = shard["vectors"]
+    if vectors.dtype != np.float32 or vectors.shape != (len(digests), DIMENSIONS) or not np.isfinite(vectors).all():
+        raise ValueError(f"expected {len(digests)} vectors of {DIMENSIONS} finite numbers")
+    return {str(digests[place]): vectors[place] for place in places}
 
 
 def _keep(folder, digests, vectors):

@@ -10,6 +10,7 @@ import numpy as np
 
 from common.errors import UserError
 from common.files import sha256
+from common.networks.stored import check_weights
 from common.networks.weights import FACENET_FILE, download
 
 log = logging.getLogger("deepfake")
@@ -90,6 +91,7 @@ def load_facenet_weights(network: keras.Model, file: Path) -> None:
 def _read_arrays(file):
     """The arrays of a Keras 2 h5 file in their order: {layer: [(name, array)]}, without layers that have none."""
     try:
+        check_weights(file)
         with h5py.File(file) as opened:
             groups = opened.get("model_weights", opened)
             layers = {
@@ -99,7 +101,7 @@ def _read_arrays(file):
                 ]
                 for name in _texts(groups.attrs["layer_names"])
             }
-    except (OSError, KeyError) as error:
+    except Exception as error:  # h5py and NumPy raise a dozen kinds for damaged or hostile bytes
         reason = " ".join(str(error).split())
         raise UserError(f"{file} is not a weight file of Keras 2 ({reason}); get {FACENET_FILE.url}") from error
     return {name: arrays for name, arrays in layers.items() if arrays}

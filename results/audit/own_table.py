@@ -18,6 +18,7 @@ CELL_COLUMNS = ["table", "row", "metric"]
 BLANK = re.compile(r"[\s\-\u2010-\u2015\u2212/.]*|n/?\.?a\.?|nan|none|null|tbd", re.IGNORECASE)
 MARKS = re.compile(r"[*\u2020\u2021\u00a7\u00b6\u2190-\u2193\u00b9\u00b2\u00b3\u2070-\u2079$~{}\s%]|\\\w+|<[^>]*>")
 BRACKETS = re.compile(r"^\W?[a-z]?$|^\[\w+\]$|^\^?\w$", re.IGNORECASE)  # what may follow a number as a footnote mark
+MAX_COUNT = 10_000_000  # of images: all class sizes are tried
 ENCODINGS = ("utf-8-sig", "cp1252")
 
 
@@ -153,7 +154,9 @@ def _checked(table, decimal_comma):
             rest = _rest(text, metric in SHARES)
             if rest:
                 table.unused.append(f"not used: {rest!r} in {title} {text!r}, read as {float(printed.value):g}")
-            if metric in COUNTS and not printed.exact:
+            if metric in COUNTS and abs(printed.value) > MAX_COUNT:
+                reason = f"a count above {MAX_COUNT:,}, which is not compared"
+            elif metric in COUNTS and not printed.exact:
                 reason = "a count that is not whole, so a mean, which was not compared"
         except UserError as error:
             reason = str(error)
@@ -208,4 +211,6 @@ def _parse_n(text, path):
         return None
     if not re.fullmatch(r"\d+", digits):
         raise UserError(f"{path}: expected a whole number in the column n, got {text!r}")
+    if len(digits) > len(str(MAX_COUNT)) or int(digits) > MAX_COUNT:
+        raise UserError(f"{path}: expected at most {MAX_COUNT:,} in the column n, got {text[:40]!r}")
     return int(digits)

@@ -8,6 +8,7 @@ from common.errors import UserError
 
 RULES = ("half-up", "half-even", "cut")
 BINARY = "binary"  # as programs round: a binary number is just above or below the tie that it stands for
+MAX_DIGITS, MAX_EXPONENT = 30, 3  # of a number, and characters of its exponent: exact arithmetic has no other limit
 INNER = Fraction(2, 5)
 MORE, LESS = ("more than", "over", "exceeding"), ("less than", "under", "below")
 ABOUT = ("around", "approximately", "about", "nearly", "almost", "roughly")
@@ -126,6 +127,8 @@ def parse_printed(text: str, proportion: bool, digits: int | None = None) -> Pri
     if not match:
         raise UserError(f"expected a printed number such as 94.8 %, 0.948 or 9,951; got {text!r}")
     sign, whole, decimals, exponent, mark = match.groups()
+    if len(whole + (decimals or "")) > MAX_DIGITS or len(exponent or "") > MAX_EXPONENT:
+        raise UserError(f"expected a number of at most {MAX_DIGITS} digits, got {text[:MAX_DIGITS]!r}...")
     number = Fraction((re.sub("[ ,]", "", whole) or "0") + "." + (decimals or "0")) * Fraction(10) ** int(exponent or 0)
     number = -number if sign else number
     unit = Fraction(10) ** (int(exponent or 0) - (len(decimals or "") if digits is None else digits))

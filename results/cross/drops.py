@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from common.data.text_tables import as_decimals, read_text_table
 from common.errors import UserError
 from common.evaluation.evaluate import Value, evaluate, has_videos
 from common.evaluation.intervals import nested_interval
@@ -101,12 +102,12 @@ def home_auc(detector: TrainedDetector, level: str) -> Value:
     path = detector.run.folder / "predictions.csv"
     if not path.is_file():
         return unknown
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    if not {"dataset", "split", "label", "score", "path"} <= set(table):
+    table = read_text_table(path)
+    if not {"dataset", "split", "label", "score", "path", "model", "seed", "protocol"} <= set(table):
         return unknown
     chosen = table["dataset"].isin(detector.trained_on) & table["split"].eq("test") & table["model"].eq(detector.model)
     chosen &= table["seed"].eq(detector.seed) & table["protocol"].isin(detector.protocol.split("+"))
-    tested = table[chosen].assign(score=lambda rows: rows["score"].astype(float))
+    tested = table[chosen].assign(score=lambda rows: as_decimals(rows["score"]))
     if tested.empty or tested["protocol"].nunique() > 1 or (level == "video" and not has_videos(tested)):
         return unknown
     try:

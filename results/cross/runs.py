@@ -10,13 +10,18 @@ import pandas as pd
 
 from common.conditions import RESUBSTITUTION, is_synthetic
 from common.data.datasets import DataSet, open_dataset
+from common.data.text_tables import read_text_table
 from common.detectors.description import Description, descriptions
+from common.documents import check_fields, is_whole, optional
 from common.errors import UserError
 from common.files import read_json
+from common.runs.environment import read_environment
 from common.splits.components import component_units, identity_units
 from common.splits.knowledge import shares_names
 from common.splits.protocols import protocol_unit
 
+CONFIG_FIELDS = {"limit": optional((is_whole, "a whole number"))}
+SPLIT_COLUMNS = ("path", "dataset", "split", "protocol", "seed", "sha256")
 FACE_FLAGS = ("faces", "rescale", "size", "margin", "min_confidence", "pick")  # of data_prep, kept by a Description
 
 
@@ -88,14 +93,16 @@ class TrainedRun:
         if missing or not self.descriptions:
             problem = ", ".join(missing) or "detectors in models/"
             raise UserError(f"expected a finished run (RUNS/<paper>/<run>), got {folder}: it has no {problem}")
-        environment = read_json(self.folder / "environment.json")
+        environment = read_environment(self.folder / "environment.json")
         if "finished" not in environment:
             raise UserError(f"{folder} is not finished; give its command again to resume it")
+        check_fields(environment, {}, ("paper", "data"), self.folder / "environment.json", closed=False)
         self.paper, self._fingerprints = environment["paper"], environment["data"]
         self._config = read_json(self.folder / "config.json")
-        self.splits = pd.read_csv(self.folder / "splits.csv", dtype=str, keep_default_na=False)
-        if "sha256" not in self.splits:
-            raise UserError(f"{folder}: splits.csv of an earlier version, without sha256; run the paper again")
+        check_fields(self._config, CONFIG_FIELDS, (), self.folder / "config.json", closed=False)
+        self.splits = read_text_table(self.folder / "splits.csv")
+        if missing := [name for name in SPLIT_COLUMNS if name not in self.splits]:
+            raise UserError(f"{folder}: splits.csv has no column {', '.join(missing)}; run the paper again")
         self._current = {data.name: data.fingerprint for data in datasets}
         self._own_names = {data.name: name for data in datasets for name in self._fingerprints if self._is(data, name)}
 

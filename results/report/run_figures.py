@@ -12,7 +12,7 @@ from PIL import Image
 
 from common.conditions import is_synthetic
 from common.data.decoding import Unreadable, read_image
-from common.files import read_json
+from common.runs.environment import read_environment
 
 WIDTHS = (1600, 1200, 800)  # pixels; the next one is taken if all figures together exceed MAX_TOTAL_BYTES
 MAX_TOTAL_BYTES = 6_000_000
@@ -62,7 +62,7 @@ def newest_run(paper: str, runs: str | Path, width: int = WIDTHS[0]) -> NewestRu
     Returns:
         The run that was started last, among the finished ones if there are any. None if there is no run.
     """
-    found = [(read_json(path), path.parent) for path in sorted(Path(runs).glob(f"{paper}/*/environment.json"))]
+    found = [(read_environment(path), path.parent) for path in sorted(Path(runs).glob(f"{paper}/*/environment.json"))]
     if not found:
         return None
     environment, folder = max(found, key=lambda run: ("finished" in run[0], run[0].get("started", "")))

@@ -1,0 +1,83 @@
+"""CSV files from strangers, and what spreadsheets and pages make of ours."""
+
+import csv
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.data.text_tables import as_decimals, read_text_table
+from common.errors import UserError
+from common.files import write_csv
+from common.spreadsheets import escape_formula, unescape_formula
+from results.formatting import markdown_table, markdown_text
+from results.tables import RESULT_COLUMNS, read_results
+
+TEXTS = st.text(st.sampled_from("=+-@'\t a1.eE\n\r,\"\uff1d"), max_size=6)
+FORMULAS = ('=HYPERLINK("x")', "+1+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "-dash", "\uff1d1")
+NUMBERS = ("-0.5", "+3", "-1e-05", "-.5", "-inf")
+ROW = dict.fromkeys(RESULT_COLUMNS, "") | {"table": "extra", "row": "r", "metric": "auc", "value": "0.9", "n": "10"}
+
+
+@given(TEXTS)
+def test_escaping_loses_nothing_and_starts_no_formula(text):
+    escaped = escape_formula(text)
+    assert unescape_formula(escaped) == text
+    try:
+        assert math.isfinite(float(escaped)) or text == escaped
+    except ValueError:
+        assert escaped[:1] not in tuple("=+-@\t\r\n\uff1d")
+
+
+@pytest.mark.parametrize("text", [*FORMULAS, *NUMBERS, "plain", "'quoted", "'=1", ""])
+def test_a_written_table_is_read_back_and_no_cell_is_a_formula(tmp_path, text):
+    table = pd.DataFrame({"name": [text, "b"], "value": [-0.25, 1.5], "=head": ["x", "y"]})
+    write_csv(table, tmp_path / "t.csv")
+    with open(tmp_path / "t.csv", newline="") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert not [cell for cell in cells if cell[:1] in tuple("=@\t\r\uff1d")]
+    assert not [cell for cell in cells if cell[:1] in ("-", "+") and cell not in ("-0.25", *NUMBERS)]
+    again = read_text_table(tmp_path / "t.csv")
+    assert list(again) == ["name", "value", "=head"] and again["name"].to_list() == [text, "b"]
+    assert again["value"].to_list() == ["-0.25", "1.5"]
+
+
+def test_only_decimal_numbers_are_numbers():
+    texts = ["1", "-0.5", " 2e-3 ", ".5", "1e999", "inf", "1_0", "0x10", "True", "1j", "", "nan", "0,5", "\u0661"]
+    numbers = as_decimals(pd.Series(texts)).to_numpy()
+    assert numbers[:6].tolist() == [1, -0.5, 2e-3, 0.5, math.inf, math.inf]
+    assert np.isnan(numbers[6:]).all()
+
+
+@pytest.mark.parametrize("data", [b"", b"\0", b"a,b\n1,2\0\n", "a,b\n1,2\n".encode("utf-16"), b"a\n\xe9\n", b'a\n"b\n'])
+def test_a_table_that_is_no_text_is_refused(tmp_path, data):
+    (tmp_path / "t.csv").write_bytes(data)
+    with pytest.raises(UserError, match="t.csv is not a readable CSV file"):
+        read_text_table(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [(column, value) for column in ("value", "ci_high") for value in ("inf", "-inf", "1e999", "1_0", "x", "0x1")]
+    + [(column, value) for column in ("n", "seed") for value in ("inf", "1.5", "x", "9" * 30, "0x1", "1_0", "1e99")],
+)  # fmt: skip
+def test_a_result_that_is_no_number_is_named(tmp_path, column, value):
+    pd.DataFrame([ROW | {column: value}]).to_csv(tmp_path / "p.csv", index=False)
+    with pytest.raises(UserError, match=f"p.csv: column {column}"):
+        read_results(tmp_path / "p.csv")
+
+
+def test_results_are_read_exactly(tmp_path):
+    rows = [ROW, ROW | {"row": "s", "value": "0.1234567890123456789", "n": "", "ci_low": "nan"}]
+    pd.DataFrame(rows).to_csv(tmp_path / "p.csv", index=False)
+    table = read_results(tmp_path / "p.csv")
+    assert table["value"].to_list() == [0.9, 0.1234567890123456789] and table["n"].to_list() == [10, pd.NA]
+
+
+def test_names_cannot_write_markup():
+    assert markdown_text("<script>a</script>\nb [x](javascript:c)") == r"&lt;script>a&lt;/script> b [x]\(javascript:c)"
+    assert markdown_text("n < 5, [0.1, 0.9]") == "n < 5, [0.1, 0.9]"
+    assert markdown_table([("a",), ("x|<b>\r\ny",)], ())[2] == r"| x\|&lt;b> y |"
