@@ -1,5 +1,6 @@
 """Files and folders that are either whole or absent, their fingerprints, and locks between processes."""
 
+import csv
 import hashlib
 import json
 import logging
@@ -161,8 +162,12 @@ def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
 
     No cell is a formula for a spreadsheet: see common.spreadsheets.
     """
+    table = escape_formulas(frame)
+    form: dict[str, Any] = {"index": False, "lineterminator": "\n", "errors": "backslashreplace"}
     with atomic_path(path) as temporary:
-        escape_formulas(frame).to_csv(temporary, index=False)
+        table.to_csv(temporary, **form)
+        if b"\r" in temporary.read_bytes():  # pandas does not quote it, and readers take it for the end of a line
+            table.to_csv(temporary, quoting=csv.QUOTE_NONNUMERIC, **form)
 
 
 def write_json(value: Any, path: str | Path) -> None:

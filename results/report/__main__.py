@@ -40,10 +40,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     options = parse(ReportOptions, argv, prog="python -m results.report", description=__doc__)
     reference = reference_folder() if options.reference else None
-    page = build_page(options.results, options.runs, options.margin, reference).encode()
+    page = build_page(options.results, options.runs, options.margin, reference)
     output = options.output or options.results / "report.html"
-    write_bytes(page, output)
-    print(f"written: {output} ({len(page) / 1e6:.1f} MB)")
+    data = page.encode(errors="backslashreplace")  # a file name need not be UTF-8
+    write_bytes(data, output)
+    print(f"written: {output} ({len(data) / 1e6:.1f} MB)")
 
 
 if __name__ == "__main__":

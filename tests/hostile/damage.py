@@ -9,10 +9,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "25"))  # of each test; 3000 make 21,000 in all
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "25"))  # of each test; 3300 make 20,460 in all
 FUZZ = settings(
     max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=True
 )
+FUZZ_SLOW = settings(FUZZ, max_examples=max(EXAMPLES // 5, 5))
 
 NUMBERS = st.sampled_from(
     ["0", "1", "0.5", "-1", "1e999", "nan", "inf", "-inf", "", "1_0", "0x1", "9" * 30, "1e-320", "100", "7", "0.25"]
@@ -24,19 +25,20 @@ NAMES = st.sampled_from(
 CELLS = st.one_of(NAMES, NUMBERS, st.text(max_size=8), st.sampled_from(["fake", "real", "train", "test", "val"]))
 
 
-def tables(columns, least=()):
+def tables(columns, least=(), most_rows=12):
     """Strategy of CSV files: mostly these columns, with cells of `CELLS`, perhaps damaged afterwards.
 
     Args:
         columns: {name: strategy of its cells}.
         least: columns that are always there.
+        most_rows: of a table.
     """
 
     @st.composite
     def draw(pick):
         kept = [name for name in columns if name in least or pick(st.integers(0, 19))]
         wild = pick(st.integers(0, 9)) == 0
-        rows = pick(st.lists(st.tuples(*(CELLS if wild else columns[name] for name in kept)), max_size=12))
+        rows = pick(st.lists(st.tuples(*(CELLS if wild else columns[name] for name in kept)), max_size=most_rows))
         quote = pick(st.booleans())
         lines = [kept, *rows]
         text = pick(st.sampled_from(["\n", "\n", "\n", "\r\n", "\r"])).join(
