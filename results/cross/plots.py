@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from common.errors import UserError
 from common.evaluation.figures import CURVE_COLOURS, new_figure
 from results.cross.table import DETECTOR, UNPERTURBED
 
@@ -76,6 +77,8 @@ def robustness_figure(table: pd.DataFrame) -> "Figure":
     detectors = list(dict.fromkeys(chosen[DETECTOR].itertuples(index=False, name=None)))
     names = sorted(set(chosen["dataset"]))
     kinds = [kind for kind in PERTURBATION_AXES if kind in set(chosen["perturbation"])]
+    if not kinds:
+        raise UserError(f"no AUC on perturbed images to draw: expected one of {', '.join(PERTURBATION_AXES)}")
     figure, axes = new_figure(len(names), len(kinds), 2.7, 2.4)
     for axis, (name, kind) in zip(axes.flat, ((name, kind) for name in names for kind in kinds), strict=True):
         panel = chosen[chosen["dataset"].eq(name) & chosen["perturbation"].isin((kind, UNPERTURBED))]

@@ -3,8 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from common.data.text_tables import as_decimals
+from common.errors import UserError
 from results.tables import read_results, upsert
 
 DETECTOR = ["paper", "run", "model", "protocol", "seed"]
@@ -33,7 +36,13 @@ def read_table(path: str | Path) -> pd.DataFrame:
     Raises:
         UserError: if it is another table.
     """
-    return read_results(path, COLUMNS)
+    table = read_results(path, COLUMNS)
+    wrong = table["strength"].ne("") & ~np.isfinite(as_decimals(table["strength"]))
+    if wrong.any():
+        raise UserError(
+            f"{path}: expected a number in the column strength, got {table.loc[wrong, 'strength'].iloc[0]!r}"
+        )
+    return table
 
 
 def replace_rows(rows: Iterable[Mapping[str, object]], path: str | Path) -> None:
