@@ -176,7 +176,7 @@ def _stored_losses(folder, epochs):
 
 
 def _copy(source, target):
-    save_network(keras.models.load_model(source, compile=False), target)
+    save_network(load_network(source), target)
 
 
 def _save_strip(images, path):
