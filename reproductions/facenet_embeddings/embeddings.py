@@ -28,7 +28,6 @@ from reproductions.facenet_embeddings.spectrum import spectrum
 
 log = logging.getLogger("deepfake")
 
-DIMENSIONS = 512  # of every embedding
 SHARD = 1024  # images whose embeddings are kept in one file: at most this many are computed again after a kill
 ARITHMETIC = "float32"  # of every embedder, whatever --precision; a cache entry names it
 
@@ -42,12 +41,14 @@ class Embedder:
         size: height and width of its images in pixels.
         file: FaceNet's weights; None for the others.
         trained: a network that this run has trained, for xception.
+        dimensions: of its embeddings.
     """
 
     name: str
     size: int
     file: Path | None = None
     trained: keras.Model | None = None
+    dimensions: int = 512
 
     @cached_property
     def digest(self) -> str:
@@ -141,7 +142,7 @@ def embed(images: pd.DataFrame, embedder: Embedder, batch_size: int) -> np.ndarr
             return _compute(images, embedder, batch_size, bar)
     folder = cache_folder() / "embeddings" / embedder.identity
     digests = pd.Series([digest or sha256(file) for digest, file in zip(images["sha256"], images["file"], strict=True)])
-    known = _read(folder, set(digests))
+    known = _read(folder, set(digests), embedder.dimensions)
     missing = images.assign(digest=digests.to_numpy())[~digests.isin(list(known)).to_numpy()].drop_duplicates("digest")
     if len(missing):
         log.info("embedding %d of %d images by %s", len(missing), len(images), embedder.name)
@@ -176,7 +177,7 @@ def _float32() -> Iterator[None]:
         keras.config.set_dtype_policy(policy)
 
 
-def _read(folder, wanted):
+def _read(folder, wanted, dimensions):
     """Return {SHA-256 of an image: its embedding} for those of `wanted` that are in the folder.
 
     A damaged file, of a full disk for example, is removed: what it should hold is computed again.
@@ -184,7 +185,7 @@ def _read(folder, wanted):
     known = {}
     for path in sorted(folder.glob("*.npz")):
         try:
-            known |= _read_shard(path, wanted)
+            known |= _read_shard(path, wanted, dimensions)
         except Exception as error:  # NumPy and zipfile raise a dozen kinds for damaged bytes
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             log.warning("%s is damaged (%s): its embeddings are computed again", path, reason)
@@ -193,7 +194,7 @@ def _read(folder, wanted):
     return known
 
 
-def _read_shard(path, wanted):
+def _read_shard(path, wanted, dimensions):
     """The embeddings of one file that are in `wanted`; an exception if it is damaged."""
     check_archive(path)
     with np.load(path, allow_pickle=False) as shard:
@@ -202,8 +203,8 @@ def _read_shard(path, wanted):
         if not places:
             return {}
         vectors = shard["vectors"]
-    if vectors.dtype != np.float32 or vectors.shape != (len(digests), DIMENSIONS) or not np.isfinite(vectors).all():
-        raise ValueError(f"expected {len(digests)} vectors of {DIMENSIONS} finite numbers")
+    if vectors.dtype != np.float32 or vectors.shape != (len(digests), dimensions) or not np.isfinite(vectors).all():
+        raise ValueError(f"expected {len(digests)} vectors of {dimensions} finite numbers")
     return {str(digests[place]): vectors[place] for place in places}
 
 

@@ -1,5 +1,6 @@
 """The embedders, their cache, and which of them is taken."""
 
+import io
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -36,7 +37,7 @@ def images(make_prepared, tmp_path):
 
 
 def mean_embedder(network, identity="mean-24"):
-    return SimpleNamespace(name="mean", network=network, identity=identity, size=24)
+    return SimpleNamespace(name="mean", network=network, identity=identity, size=24, dimensions=3)
 
 
 class Counter:
@@ -71,6 +72,36 @@ def test_embeddings_are_in_the_tables_order_and_are_computed_once(cache, images)
     assert network.seen == 12
     embed(images, mean_embedder(network, "other-24"), 5)
     assert network.seen == 22
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"",
+        lambda data: data[:100],
+        lambda data: b"\x80\x04K\x01.",
+        lambda data: with_vectors(data, np.zeros((10, 7), np.float32)),
+        lambda data: with_vectors(data, np.full((10, 3), np.nan, np.float32)),
+        lambda data: with_vectors(data, np.zeros((9, 3), np.float32)),
+    ],
+)
+def test_a_damaged_file_of_the_cache_is_computed_again(cache, images, damage):
+    network = Counter()
+    embed(images, mean_embedder(network), 2)
+    (file,) = cache.rglob("*.npz")
+    file.write_bytes(damage(file.read_bytes()))
+    np.testing.assert_allclose(embed(images, mean_embedder(network), 2), means(images), rtol=1e-5)
+    assert network.seen == 20, "10 images, twice"
+    np.testing.assert_allclose(embed(images, mean_embedder(network), 2), means(images), rtol=1e-5)
+    assert network.seen == 20, "the new file is sound"
+
+
+def with_vectors(data, vectors):
+    """A file of the cache with other vectors."""
+    file = io.BytesIO()
+    with np.load(io.BytesIO(data)) as stored:
+        np.savez(file, digests=stored["digests"], vectors=vectors)
+    return file.getvalue()
 
 
 def test_a_killed_embedding_resumes_after_its_last_shard(cache, images, monkeypatch):
