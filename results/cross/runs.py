@@ -102,7 +102,9 @@ class TrainedRun:
         check_fields(self._config, CONFIG_FIELDS, (), self.folder / "config.json", closed=False)
         self.splits = read_text_table(self.folder / "splits.csv")
         if missing := [name for name in SPLIT_COLUMNS if name not in self.splits]:
-            raise UserError(f"{folder}: splits.csv has no column {', '.join(missing)}; run the paper again")
+            raise UserError(
+                f"{folder}: splits.csv of an earlier version, without {', '.join(missing)}; run the paper again"
+            )
         self._current = {data.name: data.fingerprint for data in datasets}
         self._own_names = {data.name: name for data in datasets for name in self._fingerprints if self._is(data, name)}
 
