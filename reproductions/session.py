@@ -285,7 +285,7 @@ class Session:
 
     def _upsert(self, split: Split, table: pd.DataFrame, remarks: Sequence[str]) -> None:
         """Put a split's rows into RESULTS/<paper>.csv, each with its own notes and those of the run."""
-        shared = [*changed_flags(self.config, self.presets), *split.remarks, *remarks]
+        shared = [*changed_flags(self.config, self.presets), *distribution.notes(), *split.remarks, *remarks]
         notes = [
             "; ".join(filter(None, [note, *split.notes.get(model, ()), *shared]))
             for note, model in zip(table["note"], table["model"], strict=True)

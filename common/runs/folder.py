@@ -105,7 +105,14 @@ def open_run(paper: str, config: RunOptions, data: dict[str, str], devices: list
     log.info("%s run %s", "resuming" if previous else "new", folder)
     if len(commits) > 1:
         log.warning("this run was started under commit %s and is resumed under %s", ", ".join(commits[:-1]), commit)
+    before, now = (_backend(each) for each in (previous or environment, environment))
+    if before != now:
+        log.warning("this run was trained under KERAS_BACKEND=%s before, now under %s: dropout differs", before, now)
     return Run(folder, ",".join(commits), lock)
+
+
+def _backend(environment):
+    return environment.get("variables", {}).get("KERAS_BACKEND") or "tensorflow"
 
 
 def in_scratch(config: Config) -> Config:

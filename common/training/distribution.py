@@ -60,6 +60,12 @@ def device_count(strategy) -> int:
     return jax_devices.count() if keras.config.backend() == "jax" else strategy.num_replicas_in_sync
 
 
+def notes() -> list[str]:
+    """Return what a reader of a run's numbers must know of how they were computed."""
+    backend = keras.config.backend()
+    return [] if backend == "tensorflow" else [f"KERAS_BACKEND={backend}"]
+
+
 def _let_memory_grow():
     for gpu in tf.config.list_physical_devices("GPU"):
         try:

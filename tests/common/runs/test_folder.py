@@ -110,6 +110,17 @@ def test_a_resume_under_another_commit_is_recorded_and_warned_about(config, monk
     assert warnings[0].endswith("this run was started under commit aaa and is resumed under bbb")
 
 
+def test_a_resume_under_another_backend_is_warned_about(config, monkeypatch):
+    for backend in ("tensorflow", "", "jax", "jax"):
+        monkeypatch.setenv("KERAS_BACKEND", backend)
+        run = open_run("paper", config, {}, [])
+        kill(run)
+    for handler in logging.getLogger("deepfake").handlers:
+        handler.flush()
+    (warning,) = [line for line in (run.folder / "log.txt").read_text().splitlines() if "KERAS_BACKEND" in line]
+    assert "KERAS_BACKEND=tensorflow before, now under jax" in warning
+
+
 def test_a_machine_that_is_not_the_chief_writes_nothing_where_the_others_read(config, tmp_path):
     """Its temporary folder is removed when its process ends."""
     config = replace(config, runs=tmp_path / "runs", results=tmp_path / "results", resume=tmp_path / "runs" / "killed")

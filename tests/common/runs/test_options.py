@@ -135,6 +135,16 @@ def test_a_flag_is_written_as_it_is_typed():
     assert as_flag("gan_beta_1", 0.5) == "--gan-beta-1 0.5" and as_flag("models", ("a", "b")) == "--models a b"
 
 
+def test_deterministic_asks_jax_for_it_too(monkeypatch):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=x")
+    read("--deterministic")
+    assert os.environ["XLA_FLAGS"] == "--xla_dump_to=x"
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    read("--deterministic")
+    assert os.environ["XLA_FLAGS"] == "--xla_dump_to=x --xla_gpu_deterministic_ops=true"
+
+
 def test_deterministic_turns_onednn_off_unless_the_user_sets_it(monkeypatch):
     """oneDNN's gradients of the same batch differ from process to process."""
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
