@@ -183,7 +183,9 @@ def read_json(path: str | Path) -> Any:
         UserError: if the file is not JSON.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        json.dumps(document, ensure_ascii=False).encode()  # half of a surrogate pair is no text
+        return document
     except (ValueError, RecursionError) as error:  # json recurses: nesting of a few thousand levels ends it
         raise UserError(
             f"{path} is damaged, it is not JSON ({error}); restore it, or delete it and start over"

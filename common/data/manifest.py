@@ -27,6 +27,8 @@ from common.spreadsheets import escape_formulas
 NAME, PREPARATION, JOURNALS = "manifest.csv", "prep.json", ".progress*.jsonl"
 COLUMNS = ("path", "label", "source", "video", "identity", "original", "frame", "split", "sha256")
 SPLITS = ("train", "val", "test")
+MAX_FRAME_DIGITS = 18  # an int64 has them
+FRAME = rf"[0-9]{{0,{MAX_FRAME_DIGITS}}}"
 
 
 def read_manifest(folder: str | Path) -> pd.DataFrame:
@@ -87,17 +89,19 @@ def check_manifest(images: pd.DataFrame, path: str | Path) -> None:
         path: of the manifest, for the message.
 
     Raises:
-        UserError: if a column is missing, there is no row, a label or split is unknown, or a path is empty, repeated,
-            absolute or leads out of the folder.
+        UserError: if a column is missing, there is no row, a label or split is unknown, a frame is no number, or a path
+            is empty, repeated, absolute or leads out of the folder.
     """
     missing = [column for column in COLUMNS if column not in images.columns]
     if missing:
         raise UserError(f"{path}: expected the columns {','.join(COLUMNS)}; missing: {', '.join(missing)}")
     if images.empty:
         raise UserError(f"{path} lists no images: run data_prep again and read its skipped.csv")
+    frames = images["frame"].astype(str)
     problems = {
         f"label is not {' or '.join(WORDS)}": ~images["label"].isin(WORDS),
         f"split is not empty or one of {', '.join(SPLITS)}": ~images["split"].isin(("", *SPLITS)),
+        f"frame is not empty or a whole number of at most {MAX_FRAME_DIGITS} digits": ~frames.str.fullmatch(FRAME),
         "path is empty": images["path"].isin(("", ".")),
         "path is listed twice": images["path"].map(_plain_path).duplicated(),
         "path leaves the folder": images["path"].map(leaves_folder),

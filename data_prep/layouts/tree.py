@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from common.data.decoding import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from common.data.manifest import MAX_FRAME_DIGITS
 from common.data.media import ARCHIVE_FOLDER, is_hidden, unsupported_format
 from common.errors import UserError
 
@@ -56,9 +57,13 @@ def strip_suffix(path: str) -> str:
 
 
 def frame_index(path: str) -> str:
-    """Return the number at the end of an image's name, without leading zeros; empty if there is none."""
-    number = re.search(r"\d+$", strip_suffix(path))
-    return str(int(number[0])) if number else ""
+    """Return the number at the end of an image's name, without leading zeros.
+
+    Empty if there is none, or if it has more digits than an index can have (MAX_FRAME_DIGITS): part of a hash, say.
+    """
+    number = re.search(r"[0-9]+$", strip_suffix(path))
+    digits = number[0].lstrip("0") or "0" if number else ""
+    return digits if len(digits) <= MAX_FRAME_DIGITS else ""
 
 
 def read_text(path: str | Path) -> str:

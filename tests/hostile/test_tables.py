@@ -2,6 +2,7 @@
 
 import csv
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -9,10 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.data.manifest import COLUMNS, read_manifest, write_manifest
 from common.data.text_tables import as_decimals, read_text_table
 from common.errors import UserError
-from common.files import write_csv
+from common.files import read_json, write_csv
 from common.spreadsheets import escape_formula, unescape_formula
+from data_prep.layouts.tree import frame_index
+from results.audit.own_table import read_own_table
+from results.audit.printed import parse_printed
 from results.formatting import markdown_table, markdown_text
 from results.tables import RESULT_COLUMNS, read_results
 
@@ -81,3 +86,62 @@ def test_names_cannot_write_markup():
     assert markdown_text("<script>a</script>\nb [x](javascript:c)") == r"&lt;script>a&lt;/script> b [x]\(javascript:c)"
     assert markdown_text("n < 5, [0.1, 0.9]") == "n < 5, [0.1, 0.9]"
     assert markdown_table([("a",), ("x|<b>\r\ny",)], ())[2] == r"| x\|&lt;b> y |"
+
+
+MANIFEST_ROW = dict.fromkeys(COLUMNS, "") | {"path": "a/b.png", "label": "real", "source": "s"}
+
+
+@pytest.mark.parametrize(
+    ("problem", "rows"),
+    [
+        ("frame is not", [{"frame": "x"}]), ("frame is not", [{"frame": "1.5"}]), ("frame is not", [{"frame": "-1"}]),
+        ("frame is not", [{"frame": "9" * 19}]), ("listed twice", [{}, {"path": "a//b.png"}]),
+        ("listed twice", [{}, {"path": "a/./b.png", "label": "fake"}]), ("path is empty", [{"path": "."}]),
+        ("leaves the folder", [{"path": "a/../../b.png"}]), ("leaves the folder", [{"path": "C:b.png"}]),
+    ],
+)  # fmt: skip
+def test_a_manifest_that_breaks_a_rule_is_named(tmp_path, problem, rows):
+    pd.DataFrame([MANIFEST_ROW | row for row in rows]).to_csv(tmp_path / "manifest.csv", index=False)
+    with pytest.raises(UserError, match=f"manifest.csv: .*{problem}"):
+        read_manifest(tmp_path)
+
+
+def test_a_manifest_keeps_its_names_and_no_spreadsheet_runs_them(tmp_path):
+    names = [f"{text}/b.png" for text in ("=1+1", "@x", "-a", "'=1", "plain")]
+    write_manifest(
+        pd.DataFrame([MANIFEST_ROW | {"path": name, "video": name, "frame": "7"} for name in names]), tmp_path
+    )
+    assert not re.search(r"^[=@+-]|,[=@+-]", (tmp_path / "manifest.csv").read_text(), re.MULTILINE)
+    images = read_manifest(tmp_path)
+    assert sorted(images["path"]) == sorted(names) and images["video"].equals(images["path"])
+
+
+@pytest.mark.parametrize("name", ["frame_007.png", "7.png", "a-0007.jpg", "00000000000000000000007.png"])
+def test_the_number_of_a_frame(name):
+    assert frame_index(name) == "7"
+
+
+@pytest.mark.parametrize("name", ["a.png", "1234567890123456789.png", "\u0667.png"])
+def test_what_is_no_number_of_a_frame(name):
+    assert frame_index(name) == ""
+
+
+@pytest.mark.parametrize("text", ['{"a": "\\ud800"}', "[" * 100_000, "1" * 5000, "{'a': 1}", "\ufeff{}"])
+def test_json_that_is_none_is_a_users_error(tmp_path, text):
+    (tmp_path / "x.json").write_text(text)
+    with pytest.raises(UserError, match="x.json is damaged"):
+        read_json(tmp_path / "x.json")
+
+
+@pytest.mark.parametrize("printed", ["9" * 5000, "0." + "9" * 1000, "9e999999"])
+def test_a_printed_number_of_a_thousand_digits_is_refused(printed):
+    with pytest.raises(UserError, match="at most 30 digits"):
+        parse_printed(printed, proportion=False)
+
+
+def test_a_test_of_more_images_than_can_be_tried_is_refused(tmp_path):
+    (tmp_path / "t.csv").write_text(f"model,accuracy,precision,recall,n\na,0.9,0.9,0.9,{10**9}\n")
+    assert [line for line in read_own_table(tmp_path / "t.csv").unused if "above 10,000,000" in line]
+    (tmp_path / "t.csv").write_text(f"row,metric,printed,n\na,accuracy,0.9,{10**30}\n")
+    with pytest.raises(UserError, match="at most 10,000,000"):
+        read_own_table(tmp_path / "t.csv")
