@@ -1,6 +1,7 @@
 """Files and folders that are either whole or absent, their fingerprints, and locks between processes."""
 
 import csv
+import glob
 import hashlib
 import json
 import logging
@@ -23,6 +24,7 @@ from common.spreadsheets import escape_formulas
 log = logging.getLogger("deepfake")
 CACHE_VARIABLE = "DEEPFAKE_REPRODUCTIONS_CACHE"  # names a folder to use instead of the user's cache
 MAX_NAME_BYTES = 255  # of a file name, on all common file systems
+NAME_END = 40  # characters of a name in that of its temporary file
 APPLICATION = "deepfake-reproductions"
 SILENT_SECONDS = 1.0  # a shorter wait for a lock is not reported
 
@@ -81,6 +83,19 @@ def atomic_folder(path: str | Path, aside: Path | None = None, one_of_many: bool
             _flush(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_leftovers(folder: str | Path, name: str = "", deep: bool = True) -> None:
+    """Remove the temporary files and folders of processes that were killed while they wrote.
+
+    Args:
+        folder: where to look. The caller holds its lock, so that no other process is writing there.
+        name: of the file or folder that they would have become; empty: any.
+        deep: whether to look in sub-folders too.
+    """
+    pattern = f".{'[0-9a-f]' * 32}-{glob.escape(name[-NAME_END:]) or '*'}"
+    for path in sorted(Path(folder).rglob(pattern) if deep else Path(folder).glob(pattern)):
+        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def flush_all() -> None:
@@ -229,7 +244,7 @@ def _temporary(path, aside):
     """Return an unused path in `aside`, or beside `path`, whose folder is created."""
     if aside is None:
         path.parent.mkdir(parents=True, exist_ok=True)
-    return (aside or path.parent) / f".{uuid.uuid4().hex}-{path.name[-40:]}"  # a name may have 255 bytes at most
+    return (aside or path.parent) / f".{uuid.uuid4().hex}-{path.name[-NAME_END:]}"
 
 
 def _acquire(lock, subject, timeout):

@@ -15,7 +15,7 @@ import pandas as pd
 
 from common.data.text_tables import as_decimals, read_text_table
 from common.errors import UserError
-from common.files import file_lock, write_csv
+from common.files import file_lock, remove_leftovers, write_csv
 
 PUBLISHED_COLUMNS = ("table", "row", "metric", "value", "printed", "n", "note", "kind")
 KINDS = ("metric", "count", "size", "setting")  # of published numbers
@@ -127,6 +127,7 @@ def upsert(
     if keys.duplicated().any():
         raise ValueError(f"two rows for {keys[keys.duplicated()].iloc[0]}")
     with file_lock(_lock_path(path), str(path), timeout):
+        remove_leftovers(Path(path).parent, Path(path).name, deep=False)
         old = read_results(path, columns)
         kept = old[~_keys(old, replace_by or key).isin(_keys(new, replace_by or key))]
         table = new if kept.empty else pd.concat([kept, new])

@@ -19,7 +19,7 @@ from pathlib import Path
 import pandas as pd
 
 from common.errors import UserError
-from common.files import file_lock, write_bytes, write_csv, write_json
+from common.files import file_lock, remove_leftovers, write_bytes, write_csv, write_json
 from common.progress import is_quiet, set_quiet
 from common.runs.environment import PROJECT, describe_environment, read_environment, requirements
 from common.runs.options import Config, RunOptions, computed_values, digest, to_json
@@ -81,6 +81,7 @@ def open_run(paper: str, config: RunOptions, data: dict[str, str], devices: list
     folder.mkdir(parents=True, exist_ok=True)
     lock = ExitStack()
     lock.enter_context(file_lock(folder / LOCK, f"the run {folder}"))
+    remove_leftovers(folder)
     commit = code_version()
     previous = _environment(folder)
     if previous and previous["data"] != data:

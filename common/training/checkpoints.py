@@ -18,14 +18,13 @@ from typing import Any
 import keras
 
 from common.errors import UserError
-from common.files import atomic_folder, sha256, write_json
+from common.files import atomic_folder, remove_leftovers, sha256, write_json
 
 log = logging.getLogger("deepfake")
 
 MINUTES = 10.0  # between checkpoints within an epoch
 STATE = "state.json"
 NAME = re.compile(r"epoch-(\d+)(?:-step-(\d+))?$")
-LEFT_BY_A_KILL = re.compile(r"\.[0-9a-f]{32}-epoch-")
 
 
 class Checkpoints:
@@ -134,9 +133,7 @@ class Checkpoints:
         for path in paths[:-2]:
             if _place(path.name) not in {(epochs, 0) for epochs in keep}:
                 shutil.rmtree(path)
-        for path in self.folder.iterdir():
-            if LEFT_BY_A_KILL.match(path.name):
-                shutil.rmtree(path)
+        remove_leftovers(self.folder, deep=False)
 
 
 def full_epochs(folder: Path) -> dict[int, Path]:

@@ -104,6 +104,14 @@ def test_processes_with_different_folders_of_temporary_files_take_turns(tmp_path
     assert {file.name for file in path.parent.iterdir()} - {".paper.csv.lock"} == {"paper.csv"}
 
 
+def test_what_a_killed_process_was_writing_of_the_table_is_removed(tmp_path):
+    own, other = tmp_path / f".{'0f' * 16}-results.csv", tmp_path / f".{'0f' * 16}-other.csv"
+    for path in (own, other):
+        path.write_text("half")
+    upsert([row()], tmp_path / "results.csv")
+    assert not own.exists() and other.exists(), "another process may be writing the other table"
+
+
 def test_a_table_that_stays_locked_is_an_error_that_names_the_lock(tmp_path):
     path = tmp_path / "paper.csv"
     upsert([row()], path)

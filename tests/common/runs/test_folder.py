@@ -49,6 +49,17 @@ def test_an_unfinished_run_is_found_again_and_a_finished_one_is_not(config):
     new.finish()
 
 
+def test_what_a_killed_process_was_writing_is_removed(config):
+    run = open_run("paper", config, {"d": "1"}, ["CPU"])
+    left = run.path("figures", f".{'0f' * 16}-roc.png"), run.path(f".{'0f' * 16}-predictions.csv")
+    kept = run.path("figures", "roc.png")
+    for path in (*left, kept):
+        path.write_bytes(b"half")
+    kill(run)
+    open_run("paper", config, {"d": "1"}, ["CPU"])
+    assert not any(path.exists() for path in left) and kept.exists()
+
+
 def test_another_config_or_other_data_are_another_run(config):
     runs = [
         open_run("paper", config, {"d": "1"}, []),
