@@ -79,9 +79,9 @@ def test_the_penalty_is_half_the_squares_of_two_matrices_in_float32(
 @pytest.mark.parametrize("phase", [TRIPLET, CLASSIFIER])
 def test_two_replicas_train_like_one(short_towers, narrow_networks, batches, phase):
     def train(strategy):
-        """Return the losses and the weights of three steps."""
+        """Return the losses and the weights of three steps. Another form of batch normalisation rounds otherwise."""
         with strategy.scope():
-            networks = narrow_networks(synchronized=strategy.num_replicas_in_sync > 1)
+            networks = narrow_networks(synchronized=True)
             network = networks.encoder if phase == TRIPLET else WholeNetwork(networks, penalty=0.1)
             loss = triplet_loss() if phase == TRIPLET else CROSS_ENTROPY
             network.compile(keras.optimizers.SGD(0.05), loss, jit_compile=False)
@@ -89,9 +89,9 @@ def test_two_replicas_train_like_one(short_towers, narrow_networks, batches, pha
         return history["loss"], network.get_weights()
 
     losses, weights = zip(*(train(set_up(name)) for name in ("mirrored", "none")), strict=True)
-    np.testing.assert_allclose(*losses, rtol=1e-4)
+    np.testing.assert_allclose(*losses, rtol=1e-6)
     for two, one in zip(*weights, strict=True):
-        np.testing.assert_allclose(two, one, atol=2e-5)
+        np.testing.assert_allclose(two, one, rtol=0, atol=2e-6)
 
 
 def test_the_triplet_losses_equal_plain_loops(labels):
