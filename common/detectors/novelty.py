@@ -128,7 +128,16 @@ class TrainingSummary:
 
         Returns:
             float64 (n,), 0 or more; above 1 the score means nothing.
+
+        Raises:
+            UserError: if the summary is another detector's.
         """
+        for cloud, found in ((self.features, vectors.features), (self.texture, vectors.texture)):
+            if found.shape[1] != len(cloud.mean):
+                raise UserError(
+                    f"the summary of the training images has {len(cloud.mean)} features, the detector "
+                    f"{found.shape[1]}: it is another detector's; restore the .npz file or run again"
+                )
         both = self.features.distances(vectors.features), self.texture.distances(vectors.texture)
         return np.maximum(*both) / self.limit
 

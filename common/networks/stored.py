@@ -1,7 +1,7 @@
 """Networks in .keras files, which may come from strangers: no code of theirs runs, no memory is taken unasked.
 
-Keras's safe mode refuses Lambda layers and foreign modules. Beyond that the file is checked before Keras sees it, and
-the network's variables are allocated only when their number is known.
+Keras's safe mode refuses code in Lambda layers, and foreign modules. Beyond that the file is checked before Keras sees
+it, and the network's variables are allocated only when their number is known.
 """
 
 import json
@@ -13,13 +13,14 @@ from typing import Any
 import h5py
 import keras
 
+import common.layers  # noqa: F401  registers what our networks are saved with
 from common.archives import MAX_UNPACKED, check_archive
 from common.library_internals import forget_uninitialized_variables
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 OWN_PACKAGE = "deepfake>"  # how the registered names of this suite's layers begin
 REFUSED_CLASSES = (  # they hold code, or read files and vocabularies; no network of pictures needs them
-    *("Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "function"),
+    *("__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"),
     *("StringLookup", "IntegerLookup", "TextVectorization"),
 )
 MAX_VARIABLES = MAX_UNPACKED // 4  # of float32
@@ -94,22 +95,29 @@ def check_classes(config: Any) -> None:
     """
     if not isinstance(config, dict) or config.get("class_name") not in ("Functional", "Sequential", "Model"):
         raise UnusableNetwork("its config.json describes no network")
-    for name, module, registered in _named_classes(config):
+    for name, module, registered, named in _named_classes(config):
+        if name == "function":  # of a Lambda layer: saved by its name
+            name, module = named, None if _is_own_function(named) else f"function {module}"
         own = str(registered or "").startswith(OWN_PACKAGE)
         builtin = module is None or str(module) in ("keras", "builtins") or str(module).startswith("keras.")
         if name in REFUSED_CLASSES or not (own or builtin):
             raise UnusableNetwork(f"it asks for foreign code: {module or ''}{'.' if module else ''}{name}")
 
 
-def _named_classes(config: Any) -> Iterator[tuple[Any, Any, Any]]:
-    """Yield (class, module, registered name) of everything in a config that names a class; no recursion, it may be
-    deep."""
+def _is_own_function(name: Any) -> bool:
+    """Whether a name is that of a function that this suite has registered."""
+    return isinstance(name, str) and name.startswith(OWN_PACKAGE) and bool(keras.saving.get_registered_object(name))
+
+
+def _named_classes(config: Any) -> Iterator[tuple[Any, Any, Any, Any]]:
+    """Yield (class, module, registered name, config) of everything in a config that names a class; no recursion, it may
+    be deep."""
     items = [config]
     while items:
         item = items.pop()
         if isinstance(item, dict):
             if "class_name" in item:
-                yield item["class_name"], item.get("module"), item.get("registered_name")
+                yield item["class_name"], item.get("module"), item.get("registered_name"), item.get("config")
             items.extend(item.values())
         elif isinstance(item, list):
             items.extend(item)

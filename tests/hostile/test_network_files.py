@@ -11,9 +11,11 @@ import pytest
 
 from common.archives import MAX_UNPACKED
 from common.errors import UserError
+from common.layers import l2_normalize
 from common.networks.stored import CONFIG, WEIGHTS, UnusableNetwork, load_network
 from common.training.initial_weights import load_initial_weights
 
+FUNCTION = {"module": "builtins", "class_name": "function", "registered_name": "function"}
 COMMAND = {"args": "touch ran", "shell": True}
 DENSE = "layers/dense/vars/0"
 
@@ -77,12 +79,23 @@ def test_a_sound_file_gives_the_network_of_keras(tmp_path, sound):
     assert np.allclose(np.asarray(ours(pixels))[:, 0], pixels[..., 0].mean(axis=(1, 2)), atol=1e-6)
 
 
+def test_a_lambda_layer_with_a_function_of_this_suite_is_sound(tmp_path):
+    image = keras.Input((5,))
+    network = keras.Model(image, keras.layers.Lambda(l2_normalize)(keras.layers.Dense(3)(image)))
+    network.save(tmp_path / "x.keras")
+    features = np.random.default_rng(0).normal(size=(4, 5)).astype(np.float32)
+    assert np.array_equal(load_network(tmp_path / "x.keras")(features), network(features))
+
+
 @pytest.mark.parametrize(
     "changes",
     [
         {"module": "os", "class_name": "system", "registered_name": "system"},
         {"module": "subprocess", "class_name": "Popen", "config": COMMAND},
         {"module": "builtins", "class_name": "function", "config": "eval"},
+        {"class_name": "Lambda", "config": {"function": FUNCTION | {"config": "eval"}}},
+        {"class_name": "Lambda", "config": {"function": FUNCTION | {"module": "keras.utils", "config": "get_file"}}},
+        {"class_name": "Lambda", "config": {"function": FUNCTION | {"config": "deepfake>nobody"}}},
         {"class_name": "Lambda", "config": {"name": "red", "function": {"class_name": "__lambda__", "config": {}}}},
         {"class_name": "TFSMLayer", "config": {"filepath": "/etc"}},
         {"kernel_initializer": {"module": "os", "class_name": "system", "config": {}}},
