@@ -118,9 +118,10 @@ def _slurm_config():
         )
         cluster = resolver.cluster_spec().as_dict()
     except (KeyError, RuntimeError, ValueError) as error:
+        reason = f"{error.args[0]} is not set" if isinstance(error, KeyError) else error
         raise UserError(
             "--strategy multiworker: expected the machines in TF_CONFIG, or a SLURM job step (srun); got neither "
-            f"({error}); reproductions/README.md has the commands"
+            f"({reason}); reproductions/README.md has the commands"
         ) from error
     task, number = resolver.get_task_info()
     return {"cluster": cluster, "task": {"type": task, "index": number}}

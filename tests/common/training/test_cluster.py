@@ -60,7 +60,7 @@ def test_neither_tf_config_nor_a_slurm_step_is_one_line(environment, given):
         environment.setenv(name, SLURM[name])
     with pytest.raises(UserError, match=r"expected the machines in TF_CONFIG, or a SLURM job step \(srun\)") as error:
         read_cluster()
-    assert "\n" not in str(error.value)
+    assert "\n" not in str(error.value) and "SLURM_STEP_NUM_TASKS is not set" in str(error.value)
 
 
 @pytest.mark.parametrize(

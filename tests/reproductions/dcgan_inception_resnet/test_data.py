@@ -1,5 +1,6 @@
 """Who sees which real image, and which fakes of other generators are tested."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 
 from common.errors import UserError
 from reproductions.dcgan_inception_resnet import data
+from reproductions.dcgan_inception_resnet.config import PRESETS
 
 
 def reals(count, persons=None):
@@ -98,3 +100,14 @@ def test_too_few_reals_are_reported():
         data.split_real_images(reals(2), settings(), 0)
     with pytest.raises(UserError, match="give --data celeb=DIR"):
         data.split_real_images(reals(2).iloc[:0], settings(), 0)
+
+
+def test_a_dcgan_on_several_machines_is_refused_in_one_line(tmp_path):
+    """Its detectors train on several, from the weights of a generator."""
+    config = replace(PRESETS["smoke"], strategy="multiworker")
+    for refused in (config, replace(config, gan_epochs=0, generate=3)):
+        with pytest.raises(UserError, match="the DCGAN trains and generates on one machine.*--gan-epochs 0") as error:
+            data.choose_protocols(refused, {})
+        assert "\n" not in str(error.value)
+    weights = {"generator": tmp_path / "generator.keras"}
+    assert data.choose_protocols(replace(config, gan_epochs=0), weights) == data.choose_protocols(PRESETS["smoke"], {})
