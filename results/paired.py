@@ -104,7 +104,10 @@ def _test_predictions(folder):
         table = read_text_table(path)
         table = table[[name for name in texts if name != "identity" or name in table] + ["score"]]
         tested = table[table["split"] == "test"]
-        check_predictions(tested.drop(columns=[*GROUPING_COLUMNS]), probability=False, name=str(path))
+        if (table["split"] == "").any():
+            raise UserError(f"{path}: rows without a split, first in row {(table['split'] == '').idxmax() + 2}")
+        lines = tested.set_axis(tested.index + 2, axis=0)  # of the file
+        check_predictions(lines.drop(columns=[*GROUPING_COLUMNS]), probability=False, name=str(path))
     except KeyError as error:
         raise UserError(f"{path} is not the predictions of a run: {re.sub(chr(10), ' ', str(error))}") from error
     return add_origins(tested.assign(score=tested["score"].astype(np.float64)), folder)

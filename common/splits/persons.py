@@ -70,6 +70,8 @@ class SwapGraph:
             needs, free = self._needs(kept_of_class, column), int(self.free[column])
             totals.append([count + free * need for count, need in zip(kept_of_class, needs, strict=True)])
         everything = sum(map(sum, totals))
+        if not everything:  # every image shows persons of two splits: worse than any other assignment
+            return DROPPED_WEIGHT + sum((1 / share - 1) ** 2 + 2 + 2 * MISSING_CLASS for share in self.shares.tolist())
         fake_share = sum(totals[FAKE]) / everything
         cost = DROPPED_WEIGHT * (1 - everything / self._images)
         for real, fake, share in zip(*totals, self.shares.tolist(), strict=True):

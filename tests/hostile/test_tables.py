@@ -19,6 +19,7 @@ from data_prep.layouts.tree import frame_index
 from results.audit.own_table import read_own_table
 from results.audit.printed import parse_printed
 from results.formatting import markdown_table, markdown_text
+from results.paired import compare_runs
 from results.tables import RESULT_COLUMNS, read_results
 
 TEXTS = st.text(st.sampled_from("=+-@'\t a1.eE\n\r,\"\uff1d"), max_size=6)
@@ -145,3 +146,14 @@ def test_a_test_of_more_images_than_can_be_tried_is_refused(tmp_path):
     (tmp_path / "t.csv").write_text(f"row,metric,printed,n\na,accuracy,0.9,{10**30}\n")
     with pytest.raises(UserError, match="at most 10,000,000"):
         read_own_table(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("row", ["x", "a,,,,d,test,maybe,0.5,m,frame,0", "a,,,,d,test,fake,nan,m,frame,0"])
+def test_predictions_of_a_run_are_whole(tmp_path, row):
+    head = "path,video,identity,source,dataset,split,label,score,model,protocol,seed"
+    lines = [head, "a,,,,d,test,fake,0.9,m,frame,0", "b,,,,d,test,real,0.2,m,frame,0"]
+    (tmp_path / "predictions.csv").write_text("\n".join(lines))
+    assert len(compare_runs(tmp_path, tmp_path)) == 1
+    (tmp_path / "predictions.csv").write_text("\n".join([*lines, row]))
+    with pytest.raises(UserError, match="predictions.csv: .*row 4"):
+        compare_runs(tmp_path, tmp_path)

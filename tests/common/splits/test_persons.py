@@ -12,6 +12,7 @@ from common.splits.components import identity_units
 from common.splits.drawing import draw_units, splits_of_rows
 from common.splits.knowledge import composition
 from common.splits.leaks import check_splits
+from common.splits.persons import SwapGraph
 from common.splits.protocols import choose_protocols, split_images
 from tests.common.splits.manifests import SPLITS, leaks, manifest, real, swap_graph
 
@@ -124,3 +125,10 @@ def test_rows_are_in_the_split_of_all_their_units_or_in_none():
     for identity, split in zip(images["identity"], splits, strict=True):
         names = {("train", "test", "train")[person[name]] for name in identity.split(";")}
         assert split == (names.pop() if len(names) == 1 else "")
+
+
+def test_an_assignment_that_drops_every_image_is_the_worst():
+    images = np.array([[3, 4]])  # each shows the persons 0 and 1
+    graph = SwapGraph(np.array([[0, 1]]), images, np.zeros((3, 2), int), np.zeros(2, int), np.array([0.7, 0.2, 0.1]))
+    apart, together = (graph.cost(graph.kept(np.array(side))) for side in ([0, 1], [2, 2]))
+    assert np.isfinite(apart) and apart > together
