@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "25"))  # of each test; 3300 make 20,460 in all
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "25"))  # of each test; 3800 make 20,520 in all
 FUZZ = settings(
     max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=True
 )
