@@ -81,4 +81,7 @@ NUMBER: Rule = (is_number, "a number")
 FLAG: Rule = (lambda value: isinstance(value, bool), "true or false")
 OBJECT: Rule = (lambda value: isinstance(value, dict), "an object {...}")
 TEXTS: Rule = (lambda value: isinstance(value, list) and all(map(is_text, value)), "a list of texts")
-FINGERPRINTS: Rule = (lambda value: isinstance(value, dict) and all(map(is_text, value.values())), "an object of texts")
+FINGERPRINTS: Rule = (
+    lambda value: isinstance(value, dict) and all(name.strip() and is_text(text) for name, text in value.items()),
+    "an object of names and texts",
+)

@@ -103,7 +103,7 @@ def describe_cropping(faces: dict[str, Any]) -> dict[str, Any]:
         return {"words": words, **faces}
     first = f"the picture resized to {faces['rescale']} x {faces['rescale']} px, then " if faces.get("rescale") else ""
     size = f", then resized to {faces['size']} x {faces['size']} px" if faces.get("size") else ""
-    words = f"{first}the box of the detector {faces['faces']}, enlarged by {faces['margin']} px in total{size}"
+    words = f"{first}the box of the detector {faces['faces']}, enlarged by {faces.get('margin') or 0} px in total{size}"
     return {"words": f"{words}, as common.faces.detection.crop does it", **faces}
 
 

@@ -19,7 +19,7 @@ OUTSIDE = ("../x", "/etc/x", "a/b", "a\\b", "..", ".x", "", "C:x", "a\0b", "a\nb
 WRONG = {
     "model": (*NO_TEXTS, "", " "), "protocol": NO_TEXTS, "part": NO_TEXTS, "features": NO_TEXTS,
     "head": (*NO_TEXTS, "softmax"), "proposed": (None, 1, "yes", []), "threshold": (None, "0.5", True, [], 1e300),
-    "seed": ("0", 1.5, -1, True, []), "width": ("x", 0, -1, True), "trained_on": (None, [], "x", {"a": 1}),
+    "seed": ("0", 1.5, -1, True, []), "width": ("x", 0, -1, True), "trained_on": (None, [], "x", {"a": 1}, {"": "0a"}),
     "preprocessing": (None, [], {}, {"size": 0}, {"size": "8"}, {"size": 8.5}, {"size": True}, {"size": 10**9},
                       {"size": 8, "resize": "x"}, {"size": 8, "resize": 3}, {"size": 8, "scale": None},
                       {"size": 8, "offset": "x"}, {"size": 8, "more": 1}),
