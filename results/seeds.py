@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from common.errors import UserError
 from common.evaluation.cluster_intervals import LEAST
 from common.evaluation.intervals import nested_interval
 
@@ -34,7 +35,14 @@ def aggregate_seeds(rows: pd.DataFrame, by: Sequence[str] | None = None) -> pd.D
             n, clusters          the smallest; if n differs between seeds, the note says so
             run                  the distinct names, with blanks between, unless it is in `by`
             note                 its parts, once each; a part that only some seeds have ends in these seeds, `(seed 1)`
+
+    Raises:
+        UserError: if a row has no seed.
     """
+    if (blank := rows["seed"].isna()).any():
+        first = rows[blank].iloc[0]
+        words = " / ".join(str(first[name]) for name in ("paper", "table", "row", "metric", "dataset") if name in rows)
+        raise UserError(f"column seed: expected a number in each row, got none in {blank.sum()}, first {words}")
     by = [column for column in rows if column not in PER_SEED_COLUMNS] if by is None else list(by)
     numbers = rows.groupby(by, sort=False, dropna=False).ngroup()  # in the order of appearance
     ordered = rows.assign(number=numbers).sort_values(["number", "seed"], kind="stable")

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from common.errors import UserError
 from results.seeds import aggregate_seeds, count_seeds
 from results.tables import RESULT_COLUMNS, read_results, upsert
 
@@ -53,6 +54,11 @@ def test_seeds_of_two_versions_of_the_code_are_not_averaged(tmp_path):
     table = summary(tmp_path, row(0, 0.8), row(1, 0.9), row(2, 0.5, commit="def"))
     assert table[["commit", "seeds"]].values.tolist() == [["abc", "0 1"], ["def", "2"]]
     assert table["value"].tolist() == pytest.approx([0.85, 0.5])
+
+
+def test_a_row_without_a_seed_is_refused_by_its_key(tmp_path):
+    with pytest.raises(UserError, match="expected a number in each row, got none in 1, first p / Table 1 / ours / acc"):
+        summary(tmp_path, row(0, 0.9), row(None, 0.8))
 
 
 def test_one_seed_is_itself_without_a_deviation(tmp_path):
