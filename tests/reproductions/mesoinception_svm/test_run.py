@@ -159,7 +159,7 @@ def test_predict_names_what_it_cannot_read(smoke, command, tmp_path):
     Image.new("RGB", (64, 64)).save(tmp_path / "grey.png")
     done = command(tmp_path, "-m", "common.predict", tmp_path, tmp_path / "grey.png", expect=2)
     assert "expected a run folder" in done.stderr
-    done = command(tmp_path, "-m", "common.predict", run, tmp_path / "text.png", "--model", "resnet", expect=2)
+    done = command(tmp_path, "-m", "common.predict", run, tmp_path / "grey.png", "--model", "resnet", expect=2)
     assert "it has meso4" in done.stderr
 
 
