@@ -148,8 +148,8 @@ def test_two_machines_train_like_one_also_after_a_kill(tmp_path):
         found = np.load(tmp_path / f"{rank}.npz")
         for place, expected in enumerate(weights):
             scale = np.abs(expected).max()
-            np.testing.assert_allclose(found[f"arr_{place}"], expected, rtol=0, atol=1e-6 * scale)
-        np.testing.assert_allclose(found["scores"], scores, atol=1e-6)
+            np.testing.assert_allclose(found[f"arr_{place}"], expected, rtol=0, atol=1e-5 * scale)
+        np.testing.assert_allclose(found["scores"], scores, atol=1e-5)
         np.testing.assert_allclose(found["history"], history.drop(columns="seconds").to_numpy(), rtol=1e-5)
     for epoch in range(2):
         losses = [np.loadtxt(tmp_path / name / f"losses-{epoch}.txt") for name in ("one", "machine0", "machine1")]

@@ -89,9 +89,9 @@ def test_two_replicas_train_like_one(short_towers, narrow_networks, batches, pha
         return history["loss"], network.get_weights()
 
     losses, weights = zip(*(train(set_up(name)) for name in ("mirrored", "none")), strict=True)
-    np.testing.assert_allclose(*losses, rtol=1e-6)
+    np.testing.assert_allclose(*losses, rtol=1e-5)  # float32 sums of three steps
     for two, one in zip(*weights, strict=True):
-        np.testing.assert_allclose(two, one, rtol=0, atol=2e-6)
+        np.testing.assert_allclose(two, one, rtol=0, atol=5e-6)
 
 
 def test_the_triplet_losses_equal_plain_loops(labels):

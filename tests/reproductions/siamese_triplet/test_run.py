@@ -109,7 +109,7 @@ def test_case_two_trains_models_of_its_own(tmp_path, command):
 
 
 def test_case_two_alone_is_scored_and_is_predicts_default(tmp_path, command):
-    words = ("--preset", "smoke", "--models", "siamese", "--cases", "case2", "--classifier", "knn")
+    words = ("--preset", "smoke", "--models", "siamese", "vgg16", "--cases", "case2", "--classifier", "knn")
     command(tmp_path, RUN, *words)
     (run,) = (tmp_path / "runs" / "siamese_triplet").iterdir()
     assert set(pd.read_csv(run / "splits.csv")["case"]) == {"case2"}
