@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
 
 import common
 from common.data.pipeline import Preprocessing
@@ -31,6 +32,7 @@ def test_the_example_of_a_detector(tmp_path, monkeypatch):
     assert set(variables["verdicts"]) <= {"fake", "real"}
 
 
+@pytest.mark.slow
 def test_the_example_of_a_loss():
     variables: dict = {}
     exec(TRAINING, variables)

@@ -409,6 +409,7 @@ def test_folders_that_cannot_be_used_are_a_mistake_of_the_user(raw, tmp_path):
         prepare("folders", raw, tmp_path / "file" / "below", options())
 
 
+@pytest.mark.slow
 def test_a_synthetic_source_is_drawn_once_into_the_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("DEEPFAKE_REPRODUCTIONS_CACHE", str(tmp_path / "cache"))
     images = prepare("synthetic", "resample:1:5", tmp_path / "out", options())

@@ -407,6 +407,7 @@ def test_the_command_writes_all_papers_and_fails_on_request(tmp_path, capsys):
     assert ends("--fail-on", "not-comparable") == 1
 
 
+@pytest.mark.slow
 def test_the_rows_of_the_repository_are_beside_those_of_a_user(tmp_path):
     """They fail nobody's check, and count once where a user's folder is theirs."""
     upsert([row(dataset="synthetic", preset="quick")], tmp_path / "shipped" / f"{PAPER}.csv")

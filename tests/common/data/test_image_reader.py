@@ -218,6 +218,7 @@ def test_errors_of_other_operations_are_not_blamed_on_images():
         tf.reshape(tf.zeros(3), (2, 2))
 
 
+@pytest.mark.slow
 def test_an_iterator_that_is_dropped_early_does_not_hang(tmp_path):
     """Threads that decode need Python's lock while the iterator that owns them is destroyed."""
     picture(200, 200).save(tmp_path / "a.jpg")

@@ -58,6 +58,7 @@ def test_a_swap_is_its_original_with_another_face(tree):
         assert np.abs(frames(swap) - frames(other)).mean() > 2 * difference.mean()
 
 
+@pytest.mark.slow
 def test_the_same_seed_draws_the_same_videos_with_any_number_of_workers(tree, tmp_path):
     draw_videos(tmp_path / "again", 2, FRAMES, seed=4, workers=2)
     paths = list((tmp_path / "again").rglob("*.mp4"))

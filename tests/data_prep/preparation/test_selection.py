@@ -71,6 +71,7 @@ def clips(tmp_path, save_noise):
     return tmp_path / "raw"
 
 
+@pytest.mark.slow
 def test_a_preparation_takes_the_same_videos_with_any_number_of_workers_and_says_so(clips, tmp_path):
     one, two = (
         prepare("folders", clips, tmp_path / str(workers), PrepareOptions(videos_per_class=3, workers=workers))

@@ -154,6 +154,7 @@ def constant(**values):
     return lambda network: values
 
 
+@pytest.mark.slow
 def test_a_killed_phase_resumes_with_its_learning_rate_and_its_end(one_step, training):
     """Epochs 14 to 17 of both phases: 1e-5 until 0.89 is reached, and the end at 0.94. After a kill, the second process
     trains the rest and has the same weights."""

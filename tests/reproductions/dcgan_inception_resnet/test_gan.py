@@ -196,6 +196,7 @@ def test_a_diverging_epoch_is_described():
     assert "about 0" in dcgan.diverged(losses([0.7, 9.0, 12.0], [1.4, 0.001, 0.0]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["none", pytest.param("mirrored", marks=pytest.mark.slow)])
 def test_the_ith_sample_depends_on_the_seed_and_i_alone(strategy):
     model = small(set_up(strategy))

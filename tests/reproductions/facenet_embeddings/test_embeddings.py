@@ -200,6 +200,7 @@ def test_smaller_images_than_facenet_takes_are_refused():
         read_config(PRESETS, ["--image-size", "74"])
 
 
+@pytest.mark.slow
 def test_a_stand_in_says_that_it_is_not_facenet():
     for name in ("spectrum", "random_facenet"):
         embedder = Embedder(name, 80)

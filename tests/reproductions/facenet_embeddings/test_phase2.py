@@ -95,6 +95,7 @@ def test_the_last_epoch_can_be_kept_instead(blobs, training):
         np.testing.assert_array_equal(ours, expected)
 
 
+@pytest.mark.slow
 def test_a_stored_run_starts_the_base_network_behind_its_embedder(result, stored, training):
     """The file holds pixels to features; without training images of both classes its classifiers are used."""
     parts, trained = result

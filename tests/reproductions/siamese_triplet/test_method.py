@@ -43,6 +43,7 @@ def siamese_file(path, mean=100.0):
     return network
 
 
+@pytest.mark.slow
 def test_a_given_network_keeps_its_own_z_score_and_the_note_on_its_width(images, config, tmp_path):
     """The constants of the Z-score are not weights: with those of other images the network would differ."""
     given = siamese_file(tmp_path / "siamese.keras")

@@ -88,6 +88,7 @@ def test_rates_below_1_beside_percentages_are_read_either_way(tmp_path):
     assert one.verdict == "one matrix" and "Read as percentages: false alarm rate 0.5" in one.detail
 
 
+@pytest.mark.slow
 def test_cells_that_are_no_numbers_are_named(tmp_path):
     (tmp_path / "t.csv").write_text("m,acc,prec,rec,f1,tp\na,0.9,0.9,0.9,high,93.4\n")
     findings, unused = audit_table(tmp_path / "t.csv")

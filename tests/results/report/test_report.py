@@ -240,12 +240,14 @@ def test_same_input_same_bytes(page, unchanged, tmp_path):
     assert (tmp_path / "new" / "r.html").read_bytes() == page.encode()
 
 
+@pytest.mark.slow
 def test_the_page_is_written_into_the_folder_of_the_results(folders, capsys):
     main(["--results", str(folders[0]), "--runs", str(folders[1])])
     assert (folders[0] / "report.html").stat().st_size > 10_000
     assert capsys.readouterr().out.startswith(f"written: {folders[0] / 'report.html'} (")
 
 
+@pytest.mark.slow
 def test_without_measurements_the_page_names_the_commands(tmp_path):
     page = build_page(tmp_path, tmp_path / "no_runs")
     for command in ("python reproductions/PAPER/run.py", "python -m results.cross RUN", "--robustness"):
