@@ -1,9 +1,18 @@
-"""How long a paper's run takes, as its run.py says."""
+"""How long a paper's run takes: as its run.py says, and as the run itself sees."""
 
 import ast
+import logging
 import re
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
+from common.progress import format_duration
+
+log = logging.getLogger("deepfake")
+
+Item = TypeVar("Item")
 DURATION = re.compile(r"(\d+) (?:to \d+ )?minutes on 2 CPU cores")
 
 
@@ -18,3 +27,19 @@ def measured_duration(paper: Path) -> re.Match[str] | None:
     """
     docstring = ast.get_docstring(ast.parse((paper / "run.py").read_text(encoding="utf-8"))) or ""
     return DURATION.search(docstring)
+
+
+def log_durations(items: Sequence[Item], title: Callable[[Item], str]) -> Iterator[Item]:
+    """Yield the items; after each but the last, log how long it took, and by it how long all others will take.
+
+    Args:
+        items: what a run does one after the other, such as its seeds.
+        title: the name of an item in the log.
+    """
+    for left, item in zip(reversed(range(len(items))), items, strict=True):
+        started = time.monotonic()
+        yield item
+        if left:
+            seconds = time.monotonic() - started
+            took, rest = format_duration(seconds), format_duration(left * seconds)
+            log.info("%s took %s; %d more, about %s", title(item), took, left, rest)

@@ -2,7 +2,6 @@
 
 import logging
 import textwrap
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,6 @@ from common.detectors.novelty import SAMPLE, Describer, TrainingSummary
 from common.detectors.store import Detector
 from common.evaluation.predictions import prediction_table
 from common.files import sha256, write_bytes
-from common.progress import format_duration
 from common.runs import folder
 from common.runs.options import RunOptions, changed_flags, preset_name
 from common.training import distribution
@@ -28,7 +26,7 @@ from common.training.multiworker import wait_for_all
 from common.training.supervised import Training
 from reproductions.baselines import TestSets, measure_baselines, sets_by_dataset
 from reproductions.class_preparation import warn_of_differences
-from reproductions.durations import measured_duration
+from reproductions.durations import log_durations, measured_duration
 from reproductions.inputs import Batch, RunData, log_resolution
 from reproductions.rows import write_tables
 from reproductions.splitting import Split
@@ -101,14 +99,14 @@ class Session:
 
     def splits(self) -> Iterator[Split]:
         """Yield each protocol and seed. The first keeps the models' plain names."""
-        for number, split in enumerate(_timed(self.data.splits, lambda one: f"{one.protocol}, seed {one.seed}")):
+        for number, split in enumerate(log_durations(self.data.splits, lambda one: f"{one.protocol}, seed {one.seed}")):
             split.suffix = f"-{split.protocol}-seed{split.seed}" if number else ""
             yield split
 
     def splits_by_seed(self) -> Iterator[list[Split]]:
         """Yield the protocols of each seed together, which share one training. The first seed keeps the plain names."""
         seeds = list(dict.fromkeys(split.seed for split in self.data.splits))
-        for number, seed in enumerate(_timed(seeds, lambda one: f"seed {one}")):
+        for number, seed in enumerate(log_durations(seeds, lambda one: f"seed {one}")):
             splits = [split for split in self.data.splits if split.seed == seed]
             for split in splits:
                 split.suffix = f"-seed{seed}" if number else ""
@@ -295,14 +293,3 @@ class Session:
             run=self.run.name, commit=self.run.commit, note=notes,
         )  # fmt: skip
         upsert(rows, self.config.results / f"{self.paper}.csv")
-
-
-def _timed(items: Sequence[Any], title: Callable[[Any], str]) -> Iterator[Any]:
-    """Yield the items; after each but the last, log how long it took, and by it how long all others will take."""
-    for left, item in zip(reversed(range(len(items))), items, strict=True):
-        started = time.monotonic()
-        yield item
-        seconds = time.monotonic() - started
-        if left:
-            took, rest = format_duration(seconds), format_duration(left * seconds)
-            log.info("%s took %s; %d more, about %s", title(item), took, left, rest)

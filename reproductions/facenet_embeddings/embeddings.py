@@ -209,7 +209,7 @@ def _read_shard(path, wanted, dimensions):
 
 
 def _keep(folder, digests, vectors):
-    """Write a shard of the cache; the run goes on if it cannot be written."""
+    """Write a shard of the cache. A cache that cannot be written does not stop the run."""
     name = hashlib.sha256("".join(digests).encode()).hexdigest()[:16]
     try:
         with atomic_path(folder / f"{name}.npz") as temporary:

@@ -8,7 +8,6 @@ numbers and an AUC on test sets of unknown size, all totals up to TOTALS, which 
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from results.audit.forms import value
 from results.audit.matrices import Sizes, Statement
 from results.audit.printed import parse_printed
 from results.audit.solver import solve
-from tests.benchmarks.table import Row, publish
+from tests.benchmarks.table import Row, TableOptions, publish
 
 ROW = {"accuracy": "94.67%", "precision": "95.84%", "recall": "93.4%", "f1": "94.6%", "kappa": "89.3%"}
 UNKNOWN = {"accuracy": "0.875", "f1": "0.888889", "auc": "0.95833", "kappa": "0.75"}
@@ -26,15 +25,13 @@ FALSE = {"accuracy": "0.900", "precision": "0.800", "f1": "0.950"}
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(TableOptions):
     """Flags of the benchmark."""
 
     size: int = 10_000
     """Images a class."""
     totals: int = 1000
     """Largest total that is tried where the size is unknown."""
-    table: Path | None = None
-    """A CSV for the rows."""
 
 
 def main(argv=None):

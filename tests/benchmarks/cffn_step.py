@@ -14,22 +14,19 @@ for one another and lose far more than TensorFlow's. Without PyTorch installed n
 import importlib.util
 import os
 import sys
-import time
 from dataclasses import dataclass
-from pathlib import Path
-from statistics import median
 from typing import Literal
 
 import numpy as np
 
 from common.cli import parse, run_main
-from tests.benchmarks.table import Row, publish
+from tests.benchmarks.table import Row, TableOptions, in_turns, publish
 
 RATE, PENALTY = 1e-5, 0.001
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(TableOptions):
     """Flags of the benchmark."""
 
     image_size: int = 112
@@ -41,8 +38,6 @@ class Options:
     precision: tuple[Literal["float32", "mixed_bfloat16"], ...] = ("float32", "mixed_bfloat16")
     compiled: bool = False
     """Measure torch.compile too."""
-    table: Path | None = None
-    """A CSV for the rows."""
 
 
 def main(argv=None):
@@ -60,7 +55,7 @@ def main(argv=None):
     os.environ |= {f"TF_NUM_{kind}OP_THREADS": str(options.threads) for kind in ("INTRA", "INTER") if options.threads}
     import_tensorflow()
     for precision in options.precision:
-        measured = times(contestants(options, precision), options.rounds)
+        measured = in_turns(contestants(options, precision), options.rounds)
         print("first losses: " + ", ".join(f"{name} {loss:.5f}" for name, (_, loss) in measured.items()))
         size = f"{options.image_size} px, width {options.width:g}, batch {options.batch}, {precision}"
         ours = measured.pop("ours")[0]
@@ -69,18 +64,6 @@ def main(argv=None):
             for name, (milliseconds, _) in measured.items()
         )
         publish(rows, options.table)
-
-
-def times(ways, rounds):
-    """{name: (median milliseconds, loss of the first step)}, the contestants in turns."""
-    measured, losses = {name: [] for name in ways}, {}
-    for _ in range(rounds + 1):
-        for name, step in ways.items():
-            began = time.perf_counter()
-            loss = step()
-            measured[name].append(1000 * (time.perf_counter() - began))
-            losses.setdefault(name, loss)
-    return {name: (median(each[1:]), losses[name]) for name, each in measured.items()}
 
 
 def contestants(options, precision):

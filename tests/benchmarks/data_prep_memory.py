@@ -18,11 +18,11 @@ import numpy as np
 from PIL import Image
 
 from common.cli import parse, run_main
-from tests.benchmarks.table import Row, publish
+from tests.benchmarks.table import Row, TableOptions, publish
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(TableOptions):
     """Flags of the benchmark."""
 
     few: int = 2000
@@ -30,8 +30,6 @@ class Options:
     workers: int = 2
     size: int = 8
     """Pixels of the prepared pictures."""
-    table: Path | None = None
-    """A CSV for the rows."""
 
 
 def main(argv=None):

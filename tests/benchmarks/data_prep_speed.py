@@ -19,19 +19,17 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from common.cli import parse, run_main
-from tests.benchmarks.table import Row, publish
+from tests.benchmarks.table import Row, TableOptions, publish
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(TableOptions):
     """Flags of the benchmark."""
 
     images: int = 4000
     size: int = 256
     """Height and width of the pictures in pixels; they are resized to half."""
     rounds: int = 3
-    table: Path | None = None
-    """A CSV for the rows."""
 
 
 def main(argv=None):

@@ -19,20 +19,19 @@ One turn of each is an epoch of --steps steps; the first is not counted. What co
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 
 import numpy as np
 
 from common.cli import parse, run_main
 from common.tensorflow_import import import_tensorflow
-from tests.benchmarks.table import Row, publish
+from tests.benchmarks.table import Row, TableOptions, publish
 
 RATE, BETA_1 = 2e-4, 0.5  # of Adam
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(TableOptions):
     """Flags of the benchmark."""
 
     image_size: int = 64
@@ -43,8 +42,6 @@ class Options:
     rounds: int = 5
     jit: bool = False
     """Compile both with XLA."""
-    table: Path | None = None
-    """A CSV for the rows."""
 
 
 def main(argv=None):

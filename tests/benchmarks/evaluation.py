@@ -8,7 +8,6 @@ a few, and its time is scaled.
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 
 import numpy as np
@@ -17,13 +16,13 @@ from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from common.cli import parse, run_main
 from common.evaluation.evaluate import evaluate
-from tests.benchmarks.table import Row, publish
+from tests.benchmarks.table import Row, TableOptions, publish
 
 ENOUGH = 1000  # resamples of a bootstrap
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(TableOptions):
     """Flags of the benchmark."""
 
     images: int = 1_000_000
@@ -31,8 +30,6 @@ class Options:
     """0: every image for itself."""
     resamples: int = 20
     rounds: int = 3
-    table: Path | None = None
-    """A CSV for the rows."""
 
 
 def main(argv=None):

@@ -23,13 +23,13 @@ from common.data.decoding import VIDEO_SUFFIXES, read_image
 from common.data.media import find_media
 from common.data.videos import Sampling, read_clip
 from common.faces.detection import Face, make_detector
-from tests.benchmarks.table import Row, publish
+from tests.benchmarks.table import Row, TableOptions, publish
 
 BATCH = 8
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(TableOptions):
     """Flags of the benchmark."""
 
     paths: tyro.conf.Positional[tuple[Path, ...]]
@@ -37,8 +37,6 @@ class Options:
     frames: int = 8
     """Frames of a video, evenly spaced."""
     rounds: int = 3
-    table: Path | None = None
-    """A CSV for the rows."""
 
 
 def main(argv=None):

@@ -18,21 +18,19 @@ from PIL import Image, ImageFilter
 
 from common.cli import parse, run_main
 from common.tensorflow_import import import_tensorflow
-from tests.benchmarks.table import Row, publish
+from tests.benchmarks.table import Row, TableOptions, publish
 
 BATCH = 32
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(TableOptions):
     """Flags of the benchmark."""
 
     images: int = 1000
     size: int = 256
     """Height and width in pixels."""
     rounds: int = 3
-    table: Path | None = None
-    """A CSV for the rows."""
 
 
 def main(argv=None):

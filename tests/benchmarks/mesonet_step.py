@@ -13,22 +13,19 @@ TensorFlow's oneDNN kernels off or on; the default depends on the processor, and
 
 import importlib.util
 import os
-import time
 from dataclasses import dataclass
-from pathlib import Path
-from statistics import median
 from typing import Literal
 
 import numpy as np
 
 from common.cli import parse, run_main
-from tests.benchmarks.table import Row, publish
+from tests.benchmarks.table import Row, TableOptions, in_turns, publish
 
 RATE = 1e-3
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(TableOptions):
     """Flags of the benchmark."""
 
     model: Literal["mesoinception4", "meso4"] = "mesoinception4"
@@ -37,8 +34,6 @@ class Options:
     rounds: int = 7
     threads: int = 0
     """Threads of each library; 0: their own default."""
-    table: Path | None = None
-    """A CSV for the rows."""
 
 
 def main(argv=None):
@@ -59,23 +54,11 @@ def main(argv=None):
     ways = {"ours": in_keras(network, options), "plain Keras": in_keras(plain_keras(network), options)}
     if with_torch:
         ways["PyTorch, channels_last"] = in_torch(network, options)
-    measured = times(ways, options.rounds)
+    measured = in_turns(ways, options.rounds)
     print("first losses: " + ", ".join(f"{name} {loss:.5f}" for name, (_, loss) in measured.items()))
     job = f"training step of {options.model}, {options.image_size} px, batch {options.batch}, float32"
     ours = measured.pop("ours")[0]
     publish((Row(job, ours, name, milliseconds) for name, (milliseconds, _) in measured.items()), options.table)
-
-
-def times(ways, rounds):
-    """{name: (median milliseconds, loss of the first step)}, the contestants in turns."""
-    measured, losses = {name: [] for name in ways}, {}
-    for _ in range(rounds + 1):
-        for name, step in ways.items():
-            began = time.perf_counter()
-            loss = step()
-            measured[name].append(1000 * (time.perf_counter() - began))
-            losses.setdefault(name, loss)
-    return {name: (median(each[1:]), losses[name]) for name, each in measured.items()}
 
 
 def batch(options):

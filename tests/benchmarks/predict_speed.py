@@ -18,19 +18,17 @@ from PIL import Image, ImageFilter
 
 from common.cli import parse, run_main
 from tests.benchmarks.startup import RUN, prepare, whole
-from tests.benchmarks.table import Row, publish
+from tests.benchmarks.table import Row, TableOptions, publish
 
 SIZE = 128  # pixels of a picture
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(TableOptions):
     """Flags of the benchmark."""
 
     images: int = 5000
     rounds: int = 3
-    table: Path | None = None
-    """A CSV for the rows."""
 
 
 def main(argv=None):

@@ -18,20 +18,18 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from common.cli import parse, run_main
-from tests.benchmarks.table import Row, publish
+from tests.benchmarks.table import Row, TableOptions, publish
 
 RUN = "reproductions/mesoinception_svm/run.py"
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(TableOptions):
     """Flags of the benchmark."""
 
     images: int = 64
     """Pictures of each class that are trained on."""
     rounds: int = 3
-    table: Path | None = None
-    """A CSV for the rows."""
 
 
 def main(argv=None):

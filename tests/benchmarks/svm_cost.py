@@ -7,23 +7,20 @@ Prints seconds to fit, seconds to score as many features again, and how often th
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from common.cli import parse, run_main
 from reproductions.mesoinception_svm.model import fit_svm
-from tests.benchmarks.table import Row, publish
+from tests.benchmarks.table import Row, TableOptions, publish
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(TableOptions):
     """Flags of the benchmark."""
 
     sizes: tuple[int, ...] = (5000, 10000, 15000)
     """Numbers of features to fit on."""
-    table: Path | None = None
-    """A CSV for the rows."""
 
 
 def main(argv=None):

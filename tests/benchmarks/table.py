@@ -5,9 +5,11 @@ import importlib.metadata
 import math
 import os
 import platform
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import pandas as pd
 
@@ -18,6 +20,14 @@ PACKAGES = (
     *("tensorflow", "keras", "numpy", "scikit-learn", "pillow", "opencv-python-headless", "mtcnn"),
     *("torch", "facenet-pytorch", "pytorch-metric-learning"),
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableOptions:
+    """Flags of every benchmark that gives rows."""
+
+    table: Path | None = None
+    """A CSV for the rows."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +54,29 @@ class Row:
         return self.ours / self.theirs if self.unit in RATES else self.theirs / self.ours
 
 
+def in_turns(ways: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, tuple[float, float]]:
+    """Time several steps in turns; the first turn is not counted.
+
+    Args:
+        ways: {name: a function that takes one step and returns its loss}.
+        rounds: how many turns count.
+
+    Returns:
+        {name: (median milliseconds, loss of the first step)}.
+    """
+    measured: dict[str, list[float]] = {name: [] for name in ways}
+    losses: dict[str, float] = {}
+    for _ in range(rounds + 1):
+        for name, step in ways.items():
+            began = time.perf_counter()
+            loss = step()
+            measured[name].append(1000 * (time.perf_counter() - began))
+            losses.setdefault(name, loss)
+    return {name: (median(each[1:]), losses[name]) for name, each in measured.items()}
+
+
 def publish(rows: Iterable[Row], file: Path | None) -> None:
-    """Print the rows, and put them into a CSV in the place of those of the same job and rival.
+    """Print the rows, and write them into a CSV, where they replace rows of the same job and rival.
 
     Args:
         rows: of one benchmark.

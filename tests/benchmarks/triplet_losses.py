@@ -16,18 +16,17 @@ import resource
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 
 import numpy as np
 
 from common.cli import parse, run_main
 from common.tensorflow_import import import_tensorflow
-from tests.benchmarks.table import Row, publish
+from tests.benchmarks.table import Row, TableOptions, publish
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(TableOptions):
     """Flags of the benchmark."""
 
     batch: int = 1024
@@ -36,8 +35,6 @@ class Options:
     rounds: int = 5
     memory: bool = False
     """Measure peak memory in the place of time."""
-    table: Path | None = None
-    """A CSV for the rows."""
 
 
 def main(argv=None):

@@ -41,6 +41,7 @@ def weights_after(strategy, loss, regularizer=None, steps=3):
     [
         pytest.param(keras.losses.MeanSquaredError(), None, id="mse"),
         pytest.param(keras.losses.Hinge(), None, id="hinge", marks=pytest.mark.slow),
+        pytest.param(keras.losses.MeanSquaredError(), keras.regularizers.L2(0.01), id="mse-l2", marks=pytest.mark.slow),
         pytest.param(keras.losses.Hinge(), keras.regularizers.L2(0.01), id="hinge-l2", marks=pytest.mark.slow),
     ],
 )

@@ -34,7 +34,7 @@ class Strategy:
 
 @pytest.fixture
 def machines(monkeypatch):
-    """(chief, worker): the worker is told, after it, what the chief has said."""
+    """Chief and worker in one process: the worker receives what the chief has broadcast."""
     said = []
 
     def broadcast(strategy, data):
