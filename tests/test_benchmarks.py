@@ -10,7 +10,8 @@ from common.cli import parse
 from tests.benchmarks.__main__ import JOBS
 from tests.benchmarks.table import COLUMNS, Row, publish
 
-NAMES = sorted(path.stem for path in (Path(__file__).parent / "benchmarks").glob("[a-z]*.py") if path.stem != "table")
+HELPERS = {"table", "torch_layers"}
+NAMES = sorted({path.stem for path in (Path(__file__).parent / "benchmarks").glob("[a-z]*.py")} - HELPERS)
 
 
 def module(name):
