@@ -1,14 +1,12 @@
 """Files and folders that are either whole or absent, their fingerprints, and locks between processes."""
 
 import csv
-import glob
 import hashlib
 import json
 import logging
 import os
 import shutil
 import tempfile
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -20,11 +18,11 @@ from filelock import FileLock, Timeout
 
 from common.errors import UserError
 from common.spreadsheets import escape_formulas
+from common.temporaries import new_temporary, remove, temporaries, temporary_name
 
 log = logging.getLogger("deepfake")
 CACHE_VARIABLE = "DEEPFAKE_REPRODUCTIONS_CACHE"  # names a folder to use instead of the user's cache
 MAX_NAME_BYTES = 255  # of a file name, on all common file systems
-NAME_END = 40  # characters of a name in that of its temporary file
 APPLICATION = "deepfake-reproductions"
 SILENT_SECONDS = 1.0  # a shorter wait for a lock is not reported
 
@@ -33,30 +31,31 @@ SILENT_SECONDS = 1.0  # a shorter wait for a lock is not reported
 def atomic_path(path: str | Path, aside: Path | None = None, one_of_many: bool = False) -> Iterator[Path]:
     """Yield the path of an empty temporary file, which replaces `path` if the block ends without an error.
 
-    The disk holds its bytes before it is put in place: after a power cut it is the old file or the new one.
+    The disk holds its bytes before it is put in place: after a power cut it is the old file or the new one. What killed
+    processes left of earlier attempts is removed.
 
     Args:
         path: the file to write. Its folder is created.
         aside: an existing folder on the same file system for the temporary file; None: beside `path`. A process that
             outlives the folder can put nothing in place any more.
-        one_of_many: leave it to `flush_all` to bring it to the disk, which takes milliseconds for each file.
+        one_of_many: leave it to `flush_all` to bring it to the disk, and to `remove_leftovers` to remove what was left
+            of it; both take milliseconds for each file.
 
     Yields:
         A path that ends like `path`, for libraries that choose a format by it.
     """
     path = Path(path)
-    temporary = _temporary(path, aside)
-    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # the kernel applies the umask
-    try:
-        yield temporary
-        if not one_of_many:
-            _flush(temporary)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(temporary, path)
-        if not one_of_many:
-            _flush(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with new_temporary(path, aside, locked=not one_of_many) as temporary:
+        try:
+            yield temporary
+            if not one_of_many:
+                _flush(temporary)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(temporary, path)
+            if not one_of_many:
+                _flush(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -69,19 +68,30 @@ def atomic_folder(path: str | Path, aside: Path | None = None, one_of_many: bool
         one_of_many: as of `atomic_path`.
     """
     path = Path(path)
-    temporary = _temporary(path, aside)
-    temporary.mkdir()
-    try:
-        yield temporary
-        if not one_of_many:
-            for file in temporary.rglob("*"):
-                _flush(file)
-        shutil.rmtree(path, ignore_errors=True)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(temporary, path)
-        if not one_of_many:
-            _flush(path.parent)
-    finally:
+    with new_temporary(path, aside, folder=True, locked=not one_of_many) as temporary:
+        try:
+            yield temporary
+            if not one_of_many:
+                for file in temporary.rglob("*"):
+                    _flush(file)
+            remove_folder(path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(temporary, path)
+            if not one_of_many:
+                _flush(path.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_folder(path: str | Path) -> None:
+    """Remove a folder with all that it holds, if it is there; a killed process leaves all of it or nothing.
+
+    What is left of it under a temporary name is for `remove_leftovers`.
+    """
+    path = Path(path)
+    if path.is_dir():
+        temporary = temporary_name(path)
+        os.replace(path, temporary)
         shutil.rmtree(temporary, ignore_errors=True)
 
 
@@ -93,9 +103,9 @@ def remove_leftovers(folder: str | Path, name: str = "", deep: bool = True) -> N
         name: of the file or folder that they would have become; empty: any.
         deep: whether to look in sub-folders too.
     """
-    pattern = f".{'[0-9a-f]' * 32}-{glob.escape(name[-NAME_END:]) or '*'}"
+    pattern = temporaries(name)
     for path in sorted(Path(folder).rglob(pattern) if deep else Path(folder).glob(pattern)):
-        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+        remove(path)
 
 
 def flush_all() -> None:
@@ -238,13 +248,6 @@ def _flush(path):
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _temporary(path, aside):
-    """Return an unused path in `aside`, or beside `path`, whose folder is created."""
-    if aside is None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    return (aside or path.parent) / f".{uuid.uuid4().hex}-{path.name[-NAME_END:]}"
 
 
 def _acquire(lock, subject, timeout):

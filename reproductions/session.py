@@ -251,20 +251,21 @@ class Session:
         self._tables += ["", title, *(f"  {line}" for line in lines)] if lines else []
 
     def finish(self) -> None:
-        """Mark the run as finished, write summary.txt and the comparison, and print what it found and where it is.
+        """Write summary.txt and the comparison, mark the run as finished, and print what it found and where it is.
 
         Of several machines, the chief does this, and all end together.
         """
+        comparison = self._write_summary() if self.is_chief else None
         self.run.finish()
-        if self.is_chief:
-            self._print_summary()
+        if comparison is not None:
+            print("\n".join(closing_lines(comparison, self._files())), flush=True)
         wait_for_all(self.strategy)
 
-    def _print_summary(self) -> None:
+    def _write_summary(self) -> pd.DataFrame:
         comparison = write_comparison([self.paper], self.config.results, self.run.name)
         lines = [*text(comparison), *self._tables]
         write_bytes(("\n".join(lines).rstrip() + "\n").encode(), self.run.path("summary.txt"))
-        print("\n".join(closing_lines(comparison, self._files())), flush=True)
+        return comparison
 
     def _files(self) -> list[str]:
         """Return where the output files are, and how to go on, as lines."""

@@ -57,9 +57,12 @@ class Run:
         write_csv(frame, self.path(name))
 
     def finish(self) -> None:
-        """Mark the run as finished, so that the same command starts a new one, and drop what only resuming needs."""
+        """Mark the run as finished, so that the same command starts a new one, and drop what only resuming needs.
+
+        All other files are there: a process that is killed later has lost nothing.
+        """
         _update_environment(self.folder, finished=_now())
-        shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
+        _drop_checkpoints(self.folder)
         self.lock.close()
         (self.folder / LOCK).unlink(missing_ok=True)
 
@@ -154,8 +157,13 @@ def code_version() -> str:
 def _next_folder(parent, key):
     number = 1
     while is_finished(parent / f"{key}-{number}"):
+        _drop_checkpoints(parent / f"{key}-{number}")  # a process may have been killed before it did
         number += 1
     return parent / f"{key}-{number}"
+
+
+def _drop_checkpoints(folder):
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
 
 
 def _resumed(folder):

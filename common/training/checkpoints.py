@@ -8,7 +8,6 @@ of each file.
 import json
 import logging
 import re
-import shutil
 import time
 import zipfile
 from collections.abc import Iterable, Sequence
@@ -18,7 +17,7 @@ from typing import Any
 import keras
 
 from common.errors import UserError
-from common.files import atomic_folder, remove_leftovers, sha256, write_json
+from common.files import atomic_folder, remove_folder, remove_leftovers, sha256, write_json
 
 log = logging.getLogger("deepfake")
 
@@ -87,7 +86,7 @@ class Checkpoints:
                 return state["facts"]
             damaged = True
             log.warning("the checkpoint %s is damaged: resuming from the one before it", path)
-            shutil.rmtree(path)
+            remove_folder(path)
         if damaged:
             log.warning("%s has no whole checkpoint: this training starts from its beginning", self.folder)
         return None
@@ -132,7 +131,7 @@ class Checkpoints:
             keep = {*keep, *(read_state(before, verify=False) or {"keep": ()})["keep"]}
         for path in paths[:-2]:
             if _place(path.name) not in {(epochs, 0) for epochs in keep}:
-                shutil.rmtree(path)
+                remove_folder(path)
         remove_leftovers(self.folder, deep=False)
 
 

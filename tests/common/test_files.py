@@ -1,4 +1,5 @@
 import os
+import shutil
 import stat
 import tempfile
 import time
@@ -13,6 +14,8 @@ from common.files import (
     atomic_folder,
     atomic_path,
     cache_folder,
+    remove_folder,
+    remove_leftovers,
     sha256,
     short_name,
     write_bytes,
@@ -136,3 +139,32 @@ def test_names_have_at_most_255_bytes_and_their_ending(stem, ending, tmp_path):
     (tmp_path / name).touch()
     assert name.endswith(ending) and (name == stem + ending or len(os.fsencode(stem + ending)) > 255)
     assert short_name(stem + "y", ending) != name
+
+
+def test_a_writer_removes_what_a_killed_one_left_of_the_same_name_and_nothing_else(tmp_path):
+    names = [f".{'0123456789abcdef' * 2}-{name}" for name in ("t.csv", "other.csv", "folder")]
+    for name in names[:2]:
+        (tmp_path / name).write_text("half")
+    (tmp_path / names[2]).mkdir()
+    with atomic_path(tmp_path / "t.csv") as slow:  # a process that is alive: its file stays
+        slow.write_text("slow")
+        write_bytes(b"fast", tmp_path / "t.csv")
+        with atomic_folder(tmp_path / "folder"):
+            assert slow.exists() and not (tmp_path / names[0]).exists() and not (tmp_path / names[2]).exists()
+    assert (tmp_path / "t.csv").read_text() == "slow"
+    assert {path.name for path in tmp_path.iterdir()} == {"t.csv", "folder", names[1]}
+
+
+def test_a_folder_that_is_removed_is_never_there_in_part(tmp_path, monkeypatch):
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    for name in ("a", "b"):
+        write_bytes(b"x", tmp_path / "checkpoint" / name)
+    monkeypatch.setattr(shutil, "rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        remove_folder(tmp_path / "checkpoint")
+    monkeypatch.undo()
+    assert not (tmp_path / "checkpoint").exists()
+    remove_leftovers(tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -49,6 +49,14 @@ def test_an_unfinished_run_is_found_again_and_a_finished_one_is_not(config):
     new.finish()
 
 
+def test_checkpoints_that_a_finished_run_was_killed_over_are_removed_by_the_next(config):
+    run = open_run("paper", config, {}, ["CPU"])
+    run.finish()
+    run.path("checkpoints", "network", "epoch-0001", "state.json").touch()
+    open_run("paper", config, {}, ["CPU"]).finish()
+    assert is_finished(run.folder) and not (run.folder / "checkpoints").exists()
+
+
 def test_what_a_killed_process_was_writing_is_removed(config):
     run = open_run("paper", config, {"d": "1"}, ["CPU"])
     left = run.path("figures", f".{'0f' * 16}-roc.png"), run.path(f".{'0f' * 16}-predictions.csv")
