@@ -13,6 +13,7 @@ import pandas as pd
 from common.conditions import is_synthetic
 from common.data.pipeline import Images, Preprocessing
 from common.data.sharding import Shard
+from common.data.unchanged import WatchedImages
 from common.detectors import store
 from common.detectors.description import PUBLISHED_COMMAND
 from common.detectors.novelty import SAMPLE, Describer, TrainingSummary
@@ -51,7 +52,7 @@ class Session:
         fingerprints: {name: hash} of what else the run starts from.
 
     Raises:
-        UserError: if a batch cannot be filled, or the devices do not divide it.
+        UserError: if a batch cannot be filled, the devices do not divide it, or images are not those of the manifest.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Session:
         for batch in batches:
             batch.check()
             distribution.check_batch(batch.size, self.strategy, batch.flag)
+        self._watched = WatchedImages(data.datasets)
         self._fingerprints = data.fingerprints  # hashes of whole manifests: computed once
         inputs = self._fingerprints | {f"weights of {name}": sha256(file) for name, file in weights.items()}
         self.devices = distribution.describe_devices()
@@ -125,8 +127,7 @@ class Session:
 
     def training(self, name: str, split: Split, part: str = "") -> Training:
         """Return the devices, the seed and the state's folder of one training."""
-        words = [name + split.suffix, part.replace(" ", "")]
-        return self.training_in("-".join(filter(None, words)), split.seed)
+        return self.training_in("-".join(filter(None, (name + split.suffix, part.replace(" ", "")))), split.seed)
 
     def training_in(self, name: str, seed: int) -> Training:
         """Return the training whose state is in the folder `name`."""
@@ -229,6 +230,7 @@ class Session:
         """Write predictions.csv and its companions, then each split's rows into RESULTS/<paper>.csv.
 
         Beside the paper's rows are those of the baselines, and of the thresholds that validation chooses.
+        If an image has changed since the start, it is a UserError, and what was trained on it is dropped.
 
         Args:
             rows_of: the rows of a split, with the column model.
@@ -238,6 +240,8 @@ class Session:
         Returns:
             The rows of each split.
         """
+        with self.run.dropping_checkpoints():
+            self._watched.check()
         splits = self.data.splits
         write_tables(splits, self.run)
         carried_of = measure_baselines(splits, self.run, test_sets)
@@ -256,15 +260,15 @@ class Session:
         Of several machines, the chief does this, and all end together.
         """
         comparison = self._write_summary() if self.is_chief else None
-        self.run.finish()
+        self.run.finish()  # now all files are there
         if comparison is not None:
             print("\n".join(closing_lines(comparison, self._files())), flush=True)
         wait_for_all(self.strategy)
 
     def _write_summary(self) -> pd.DataFrame:
         comparison = write_comparison([self.paper], self.config.results, self.run.name)
-        lines = [*text(comparison), *self._tables]
-        write_bytes(("\n".join(lines).rstrip() + "\n").encode(), self.run.path("summary.txt"))
+        lines = "\n".join([*text(comparison), *self._tables])
+        write_bytes(f"{lines.rstrip()}\n".encode(), self.run.path("summary.txt"))
         return comparison
 
     def _files(self) -> list[str]:

@@ -10,7 +10,8 @@ import logging
 import shutil
 import subprocess
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -56,15 +57,28 @@ class Run:
         """Write a table into the run folder, atomically."""
         write_csv(frame, self.path(name))
 
-    def finish(self) -> None:
-        """Mark the run as finished, so that the same command starts a new one, and drop what only resuming needs.
+    @contextmanager
+    def dropping_checkpoints(self) -> Iterator[None]:
+        """Remove the checkpoints if the block ends with a UserError: the same command trains from the beginning."""
+        try:
+            yield
+        except UserError:
+            _drop_checkpoints(self.folder)
+            raise
 
-        All other files are there: a process that is killed later has lost nothing.
-        """
+    def finish(self) -> None:
+        """Mark the run as finished, so that the same command starts a new one, and drop what only resuming needs."""
         _update_environment(self.folder, finished=_now())
         _drop_checkpoints(self.folder)
         self.lock.close()
         (self.folder / LOCK).unlink(missing_ok=True)
+
+
+class _LogFile(logging.FileHandler):
+    """A log.txt that ends the run if it cannot be written, as any other file does, and prints no traceback for it."""
+
+    def handleError(self, record):
+        raise  # called while the error is handled
 
 
 def open_run(paper: str, config: RunOptions, data: dict[str, str], devices: list[str]) -> Run:
@@ -186,7 +200,7 @@ def _open_log(path):
     for handler in list(log.handlers):  # a second run in one process logs into its own folder
         log.removeHandler(handler)
         handler.close()
-    file, screen = logging.FileHandler(path, encoding="utf-8"), logging.StreamHandler()
+    file, screen = _LogFile(path, encoding="utf-8"), logging.StreamHandler()
     file.setFormatter(formatter)
     log.addHandler(file)
     screen.setLevel(logging.WARNING if is_quiet() else logging.INFO)

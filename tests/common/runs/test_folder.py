@@ -4,6 +4,7 @@ import json
 import logging
 import shutil
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated
 
 import pytest
@@ -155,3 +156,15 @@ def test_a_machine_that_is_not_the_chief_writes_nothing_where_the_others_read(co
         config, runs=0, results=0, resume=None
     )
     shutil.rmtree(own.runs.parent)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_log_on_a_full_disk_is_an_error_of_the_operating_system(config, capsys):
+    run = open_run("paper", config, {}, ["CPU"])
+    (file,) = (handler for handler in logging.getLogger("deepfake").handlers if hasattr(handler, "baseFilename"))
+    file.setStream(open("/dev/full", "w")).close()  # noqa: SIM115
+    with pytest.raises(OSError, match="No space left"):
+        logging.getLogger("deepfake").info("a line")
+    assert "Traceback" not in capsys.readouterr().err
+    logging.getLogger("deepfake").removeHandler(file)
+    kill(run)
