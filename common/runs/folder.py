@@ -20,12 +20,13 @@ from pathlib import Path
 import pandas as pd
 
 from common.errors import UserError
-from common.files import file_lock, remove_leftovers, write_bytes, write_csv, write_json
+from common.files import file_lock, remove_folder, remove_leftovers, write_bytes, write_csv, write_json
 from common.progress import is_quiet, set_quiet
 from common.runs.environment import PROJECT, describe_environment, read_environment, requirements
 from common.runs.options import Config, RunOptions, computed_values, digest, to_json
 
 LOCK = ".lock"
+CHECKPOINTS = "checkpoints"  # the folder of all trainings' checkpoints
 log = logging.getLogger("deepfake")
 
 
@@ -63,13 +64,13 @@ class Run:
         try:
             yield
         except UserError:
-            _drop_checkpoints(self.folder)
+            remove_folder(self.folder / CHECKPOINTS)
             raise
 
     def finish(self) -> None:
         """Mark the run as finished, so that the same command starts a new one, and drop what only resuming needs."""
         _update_environment(self.folder, finished=_now())
-        _drop_checkpoints(self.folder)
+        remove_folder(self.folder / CHECKPOINTS)
         self.lock.close()
         (self.folder / LOCK).unlink(missing_ok=True)
 
@@ -145,8 +146,11 @@ def in_scratch(config: Config) -> Config:
 
 
 def is_finished(folder: Path) -> bool:
-    """Return whether the run in `folder` has finished."""
-    return "finished" in _environment(folder)
+    """Return whether the run in `folder` has finished.
+
+    One that was killed over the removal of its checkpoints has not: the same command ends it, without training again.
+    """
+    return "finished" in _environment(folder) and not (Path(folder) / CHECKPOINTS).is_dir()
 
 
 def code_version() -> str:
@@ -171,13 +175,9 @@ def code_version() -> str:
 def _next_folder(parent, key):
     number = 1
     while is_finished(parent / f"{key}-{number}"):
-        _drop_checkpoints(parent / f"{key}-{number}")  # a process may have been killed before it did
+        remove_leftovers(parent / f"{key}-{number}", CHECKPOINTS, deep=False)
         number += 1
     return parent / f"{key}-{number}"
-
-
-def _drop_checkpoints(folder):
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
 
 
 def _resumed(folder):
@@ -192,7 +192,8 @@ def _environment(folder):
 
 
 def _update_environment(folder, **values):
-    write_json(_environment(folder) | values, folder / "environment.json")
+    before = {name: value for name, value in _environment(folder).items() if name != "finished"}  # it goes on
+    write_json(before | values, folder / "environment.json")
 
 
 def _open_log(path):

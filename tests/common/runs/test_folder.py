@@ -50,12 +50,21 @@ def test_an_unfinished_run_is_found_again_and_a_finished_one_is_not(config):
     new.finish()
 
 
-def test_checkpoints_that_a_finished_run_was_killed_over_are_removed_by_the_next(config):
+def test_a_run_that_was_killed_over_its_checkpoints_is_ended_by_the_same_command(config):
+    """Before they are removed, it goes on with them; when they have only a temporary name, it has finished."""
     run = open_run("paper", config, {}, ["CPU"])
-    run.finish()
-    run.path("checkpoints", "network", "epoch-0001", "state.json").touch()
-    open_run("paper", config, {}, ["CPU"]).finish()
-    assert is_finished(run.folder) and not (run.folder / "checkpoints").exists()
+    run.path("checkpoints", "network", "state.json").touch()
+    kill(run)
+    environment_file = run.folder / "environment.json"
+    environment_file.write_text(json.dumps(environment(run) | {"finished": "now"}))
+    again = open_run("paper", config, {}, ["CPU"])
+    assert again.folder == run.folder and "finished" not in environment(again)
+    again.finish()
+    half = run.folder / f".{'0' * 32}-checkpoints"
+    half.mkdir()
+    new = open_run("paper", config, {}, ["CPU"])
+    assert new.folder != run.folder and not half.exists() and not (run.folder / "checkpoints").exists()
+    new.finish()
 
 
 def test_what_a_killed_process_was_writing_is_removed(config):
