@@ -1,8 +1,10 @@
 """What every command line of the suite shares: tyro for the flags, one line and exit code 2 for a user's error."""
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, NoReturn, TypeVar
 
 import tyro
@@ -62,18 +64,38 @@ def run_main(main: Callable[[], int | None], interrupted: str = "stopped") -> No
         interrupted: what to print on Ctrl-C.
     """
     try:
-        sys.exit(main() or 0)
+        sys.exit(_call(main))
     except KeyboardInterrupt:
         print(f"\n{interrupted}", file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:  # the reader of our output (`| head`) closed it: not an error
-        sys.stderr.close()
+        _end_output()
         sys.exit(0)
     except (UserError, OSError) as error:
+        _end_output()
         if "--debug" in sys.argv:
             raise
         print(f"error: {_one_line(error)}", file=sys.stderr)
         sys.exit(2)
+
+
+def _call(main):
+    """Return the exit code of `main` when all that it printed is out: an error at the interpreter's end is nobody's."""
+    try:
+        code = main() or 0
+    except SystemExit as end:  # of --help
+        code = end.code
+    sys.stdout.flush()
+    return code
+
+
+def _end_output():
+    """Write out what is left of our output, or drop it: the interpreter would complain, and exit with code 120."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError, ValueError):  # no file of the operating system
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _one_line(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """How a command ends: exit codes, and errors in one line."""
 
 import errno
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -106,6 +107,24 @@ def test_a_closed_pipe_is_no_error():
     process.stdout.close()
     assert process.wait(30) == 0 and "Traceback" not in process.stderr.read()
     process.stderr.close()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a device that is always full")
+@pytest.mark.parametrize("full", [True, False])
+def test_output_that_cannot_be_written_at_the_end_of_a_command(full):
+    """A line that Python keeps until its end: the reader has gone by then, or the disk is full."""
+    code = "from common.cli import run_main\nrun_main(lambda: print('a line'))"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    if full:
+        output = os.open("/dev/full", os.O_WRONLY)
+    else:
+        reader, output = os.pipe()
+        os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=output, stderr=subprocess.PIPE, text=True, env=environment
+    )
+    os.close(output)
+    assert (done.returncode, done.stderr) == ((2, "error: No space left on device\n") if full else (0, ""))
 
 
 @dataclass(frozen=True)

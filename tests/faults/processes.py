@@ -84,7 +84,7 @@ def run(
         act: what happens at that moment instead of a signal.
         variables: further environment variables; an empty one is removed.
     """
-    environment = {**os.environ, "PYTHONPATH": str(command.root), **command.environment}
+    environment = {**os.environ, "PYTHONUNBUFFERED": "", "PYTHONPATH": str(command.root), **command.environment}
     environment |= {name: str(folder / "tmp") for name in ("TMPDIR", "JOBLIB_TEMP_FOLDER")} | variables
     environment = {name: value for name, value in environment.items() if value}
 

@@ -108,7 +108,7 @@ def closed_output(inputs: Path, work: Path) -> Iterator[Row]:
 
 def _read_lines(words, folder, number):
     """Read some lines of a command's output, close it; return its exit code and what it printed as errors."""
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONUNBUFFERED": "1"}
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONUNBUFFERED": ""}
     process = subprocess.Popen(
         [sys.executable, *words], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     )
