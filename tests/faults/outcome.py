@@ -65,6 +65,8 @@ def half_written(partial: dict[str, Any], whole: dict[str, Any], folder: Path) -
         parts = Path(name).parts
         if any(TEMPORARY.match(part) for part in parts) or name.endswith((".jsonl", "log.txt")):
             continue
+        if any(CHECKPOINT.match(part) for part in parts[:-1]):  # a whole checkpoint has whole files
+            continue
         if name.endswith("/") and CHECKPOINT.match(parts[-1]):
             found += [] if _is_whole_checkpoint(folder / name) else [name]
         elif content is None or (name in whole and not _is_part(content, whole[name])):
