@@ -11,6 +11,7 @@ import keras
 import pandas as pd
 
 from common.conditions import is_synthetic
+from common.data import pixel_store
 from common.data.pipeline import Images, Preprocessing
 from common.data.sharding import Shard
 from common.data.unchanged import WatchedImages
@@ -80,6 +81,7 @@ class Session:
         self.devices = distribution.describe_devices()
         self.run = folder.open_run(paper, config, inputs | dict(fingerprints or {}), self.devices)
         distribution.log_devices(self.devices, self.strategy)
+        pixel_store.open_store(config.memory_share)
         config.results.mkdir(parents=True, exist_ok=True)
         self.faces = data.face_cropping()
         self._tables: list[str] = []  # of summary.txt
@@ -261,6 +263,7 @@ class Session:
         """
         comparison = self._write_summary() if self.is_chief else None
         self.run.finish()  # now all files are there
+        pixel_store.close_store()
         if comparison is not None:
             print("\n".join(closing_lines(comparison, self._files())), flush=True)
         wait_for_all(self.strategy)

@@ -1,68 +1,202 @@
-"""Image transforms in the TensorFlow graph, on one image at a time, from which papers compose their augmentation.
+"""Image transforms on batches, from which papers compose their augmentation.
 
 Random numbers are the caller's, drawn statelessly from a seed of (seed, epoch, image), so that an image's augmentation
-does not depend on threads, order or an interrupted run.
+does not depend on threads, order, its batch or an interrupted run.
 """
 
 import math
+import threading
+from collections.abc import Callable
+from functools import wraps
 
+import cv2
+import numpy as np
 import tensorflow as tf
 
+from common.data.buffers import Buffers
 
-def affine(
-    image: tf.Tensor, degrees: float | tf.Tensor = 0.0, zoom: float | tf.Tensor = 1.0, flip: bool | tf.Tensor = False
+ONE = np.float32(1)
+
+_buffers = Buffers()
+_arrays = threading.local()
+
+
+def one_by_one(augment: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Return the augmentation of a batch that calls `augment` with each image, float32 (S, S, 3), and its seed (2,)."""
+
+    @wraps(augment)
+    def augment_batch(images, seeds):
+        each = tf.cast(images, tf.float32), seeds
+        return tf.map_fn(lambda pair: augment(*pair), each, fn_output_signature=tf.float32)
+
+    return augment_batch
+
+
+def affine_matrix(
+    size: tuple[int, int],
+    degrees: float | tf.Tensor = 0.0,
+    zoom: float | tf.Tensor = 1.0,
+    flip: bool | tf.Tensor = False,
 ) -> tf.Tensor:
-    """Rotate, magnify and mirror an image about its centre; bilinear, edges reflected.
+    """Return the matrix that rotates, magnifies and mirrors an image about its centre.
 
     Args:
-        image: float32 (H, W, 3).
+        size: height and width of the image.
         degrees: of the rotation, counter-clockwise.
         zoom: magnification; above 1 the image becomes larger.
         flip: mirror left and right.
 
     Returns:
-        float32 (H, W, 3), in the range of the input.
+        float32 (6,): a, b, c, d, e, f. Pixel (x, y) of the result is at (a x + b y + c, d x + e y + f) in the image.
     """
-    height, width = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32))
+    height, width = (tf.cast(side, tf.float32) for side in size)
     radians = tf.cast(degrees, tf.float32) * (math.pi / 180)
-    # The operation maps output to input coordinates: the inverse of what is asked for.
+    # From output to input coordinates: the inverse of what is asked for.
     cosine, sine = tf.cos(radians) / zoom, tf.sin(radians) / zoom
     mirror = tf.where(flip, -1.0, 1.0)
     a, b, d, e = cosine * mirror, -sine, sine * mirror, cosine
     centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
     c = centre_x - a * centre_x - b * centre_y
     f = centre_y - d * centre_x - e * centre_y
-    matrix = tf.stack([a, b, c, d, e, f, 0.0, 0.0])[None]  # (1, 8)
-    transformed = tf.raw_ops.ImageProjectiveTransformV3(
-        images=image[None],
-        transforms=matrix,
-        output_shape=tf.shape(image)[:2],
-        interpolation="BILINEAR",
-        fill_mode="REFLECT",
-        fill_value=0.0,
-    )
-    return tf.ensure_shape(transformed[0], image.shape)
+    return tf.stack([a, b, c, d, e, f])
 
 
-def gaussian_blur(image: tf.Tensor, size: int) -> tf.Tensor:
-    """Blur an image with a Gaussian, edges reflected.
-
-    sigma = 0.3 ((size - 1) / 2 - 1) + 0.8, as OpenCV derives it from the size. OpenCV rounds small kernels on 8-bit
-    images; this function keeps the formula.
+def transform(
+    images: tf.Tensor, matrices: tf.Tensor, shifts: tf.Tensor | None = None, taps: tf.Tensor | None = None
+) -> tf.Tensor:
+    """Blur each image of a batch, map it by its matrix, then move it; in the graph.
 
     Args:
-        image: float32 (H, W, 3).
+        images: uint8 or float32 (B, H, W, 3) in [0, 255].
+        matrices: float32 (B, 6), of `affine_matrix`; bilinear, edges reflected.
+        shifts: int32 (B, 2), whole pixels down and right, less than the size; edges are reflected. None: no shift.
+        taps: int32 (B,), odd, of `gaussian_blur`; 1 does not blur. None: no blur.
+
+    Returns:
+        float32 (B, H, W, 3) in [0, 255].
+    """
+    count = tf.shape(images)[0]
+    shifts = tf.zeros((count, 2), tf.int32) if shifts is None else shifts
+    taps = tf.ones(count, tf.int32) if taps is None else taps
+    result = tf.numpy_function(_transform, [images, matrices, shifts, taps], tf.float32, stateful=False)
+    return tf.ensure_shape(result, images.shape)
+
+
+def affine(image: np.ndarray, degrees: float = 0.0, zoom: float = 1.0, flip: bool = False) -> np.ndarray:
+    """Rotate, magnify and mirror one image, (H, W, 3) uint8 or float32, as `transform` does; float32 (H, W, 3)."""
+    result = np.empty(image.shape, np.float32)
+    matrix = affine_matrix(image.shape[:2], degrees, zoom, flip).numpy()
+    _warp(image, matrix, np.zeros(2, np.int32), result)
+    return result
+
+
+def gaussian_blur(image: np.ndarray, size: int) -> np.ndarray:
+    """Blur an image with a Gaussian, edges reflected.
+
+    sigma = 0.3 ((size - 1) / 2 - 1) + 0.8, as OpenCV derives it from the size. OpenCV's own blur rounds small kernels
+    on 8-bit images; this function keeps the formula.
+
+    Args:
+        image: (H, W, 3), uint8 or float32.
         size: taps in each direction, odd.
 
     Returns:
         float32 (H, W, 3), in the range of the input.
     """
-    sigma = 0.3 * ((size - 1) / 2 - 1) + 0.8
-    offsets = tf.range(size, dtype=tf.float32) - (size - 1) / 2
-    taps = tf.exp(-(offsets**2) / (2 * sigma**2))
-    taps = tf.tile((taps / tf.reduce_sum(taps))[:, None, None, None], [1, 1, 3, 1])  # (size, 1, 3, 1)
-    edge = size // 2
-    padded = tf.pad(image, [[edge, edge], [edge, edge], [0, 0]], "REFLECT")[None]
-    columns = tf.nn.depthwise_conv2d(padded, taps, [1, 1, 1, 1], "VALID")
-    blurred = tf.nn.depthwise_conv2d(columns, tf.transpose(taps, [1, 0, 2, 3]), [1, 1, 1, 1], "VALID")
-    return tf.ensure_shape(blurred[0], image.shape)
+    offsets = np.arange(size) - (size - 1) / 2
+    taps = np.exp(-(offsets**2) / (2 * (0.3 * ((size - 1) / 2 - 1) + 0.8) ** 2))
+    taps = (taps / taps.sum()).astype(np.float32)
+    return cv2.sepFilter2D(image, cv2.CV_32F, taps, taps, borderType=cv2.BORDER_REFLECT_101)
+
+
+def _transform(images, matrices, shifts, taps):
+    """The body of `transform`, in NumPy: each image stays in the processor's cache until it is done."""
+    results = _buffers.take(images.shape, np.float32)
+    for image, matrix, shift, size, result in zip(images, matrices, shifts, taps, results, strict=True):
+        _warp(gaussian_blur(image, int(size)) if size > 1 else image, matrix, shift, result)
+        np.minimum(result, np.float32(255), out=result)  # sums of rounded weights can exceed it by a bit
+    return results
+
+
+def _warp(image, matrix, shift, result):
+    """Put an image, mapped by its matrix and moved, into `result`, with the bits of ImageProjectiveTransformV3."""
+    if not shift.any() and (matrix == (1, 0, 0, 0, 1, 0)).all():
+        result[:] = image
+        return
+    places, right, lower = _neighbours(image.shape[:2], matrix, shift)
+    weight, pixels = _array("weight", image.shape), _array("pixels", image.shape, image.dtype)
+    upper_row, term = _array("upper row", image.shape), _array("term", image.shape)
+
+    def weigh(weights, into):
+        cv2.remap(image, places, None, cv2.INTER_NEAREST, pixels, cv2.BORDER_REPLICATE)
+        np.multiply(pixels, weights, out=into)
+
+    np.subtract(ONE, right, out=weight)
+    weigh(weight, upper_row)
+    places[..., 1] += 1
+    weigh(weight, result)
+    places[..., 0] += 1
+    weigh(right, term)
+    result += term
+    places[..., 1] -= 1
+    weigh(right, term)
+    upper_row += term
+    result *= lower
+    np.subtract(ONE, lower, out=weight)
+    upper_row *= weight
+    np.add(upper_row, result, out=result)
+
+
+def _neighbours(size, matrix, shift):
+    """Where the pixels of the result come from: int16 (H, W, 2), the upper left neighbour (x, y) of each; and float32
+    (H, W, 3), the weights of the right and of the lower neighbours."""
+    height, width = size
+    places = _array("places", (*size, 2), np.int16)
+    y = _reflect_about_pixels(np.arange(height) - shift[0], height)
+    x = _reflect_about_pixels(np.arange(width) - shift[1], width)
+    weights = []
+    for number, length in enumerate((width, height)):
+        along_x, along_y, constant = matrix[3 * number : 3 * number + 3]
+        place, whole = _array("place", size), _array("whole", size)
+        np.add((along_x * x)[None], (along_y * y)[:, None], out=place)
+        place += constant
+        _reflect_about_edges(place, length, whole)
+        np.floor(place, out=whole)
+        place -= whole
+        places[..., number] = whole
+        weights.append(cv2.merge([place] * 3, _array(("right", "lower")[number], (*size, 3))))
+    return places, *weights
+
+
+def _reflect_about_pixels(places, length):
+    """Reflect whole places, less than `length` outside, as b | a b c | b; float32."""
+    places = np.abs(places)
+    return np.where(places < length, places, 2 * (length - 1) - places).astype(np.float32)
+
+
+def _reflect_about_edges(places, length, other):
+    """Reflect places as b a | a b | b a, into [0, length - 1], in float32 as TensorFlow's kernel does.
+
+    Args:
+        places: float32, any shape; changed.
+        length: of the image.
+        other: an array of the same kind, for intermediate values.
+    """
+    period = np.float32(2 * length)
+    np.negative(places, out=other)
+    other -= ONE
+    np.maximum(places, other, out=places)
+    if places.max() >= period:
+        places -= period * np.trunc(places / period)
+    np.subtract(period, places, out=other)
+    other -= ONE
+    np.minimum(places, other, out=places)
+    np.clip(places, np.float32(0), np.float32(length - 1), out=places)
+
+
+def _array(name, shape, dtype=np.float32):
+    """An array of this thread, of any content: the pages of a new one take longer than what is computed in it."""
+    key = name, shape, np.dtype(dtype)
+    if key not in _arrays.__dict__.setdefault("of_thread", {}):
+        _arrays.of_thread[key] = np.empty(shape, dtype)
+    return _arrays.of_thread[key]

@@ -2,7 +2,7 @@
 
 Order and augmentation are functions of (seed, epoch): an epoch is the same whether or not the run was interrupted
 before it, and on however many machines, each of which reads its shard of every batch (common.data.sharding). Memory
-does not grow with the number of images, except for a cache of resized pixels if they fit its budget.
+does not grow with the number of images beyond the budget of common.data.pixel_store.
 """
 
 from collections.abc import Callable
@@ -13,12 +13,13 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from common.data.buffers import Buffers
 from common.data.image_reader import ImageReader, explain_damaged_images
+from common.data.pixel_store import PixelStore, current_store
 from common.data.sharding import current_shard
 from common.errors import UserError
 from common.labels import to_numbers
-
-CACHE_BYTES = 1 << 30
+from common.progress import show_progress
 
 Augmentation = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
@@ -66,26 +67,37 @@ class Preprocessing:
         Returns:
             float32 of the same shape, pixel * scale + offset.
         """
-        return tf.cast(image, tf.float32) * self.scale + self.offset
+        pixels = tf.cast(image, tf.float32)
+        pixels = pixels if self.scale == 1 else pixels * self.scale
+        return pixels + self.offset if self.offset else pixels
+
+    def scale_into(self, image: np.ndarray, pixels: np.ndarray) -> None:
+        """Do as `scale_pixels` does, bit by bit, into `pixels`, float32 of the image's shape."""
+        np.multiply(image, np.float32(self.scale), out=pixels)
+        if self.offset:
+            pixels += np.float32(self.offset)
 
 
 class Images:
     """Images of a table, ready to be batched, with the pixels of `read_image`.
 
-    Resized pixels are kept in memory if all of them fit into `cache_bytes`; larger sets are decoded in every epoch.
-    Iterate over the batches inside `explain_damaged_images()`, which names a file that `read_image` refuses.
+    Resized pixels are kept in a store, so that each file is decoded once; those for which it has no room are decoded in
+    every epoch. Iterate over the batches inside `explain_damaged_images()`, which names a file that `read_image`
+    refuses.
 
     Args:
         table: a DataFrame with the columns file (a path) and label (fake / real).
         preprocessing: size and range of the network's input.
-        cache_bytes: budget of the cache; 0: nothing is cached.
+        store: where pixels are kept; None: the run's (common.data.pixel_store).
     """
 
-    def __init__(self, table: pd.DataFrame, preprocessing: Preprocessing, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(self, table: pd.DataFrame, preprocessing: Preprocessing, store: PixelStore | None = None) -> None:
         self.labels = to_numbers(table["label"])
         self.preprocessing = preprocessing
-        self._reader = ImageReader(table["file"].to_list())
-        self._is_cached = len(table) * preprocessing.size**2 * 3 <= cache_bytes
+        self._files = table["file"].to_list()
+        self._reader = ImageReader(self._files)
+        self._kept = (store or current_store()).kept(preprocessing.size, preprocessing.resize)
+        self._buffers = Buffers()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -108,7 +120,8 @@ class Images:
             batch_size: images in a batch.
             seed: of order and augmentation.
             epoch: number of the epoch, from 0.
-            augment: (image float32 (S, S, 3) in [0, 255], seed int32 (2,)) -> image; None: no augmentation.
+            augment: (images uint8 (B, S, S, 3), seeds int32 (B, 2)) -> images float32 (B, S, S, 3) in [0, 255], each
+                a function of its own pixels and seed alone; None: no augmentation.
             fake_share: share of fakes in each batch, see `epoch_order`.
 
         Returns:
@@ -120,19 +133,12 @@ class Images:
         if len(self) < batch_size:
             raise UserError(f"expected at least one batch of {batch_size} training images, got {len(self)} images")
         base = int(np.random.default_rng([seed, epoch, 1]).integers(2**31))
-        read_pixels = self._pixel_function()
-
-        def load(position, index):
-            image = read_pixels(index)
-            if augment is not None:
-                seeds = tf.stack([tf.constant(base, tf.int32), tf.cast(position, tf.int32)])
-                image = tf.clip_by_value(augment(tf.cast(image, tf.float32), seeds), 0.0, 255.0)
-            return self.preprocessing.scale_pixels(image), tf.cast(tf.gather(self.labels, index), tf.float32)[None]
-
         order, shard = epoch_order(self.labels, batch_size, seed, epoch, fake_share), current_shard()
         own = shard.positions(len(order), batch_size)
-        images = tf.data.Dataset.from_tensor_slices((own, order[own])).map(load, tf.data.AUTOTUNE)
-        return images.batch(shard.size(batch_size), drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+        labels = self.labels[order[own], None].astype(np.float32)
+        seeds = np.stack([np.full_like(own, base), own], axis=1).astype(np.int32)
+        batches = self._batches(order[own], shard.size(batch_size), (labels, seeds), augment)
+        return batches.map(lambda images, labels, seeds: (images, labels)).prefetch(tf.data.AUTOTUNE)
 
     def grouped_batches(self, groups: np.ndarray, batch_size: int) -> tf.data.Dataset:
         """Return batches of groups of images, for losses of pairs or triplets; groups that fill no batch are left out.
@@ -144,16 +150,12 @@ class Images:
         Returns:
             A dataset of (images float32 (B, k, S, S, 3), zeros float32 (B, 1)).
         """
-        read_pixels = self._pixel_function()
-
-        def load(group):
-            images = tf.map_fn(read_pixels, group, fn_output_signature=tf.uint8)  # (k, S, S, 3)
-            return self.preprocessing.scale_pixels(images), tf.zeros(1)
-
         shard = current_shard()
         own = groups[shard.positions(len(groups), batch_size)]
-        batches = tf.data.Dataset.from_tensor_slices(own).map(load, tf.data.AUTOTUNE)
-        return batches.batch(shard.size(batch_size), drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+        count, size = shard.size(batch_size), self.preprocessing.size
+        shape = (count, groups.shape[1], size, size, 3)
+        batches = self._batches(own.ravel(), count * groups.shape[1])
+        return batches.map(lambda images: (tf.reshape(images, shape), tf.zeros((count, 1)))).prefetch(tf.data.AUTOTUNE)
 
     def evaluation_batches(self, batch_size: int) -> tf.data.Dataset:
         """Return all images in the table's order.
@@ -166,34 +168,86 @@ class Images:
         Returns:
             A dataset of images float32 (B, S, S, 3).
         """
-        read_pixels = self._pixel_function()
         order = np.minimum(np.arange(-(-len(self) // batch_size) * batch_size), len(self) - 1)
-        images = tf.data.Dataset.from_tensor_slices(order).map(
-            lambda index: self.preprocessing.scale_pixels(read_pixels(index)), tf.data.AUTOTUNE
-        )
-        return images.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+        return self._batches(order, batch_size).prefetch(tf.data.AUTOTUNE)
 
-    def _pixel_function(self):
-        """A function for use in the graph: index of an image -> uint8 (S, S, 3)."""
-        if self._is_cached:
-            cache = self._cache
-            return lambda index: tf.gather(cache, index)
-        read = self._reader.read_function()
-        return lambda index: self.preprocessing.resize_image(read(index))
+    def _batches(self, order, batch_size, columns=(), augment=None):
+        """A dataset of float32 (B, S, S, 3), as the network takes them, with the same rows of `columns`.
+
+        Batches of kept images are read as a whole: a graph that handles them one by one takes longer than their pixels.
+        """
+        places, scale = self._places[order], self.preprocessing.scale_pixels
+
+        def finish(images, *rest):
+            images = self._with_shape(images, batch_size)
+            images = scale(images if augment is None else augment(images, rest[-1]))
+            return (images, *rest) if rest else images
+
+        def load(places, *rest):
+            if augment is not None:
+                return finish(tf.numpy_function(self._read_kept, [places], tf.uint8, stateful=False), *rest)
+            images = tf.numpy_function(self._read_scaled, [places], tf.float32, stateful=False)
+            images = self._with_shape(images, batch_size)
+            return (images, *rest) if rest else images
+
+        if (places >= 0).all():
+            batches = tf.data.Dataset.from_tensor_slices((places, *columns)).batch(batch_size, drop_remainder=True)
+            return batches.map(load, tf.data.AUTOTUNE)
+        read = self._read_function()
+        images = tf.data.Dataset.from_tensor_slices((order, places, *columns))
+        images = images.map(lambda index, place, *rest: (read(index, place), *rest), tf.data.AUTOTUNE)
+        return images.batch(batch_size, drop_remainder=True).map(finish, tf.data.AUTOTUNE)
+
+    def _with_shape(self, images, batch_size):
+        size = self.preprocessing.size
+        return tf.ensure_shape(images, (batch_size, size, size, 3))
 
     @cached_property
-    def _cache(self):
-        """uint8 (N, S, S, 3): all images, decoded and resized once."""
-        size = self.preprocessing.size
-        pixels = np.empty((len(self), size, size, 3), np.uint8)
-        read = self._reader.read_function(reread=False)
-        images = tf.data.Dataset.range(len(self))
-        images = images.map(lambda index: self.preprocessing.resize_image(read(index)), tf.data.AUTOTUNE)
-        with explain_damaged_images():
-            for position, image in enumerate(images.prefetch(tf.data.AUTOTUNE).as_numpy_iterator()):
-                pixels[position] = image
-        with tf.device("CPU"):
-            return tf.constant(pixels)
+    def _places(self):
+        """Where the store keeps each image, int64 (n,); -1: it does not. Those that it lacks are decoded now."""
+        missing = [file for file, place in zip(self._files, self._kept.places(self._files), strict=True) if place < 0]
+        missing = list(dict.fromkeys(missing))
+        if missing and not self._kept.is_full:
+            read = ImageReader(missing).read_function(reread=False)
+            images = tf.data.Dataset.range(len(missing))
+            images = images.map(lambda index: self.preprocessing.resize_image(read(index)), tf.data.AUTOTUNE)
+            decoded = zip(missing, images.prefetch(tf.data.AUTOTUNE).as_numpy_iterator(), strict=True)
+            with explain_damaged_images():
+                for file, pixels in show_progress(decoded, "decoding", len(missing), "image"):
+                    if not self._kept.add(file, pixels):
+                        break
+        return self._kept.places(self._files)
+
+    def _read_kept(self, places):
+        """The pixels at places of the store, uint8 (B, S, S, 3)."""
+        batch = self._buffers.take((len(places), *self._kept.shape), np.uint8)
+        for pixels, place in zip(batch, places, strict=True):
+            pixels[:] = self._kept.read(place)
+        return batch
+
+    def _read_scaled(self, places):
+        """The same in the range of the network, float32 (B, S, S, 3)."""
+        batch = self._buffers.take((len(places), *self._kept.shape), np.float32)
+        for pixels, place in zip(batch, places, strict=True):
+            self.preprocessing.scale_into(self._kept.read(place), pixels)
+        return batch
+
+    def _read_function(self):
+        """A function for use in the graph: index and place of an image -> uint8 (S, S, 3), kept or not."""
+        read, size = self._reader.read_function(), self.preprocessing.size
+
+        def read_place(place):
+            return self._kept.read(place)
+
+        def read_one(index, place):
+            image = tf.cond(
+                place < 0,
+                lambda: self.preprocessing.resize_image(read(index)),
+                lambda: tf.numpy_function(read_place, [place], tf.uint8, stateful=False),
+            )
+            return tf.ensure_shape(image, (size, size, 3))
+
+        return read_one
 
 
 def batches_of_arrays(inputs: np.ndarray, labels: np.ndarray, order: np.ndarray, batch_size: int) -> tf.data.Dataset:

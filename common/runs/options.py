@@ -65,6 +65,9 @@ class RunOptions:
     checkpoint_minutes: Annotated[float, Role.OUTPUT, AtLeast(0)] = 10.0
     """Minutes between checkpoints within an epoch; 0 writes one after each step. Each epoch ends with one. A killed run
     resumes from its last checkpoint."""
+    memory_share: Annotated[float, Role.OUTPUT, AtLeast(0), AtMost(1)] = 0.25
+    """Share of the machine's memory for decoded images. Those beyond it are in a file in the cache folder, which takes
+    up to half of the free disk and is gone when the run ends."""
     tensorboard: Annotated[bool, Role.OUTPUT] = False
     """Write TensorBoard logs into the run folder (needs the extra [tensorboard])."""
     debug: Annotated[bool, Role.OUTPUT] = False
@@ -245,7 +248,7 @@ def _resumed(config: Config, preset: Config, argv: Sequence[str]) -> Config:
     if not path.is_file():
         raise UserError(f"--resume: expected a run folder with a config.json, got {config.resume}")
     started = from_json(type(config), read_json(path))
-    own = ("resume", "checkpoint_minutes", "worker_minutes", "tensorboard", "debug")
+    own = ("resume", "checkpoint_minutes", "worker_minutes", "memory_share", "tensorboard", "debug")
     given = {name: getattr(config, name) for name in own}
     if _value_of("--results", argv) is not None:
         given["results"] = config.results

@@ -55,14 +55,16 @@ class StepProgress(keras.callbacks.Callback):
 
 
 class PredictionProgress(keras.callbacks.Callback):
-    """Shows the steps of `network.predict`."""
+    """Shows the steps of `network.predict`. It acts before a step: Keras would wait for the device after each."""
 
     def on_predict_begin(self, logs=None):
         steps = self.params["steps"]  # None if unknown
         self.bar = ProgressBar(f"{self.model.name}, scoring", steps or 0, "step", shown=steps is not None)
 
-    def on_predict_batch_end(self, batch, logs=None):
-        self.bar.update()
+    def on_predict_batch_begin(self, batch, logs=None):
+        if batch:
+            self.bar.update()
 
     def on_predict_end(self, logs=None):
+        self.bar.update()
         self.bar.close()

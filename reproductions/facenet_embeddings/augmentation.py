@@ -1,32 +1,28 @@
-"""The augmentation of Sec. VIII, "rotation, zoom, flip and width and height shift", on one image, in the graph."""
+"""The augmentation of Sec. VIII, "rotation, zoom, flip and width and height shift", on batches, in the graph."""
 
 import tensorflow as tf
 
-from common.data.augmentation import affine
+from common.data.augmentation import affine_matrix, transform
 
 ROTATION, ZOOM, SHIFT = 15.0, 0.2, 0.1  # degrees; shares of the size. Not stated; we chose
 
 
-def augment(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Return an image rotated, zoomed, mirrored in half of the cases, and shifted across and down.
+def augment(images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
+    """Return images rotated, zoomed, mirrored in half of the cases, and shifted across and down.
 
     Args:
-        image: float32 (S, S, 3) in [0, 255].
-        seed: int32 (2,); equal seeds give equal images.
+        images: uint8 (B, S, S, 3).
+        seeds: int32 (B, 2); equal seeds change equal images alike.
+
+    Returns:
+        float32 (B, S, S, 3) in [0, 255].
     """
-    draws = tf.random.stateless_uniform((5,), seed, -1.0, 1.0)
-    rotated = affine(image, ROTATION * draws[0], 1 + ZOOM * draws[1], draws[2] > 0)
-    return shift(rotated, tf.cast(tf.round(SHIFT * draws[3:] * tf.cast(tf.shape(image)[:2], tf.float32)), tf.int32))
+    height, width = images.shape[1:3]
 
+    def draw(seed):
+        draws = tf.random.stateless_uniform((5,), seed, -1.0, 1.0)
+        matrix = affine_matrix((height, width), ROTATION * draws[0], 1 + ZOOM * draws[1], draws[2] > 0)
+        return matrix, tf.cast(tf.round(SHIFT * draws[3:] * (float(height), float(width))), tf.int32)
 
-def shift(image: tf.Tensor, pixels: tf.Tensor) -> tf.Tensor:
-    """Return an image moved down and right by whole pixels; edges are reflected.
-
-    Args:
-        image: (H, W, 3).
-        pixels: int32 (2,), down and right, less than the image's size; negative values move up and left.
-    """
-    size, distance = tf.shape(image)[:2], tf.abs(pixels)
-    padded = tf.pad(image, tf.stack([tf.stack([a, a]) for a in (*tf.unstack(distance), 0)]), "REFLECT")
-    start = tf.concat([distance - pixels, [0]], axis=0)
-    return tf.ensure_shape(tf.slice(padded, start, tf.concat([size, [3]], axis=0)), image.shape)
+    matrices, shifts = tf.map_fn(draw, seeds, fn_output_signature=(tf.float32, tf.int32))
+    return transform(images, matrices, shifts)

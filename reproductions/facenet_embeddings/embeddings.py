@@ -16,6 +16,7 @@ from common.archives import check_archive
 from common.conditions import NOT_FACENET
 from common.data.image_reader import explain_damaged_images
 from common.data.pipeline import Images, Preprocessing
+from common.data.pixel_store import PixelStore
 from common.errors import UserError
 from common.files import atomic_path, cache_folder, sha256
 from common.library_internals import initial_values_of_tensorflow
@@ -158,7 +159,7 @@ def embed(images: pd.DataFrame, embedder: Embedder, batch_size: int) -> np.ndarr
 @explain_damaged_images()
 def _compute(images, embedder, batch_size, bar):
     """Return the embeddings of the images, float32 (n, 512); `bar` shows the progress."""
-    pixels = Images(images, Preprocessing(embedder.size, scale=1.0), cache_bytes=0).evaluation_batches(batch_size)
+    pixels = Images(images, Preprocessing(embedder.size, scale=1.0), PixelStore(0, 0)).evaluation_batches(batch_size)
     vectors = []
     for batch in pixels:
         vectors.append(np.asarray(embedder.network.predict_on_batch(batch.numpy()), np.float32))

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 
 from common.data.decoding import read_image
 from common.evaluation.figures import new_figure, save_figure
@@ -66,7 +65,7 @@ def augmentation_figure(image: Path, config: Config, path: Path) -> Path:
         config: the run's config.
         path: of the PNG.
     """
-    pixels = tf.cast(preprocessing(config).resize_image(read_image(image)), tf.float32)
+    pixels = preprocessing(config).resize_image(read_image(image)).numpy()
     examples = paper_examples(pixels)
     title = f"Figure 4: the augmentation of Sec. 4.1.3; this run trains with --augmentation {config.augmentation}"
     figure, axes = new_figure(1, len(examples), 1.35, 1.6, title)

@@ -11,6 +11,7 @@ from PIL import Image, ImageFilter
 from common.data.decoding import Unreadable, read_image
 from common.data.image_reader import ImageReader, explain_damaged_images
 from common.data.pipeline import Images, Preprocessing
+from common.data.pixel_store import PixelStore
 from common.errors import UserError
 from data_prep.__main__ import main as prepare
 
@@ -181,7 +182,7 @@ def test_data_prep_copies_and_encodes_what_training_and_predict_read(tmp_path, n
     np.testing.assert_array_equal(training_pixels([sized])[0], np.asarray(resized))
 
 
-@pytest.mark.parametrize("cache_bytes", [0, 1 << 20])
+@pytest.mark.parametrize("memory_bytes", [0, 1 << 20])
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
@@ -191,14 +192,14 @@ def test_data_prep_copies_and_encodes_what_training_and_predict_read(tmp_path, n
         ("half é.jpg", "half", "truncated or corrupt"),
     ],
 )
-def test_a_refused_image_is_named_with_its_reason(tmp_path, cache_bytes, name, content, reason):
+def test_a_refused_image_is_named_with_its_reason(tmp_path, memory_bytes, name, content, reason):
     sound, bad = tmp_path / "sound.jpg", tmp_path / name
     picture(64, 64).save(sound)
     if content is not None:
         half = sound.read_bytes()[: sound.stat().st_size // 2]
         bad.write_bytes(half if content == "half" else content)
     table = pd.DataFrame({"file": [str(sound)] * 5 + [str(bad)], "label": ["fake"] * 6})
-    images = Images(table, Preprocessing(16), cache_bytes)
+    images = Images(table, Preprocessing(16), PixelStore(memory_bytes, 0))
     with pytest.raises(UserError) as caught, explain_damaged_images():
         list(images.evaluation_batches(2))
     assert f"{bad}: {reason}" in str(caught.value) and "data_prep verify" in str(caught.value)

@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from common.data.augmentation import one_by_one
 from common.data.datasets import read_data
 from common.data.pipeline import Images, Preprocessing, epoch_order
+from common.data.pixel_store import PixelStore
 from common.errors import UserError
 
 
@@ -40,7 +42,7 @@ def test_scale_and_offset_reach_the_stated_range():
 
 def test_cached_and_reread_images_are_equal(table):
     preprocessing = Preprocessing(48, "bilinear")
-    cached, reread = Images(table, preprocessing), Images(table, preprocessing, cache_bytes=0)
+    cached, reread = Images(table, preprocessing), Images(table, preprocessing, PixelStore(0, 0))
     for epoch in (0, 1, 2):
         left, right = (in_one_array(images.training_batches(8, 3, epoch)) for images in (cached, reread))
         np.testing.assert_array_equal(left, right)
@@ -57,6 +59,7 @@ def test_evaluation_keeps_the_tables_order_and_fills_the_last_batch(table):
 
 
 def test_an_epoch_depends_on_seed_and_number_alone(table):
+    @one_by_one
     def flip(image, seed):
         import tensorflow as tf
 

@@ -195,8 +195,9 @@ def test_scored_are_validation_test_and_the_images_that_were_trained_on(images):
 
 def test_augmentation_is_mild_and_a_function_of_the_seed():
     image = np.random.default_rng(0).uniform(60, 195, (20, 24, 3)).astype(np.float32)
-    augmented = [method.augment(tf.constant(image), tf.constant([7, place])).numpy() for place in range(30)]
-    np.testing.assert_array_equal(augmented[3], method.augment(tf.constant(image), tf.constant([7, 3])).numpy())
+    seeds = tf.constant([[7, place] for place in range(30)])
+    augmented = list(method.augment(tf.tile(image[None], (30, 1, 1, 1)), seeds).numpy())
+    np.testing.assert_array_equal(augmented[3], method.augment(tf.constant(image)[None], seeds[3:4]).numpy()[0])
     mirrored = [np.abs(other[:, ::-1] - image).mean() < np.abs(other - image).mean() for other in augmented]
     assert 5 < sum(mirrored) < 25
     upright = [other[:, ::-1] if flip else other for other, flip in zip(augmented, mirrored, strict=True)]
@@ -214,7 +215,8 @@ def augmented_by(monkeypatch):
         for kind in kinds:
             if kind != kept:
                 monkeypatch.setattr(tf.image, f"stateless_random_{kind}", lambda image, *_: image)
-        return [method.augment(tf.constant(image), tf.constant([5, place])).numpy() for place in range(40)]
+        seeds = tf.constant([[5, place] for place in range(40)])
+        return list(method.augment(tf.tile(image[None], (40, 1, 1, 1)), seeds).numpy())
 
     return augment
 

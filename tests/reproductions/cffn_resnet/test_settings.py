@@ -188,7 +188,7 @@ def test_the_augmentation_has_the_ranges_of_section_3_and_the_code(monkeypatch):
     fake = SimpleNamespace(**{name: recorder(name) for name in names})
     monkeypatch.setattr(method, "tf", SimpleNamespace(image=fake, random=tf.random, clip_by_value=tf.clip_by_value))
     image = np.random.default_rng(0).uniform(50, 200, (8, 8, 3)).astype(np.float32)
-    changed = method.augment(tf.constant(image), tf.constant([1, 2])).numpy()
+    changed = method.augment(tf.constant(image)[None], tf.constant([[1, 2]])).numpy()[0]
     assert asked == dict(zip(names, [(), (0.05,), (0.95, 1.05), (0.95, 1.05)], strict=True))
     assert 0 < np.abs(np.sort(changed.ravel()) - np.sort(image.ravel())).max() < 0.2 * 255
 

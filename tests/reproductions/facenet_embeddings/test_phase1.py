@@ -14,7 +14,7 @@ from common.detectors import store
 from common.errors import UserError
 from common.training.supervised import NOT_TRAINED, Training
 from reproductions.facenet_embeddings import method, model, phase1
-from reproductions.facenet_embeddings.augmentation import augment, shift
+from reproductions.facenet_embeddings.augmentation import augment
 from reproductions.facenet_embeddings.config import LSTM, PRESETS
 from reproductions.facenet_embeddings.embeddings import Embedder, find_embedder
 from reproductions.facenet_embeddings.sequences import VideoSequences, order_frames
@@ -218,7 +218,8 @@ def test_an_lstm_without_epochs_or_without_an_xception_is_skipped(images, tmp_pa
 
 def test_augmentation_is_a_function_of_its_seed_and_moves_pixels():
     image = tf.constant(np.random.default_rng(0).uniform(0, 255, (20, 20, 3)).astype(np.float32))
-    one, again, other = (augment(image, tf.constant(seed)).numpy() for seed in ([1, 2], [1, 2], [1, 3]))
+    seeds = tf.constant([[1, 2], [1, 2], [1, 3]])
+    one, again, other = augment(tf.tile(image[None], (3, 1, 1, 1)), seeds).numpy()
     np.testing.assert_array_equal(one, again)
     assert np.abs(one - other).mean() > 5 and np.abs(one - image).mean() > 5 and one.shape == (20, 20, 3)
 
@@ -234,4 +235,6 @@ def test_shift_by_hand(pixels):
 
     down, right = pixels
     expected = [[image[mirrored(y - down, 9), mirrored(x - right, 11)] for x in range(11)] for y in range(9)]
-    np.testing.assert_array_equal(shift(tf.constant(image), tf.constant(pixels)), expected)
+    unchanged = affine_matrix((9, 11))
+    shifted = transform(tf.constant(image)[None], unchanged[None], tf.constant([pixels]))
+    np.testing.assert_array_equal(shifted[0], expected)

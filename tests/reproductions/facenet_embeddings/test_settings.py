@@ -215,13 +215,14 @@ def test_the_classifiers_are_those_of_the_notebook():
 def test_the_augmentation_has_its_ranges(monkeypatch):
     """Sec. VIII names rotation, zoom, flip and shifts; the ranges are ours: 15 degrees, 20 %, half, 10 %."""
     turns, shifts = [], []
-    monkeypatch.setattr(
-        augmentation, "affine", lambda image, *numbers: turns.append([float(number) for number in numbers]) or image
-    )
-    monkeypatch.setattr(augmentation, "shift", lambda image, pixels: shifts.append(pixels.numpy()) or image)
-    image = tf.zeros((100, 100, 3))
-    for seed in range(200):
-        augmentation.augment(image, tf.constant([seed, 0]))
+
+    def affine_matrix(size, *numbers):
+        turns.append([float(number) for number in numbers])
+        return tf.zeros(6)
+
+    monkeypatch.setattr(augmentation, "affine_matrix", affine_matrix)
+    monkeypatch.setattr(augmentation, "transform", lambda images, _, pixels: shifts.extend(pixels.numpy()) or images)
+    augmentation.augment(tf.zeros((200, 100, 100, 3)), tf.constant([[seed, 0] for seed in range(200)]))
     degrees, zoom, flip = np.array(turns).T
     for values, most in ((degrees, 15), (zoom - 1, 0.2), (np.array(shifts), 10)):
         assert 0.9 * most <= values.max() <= most * 1.0001 and -most * 1.0001 <= values.min() <= -0.9 * most
