@@ -15,11 +15,14 @@ import tensorflow as tf
 
 from common.data.buffers import Buffers
 from common.data.image_reader import ImageReader, explain_damaged_images
+from common.data.order import epoch_order
 from common.data.pixel_store import PixelStore, current_store
 from common.data.sharding import current_shard
 from common.errors import UserError
 from common.labels import to_numbers
 from common.progress import show_progress
+
+KEEPING = ("nearest", "bilinear", "bicubic", "area")  # methods that do not change an image of the same size
 
 Augmentation = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
@@ -43,12 +46,21 @@ class Preprocessing:
     def resize_image(self, image: tf.Tensor | np.ndarray) -> tf.Tensor:
         """Resize one image; down-scaling is anti-aliased if the method allows it.
 
+        An image that has the size is returned as it is, in a quarter of the time, if the method would not change it.
+
         Args:
             image: uint8 (H, W, 3).
 
         Returns:
             uint8 (size, size, 3), rounded.
         """
+        if self.resize not in KEEPING:
+            return self._resize(image)
+        has_size = tf.reduce_all(tf.equal(tf.shape(image)[:2], self.size))
+        resized = tf.cond(has_size, lambda: tf.convert_to_tensor(image, tf.uint8), lambda: self._resize(image))
+        return tf.ensure_shape(resized, (self.size, self.size, 3))
+
+    def _resize(self, image):
         shape = (self.size, self.size)
         if self.resize == "nearest":
             # OpenCV's convention, pixel i of the result is pixel floor(i * old / new): MesoNet's weights expect it.
@@ -137,8 +149,7 @@ class Images:
         own = shard.positions(len(order), batch_size)
         labels = self.labels[order[own], None].astype(np.float32)
         seeds = np.stack([np.full_like(own, base), own], axis=1).astype(np.int32)
-        batches = self._batches(order[own], shard.size(batch_size), (labels, seeds), augment)
-        return batches.map(lambda images, labels, seeds: (images, labels)).prefetch(tf.data.AUTOTUNE)
+        return self._batches(order[own], shard.size(batch_size), (labels,), augment, seeds).prefetch(tf.data.AUTOTUNE)
 
     def grouped_batches(self, groups: np.ndarray, batch_size: int) -> tf.data.Dataset:
         """Return batches of groups of images, for losses of pairs or triplets; groups that fill no batch are left out.
@@ -171,26 +182,27 @@ class Images:
         order = np.minimum(np.arange(-(-len(self) // batch_size) * batch_size), len(self) - 1)
         return self._batches(order, batch_size).prefetch(tf.data.AUTOTUNE)
 
-    def _batches(self, order, batch_size, columns=(), augment=None):
+    def _batches(self, order, batch_size, columns=(), augment=None, seeds=None):
         """A dataset of float32 (B, S, S, 3), as the network takes them, with the same rows of `columns`.
 
         Batches of kept images are read as a whole: a graph that handles them one by one takes longer than their pixels.
         """
-        places, scale = self._places[order], self.preprocessing.scale_pixels
+        places, shape = self._places[order], (batch_size, *self._kept.shape)
+        is_kept = bool((places >= 0).all())
+        is_scaled = is_kept and augment is None
+        columns = columns if augment is None else (seeds, *columns)
 
         def finish(images, *rest):
-            images = self._with_shape(images, batch_size)
-            images = scale(images if augment is None else augment(images, rest[-1]))
+            if augment is not None:
+                images, rest = augment(tf.ensure_shape(images, shape), rest[0]), rest[1:]
+            images = tf.ensure_shape(images if is_scaled else self.preprocessing.scale_pixels(images), shape)
             return (images, *rest) if rest else images
 
         def load(places, *rest):
-            if augment is not None:
-                return finish(tf.numpy_function(self._read_kept, [places], tf.uint8, stateful=False), *rest)
-            images = tf.numpy_function(self._read_scaled, [places], tf.float32, stateful=False)
-            images = self._with_shape(images, batch_size)
-            return (images, *rest) if rest else images
+            read = (self._read_scaled, tf.float32) if is_scaled else (self._read_kept, tf.uint8)
+            return finish(tf.numpy_function(read[0], [places], read[1], stateful=False), *rest)
 
-        if (places >= 0).all():
+        if is_kept:
             batches = tf.data.Dataset.from_tensor_slices((places, *columns)).batch(batch_size, drop_remainder=True)
             return batches.map(load, tf.data.AUTOTUNE)
         read = self._read_function()
@@ -198,19 +210,16 @@ class Images:
         images = images.map(lambda index, place, *rest: (read(index, place), *rest), tf.data.AUTOTUNE)
         return images.batch(batch_size, drop_remainder=True).map(finish, tf.data.AUTOTUNE)
 
-    def _with_shape(self, images, batch_size):
-        size = self.preprocessing.size
-        return tf.ensure_shape(images, (batch_size, size, size, 3))
-
     @cached_property
     def _places(self):
         """Where the store keeps each image, int64 (n,); -1: it does not. Those that it lacks are decoded now."""
-        missing = [file for file, place in zip(self._files, self._kept.places(self._files), strict=True) if place < 0]
-        missing = list(dict.fromkeys(missing))
+        places = zip(self._files, self._kept.places(self._files), strict=True)
+        missing = list(dict.fromkeys(file for file, place in places if place < 0))
         if missing and not self._kept.is_full:
             read = ImageReader(missing).read_function(reread=False)
-            images = tf.data.Dataset.range(len(missing))
-            images = images.map(lambda index: self.preprocessing.resize_image(read(index)), tf.data.AUTOTUNE)
+            images = tf.data.Dataset.range(len(missing)).map(
+                lambda index: self.preprocessing.resize_image(read(index)), tf.data.AUTOTUNE
+            )
             decoded = zip(missing, images.prefetch(tf.data.AUTOTUNE).as_numpy_iterator(), strict=True)
             with explain_damaged_images():
                 for file, pixels in show_progress(decoded, "decoding", len(missing), "image"):
@@ -234,18 +243,15 @@ class Images:
 
     def _read_function(self):
         """A function for use in the graph: index and place of an image -> uint8 (S, S, 3), kept or not."""
-        read, size = self._reader.read_function(), self.preprocessing.size
-
-        def read_place(place):
-            return self._kept.read(place)
+        read = self._reader.read_function()
 
         def read_one(index, place):
             image = tf.cond(
                 place < 0,
                 lambda: self.preprocessing.resize_image(read(index)),
-                lambda: tf.numpy_function(read_place, [place], tf.uint8, stateful=False),
+                lambda: tf.numpy_function(lambda place: self._kept.read(place), [place], tf.uint8, stateful=False),
             )
-            return tf.ensure_shape(image, (size, size, 3))
+            return tf.ensure_shape(image, self._kept.shape)
 
         return read_one
 
@@ -266,43 +272,3 @@ def batches_of_arrays(inputs: np.ndarray, labels: np.ndarray, order: np.ndarray,
     own = order[shard.positions(len(order), batch_size)]
     pairs = inputs[own], labels[own, None].astype(np.float32)
     return tf.data.Dataset.from_tensor_slices(pairs).batch(shard.size(batch_size), drop_remainder=True)
-
-
-def epoch_order(
-    labels: np.ndarray, batch_size: int, seed: int, epoch: int, fake_share: float | None = None
-) -> np.ndarray:
-    """Return the order of one epoch, another one for each (seed, epoch).
-
-    Args:
-        labels: int (n,), fake = 1, real = 0.
-        batch_size: images in a batch.
-        seed: of the run.
-        epoch: number of the epoch, from 0.
-        fake_share: None: all images once, as the data are. A share in (0, 1): round(share * batch_size) fakes in every
-            batch. Each class has a shuffled order of its own; the smaller class is repeated until the larger one has
-            been used once.
-
-    Returns:
-        Indices into `labels`, int (m,); m = n without a share.
-
-    Raises:
-        UserError: if `fake_share` leaves no place for a class in a batch, or a class has no image.
-    """
-    generator = np.random.default_rng([seed, epoch, 0])
-    if fake_share is None:
-        return generator.permutation(len(labels))
-    classes = [np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)]
-    fakes = round(fake_share * batch_size)
-    counts = [fakes, batch_size - fakes]
-    if min(counts) < 1 or any(len(members) == 0 for members in classes):
-        raise UserError(
-            f"a share of {fake_share} fakes in batches of {batch_size} needs both classes in every batch; "
-            f"the training split has {len(classes[0])} fake and {len(classes[1])} real images"
-        )
-    batches = max(1, *(len(members) // count for members, count in zip(classes, counts, strict=True)))
-    drawn = []
-    for members, count in zip(classes, counts, strict=True):
-        rounds = -(-batches * count // len(members))
-        repeated = np.concatenate([generator.permutation(members) for _ in range(rounds)])
-        drawn.append(repeated[: batches * count].reshape(batches, count))
-    return np.concatenate([generator.permutation(batch) for batch in np.concatenate(drawn, axis=1)])

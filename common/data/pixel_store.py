@@ -95,7 +95,7 @@ class PixelStore:
         if self._file is None:
             folder = self._folder or cache_folder()
             folder.mkdir(parents=True, exist_ok=True)
-            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115: it is open as long as the store is
+            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (open as long as the store is)
             if self._disk_left is None:
                 self._disk_left = int(FREE_DISK_SHARE * shutil.disk_usage(folder).free)
         return self._file

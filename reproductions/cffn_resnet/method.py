@@ -1,5 +1,6 @@
 """From a split table of images to a trained detector: both phases on one pair of networks."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -32,6 +33,8 @@ from reproductions.cffn_resnet.phases import (
     triplet_loss,
 )
 from reproductions.cffn_resnet.sampling import training_images
+
+WAIT_SECONDS = 600.0  # for the values of a step that the device still computes
 
 
 def preprocessing(config: Config) -> Preprocessing:
@@ -207,26 +210,40 @@ class StepValues(ResumableCallback):
         path: the file, with the columns epoch and step, from 1, and the values.
     """
 
+    async_safe = True  # Keras fetches the values from the device in threads, while the next steps are computed
+
     def __init__(self, path: Path):
         super().__init__()
         self.path = path
+        self._changed = threading.Condition()
 
     def get_state(self) -> list[dict[str, float]]:
-        """Return the values of this epoch's steps."""
-        return self.means
+        """Return the values of this epoch's steps, once those that were begun are known."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: len(self._means) == self._begun, WAIT_SECONDS):
+                raise RuntimeError(f"step {len(self._means) + 1} of {self._begun} has no values")
+            return self._before + [self._means[batch] for batch in range(self._begun)]
 
     def set_state(self, state: list[dict[str, float]]) -> None:
         """Continue an epoch of which some steps were trained."""
-        self.means = list(state)
+        self._before = list(state)
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.means = []
+        self._before: list[dict[str, float]] = []
+        self._means: dict[int, dict[str, float]] = {}  # over the epoch so far, by batch
+        self._begun = 0
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self._begun = batch
 
     def on_train_batch_end(self, batch, logs=None):
-        self.means.append(logs)  # means over the epoch so far
+        with self._changed:
+            self._means[batch] = logs
+            self._changed.notify_all()
 
     def on_epoch_end(self, epoch, logs=None):
-        means = pd.DataFrame(self.means)
+        self._begun = len(self._means)
+        means = pd.DataFrame(self.get_state())
         count = np.arange(1, len(means) + 1)[:, None]
         steps = pd.DataFrame(np.diff(means * count, axis=0, prepend=0), columns=means.columns)
         steps = steps.assign(epoch=epoch + 1, step=count)
@@ -238,7 +255,7 @@ class StepValues(ResumableCallback):
 
 @one_by_one
 def augment(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Change each image of a batch at random: mirroring, contrast and saturation by 5 %, brightness by 0.05 (Sec. 3, author's code).
+    """Change images at random: mirroring, contrast and saturation by 5 %, brightness by 0.05 (Sec. 3, author's code).
 
     Args:
         image: float32 (S, S, 3) in [0, 255], of a batch (B, S, S, 3). Brightness is on the scale of [0, 1]; on the

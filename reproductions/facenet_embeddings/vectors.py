@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from common.data.pipeline import batches_of_arrays, epoch_order
+from common.data.order import epoch_order
+from common.data.pipeline import batches_of_arrays
 from common.labels import to_numbers
 from common.training.fit import predict
 

@@ -19,7 +19,7 @@ JOBS = {  # name: the command lines of its rows
     "predict_speed": [[]],
     "data_prep_speed": [[]],
     "data_prep_memory": [[]],
-    "input_pipeline": [[]],
+    "feed": [[], ["--memory", "1000", "100000"]],
     "network_step": [
         ["--networks", "mesoinception4", "meso4", "--plain"],
         ["--networks", "cffn", "--image-size", "112", "--width", "0.25", "--precision", "float32", "mixed_bfloat16"],

@@ -18,7 +18,7 @@ KEY = ["job", "rival"]
 RATES = ("images/s", "steps/s")  # more is better; of all other units less
 PACKAGES = (
     *("tensorflow", "keras", "numpy", "scikit-learn", "pillow", "opencv-python-headless", "mtcnn"),
-    *("torch", "facenet-pytorch", "pytorch-metric-learning"),
+    *("torch", "torchvision", "facenet-pytorch", "pytorch-metric-learning"),
 )
 
 
@@ -39,7 +39,7 @@ class Row:
         ours: the median of ours, in `unit`.
         rival: the other implementation; empty without one.
         theirs: its median.
-        unit: `ms`, `s`, `MiB`, `images/s` or `steps/s`.
+        unit: `ms`, `s`, `MiB`, `%`, `cores`, `images/s` or `steps/s`.
     """
 
     job: str

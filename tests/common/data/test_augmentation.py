@@ -1,8 +1,11 @@
 import cv2
 import numpy as np
 import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from common.data.augmentation import affine, gaussian_blur
+from common.data.augmentation import affine, affine_matrix, gaussian_blur, one_by_one, transform
 
 
 @pytest.fixture
@@ -38,3 +41,43 @@ def test_blur_equals_opencvs(image, size):
     sigma = 0.3 * ((size - 1) / 2 - 1) + 0.8
     expected = cv2.GaussianBlur(image, (size, size), sigma, borderType=cv2.BORDER_REFLECT_101)
     np.testing.assert_allclose(gaussian_blur(image, size), expected, atol=1e-2)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.tuples(st.integers(2, 70), st.integers(2, 70)), st.floats(-200, 200), st.floats(0.1, 3), st.booleans(),
+    st.sampled_from([np.uint8, np.float32]),
+)  # fmt: skip
+def test_every_bit_is_that_of_tensorflows_operation(size, degrees, zoom, flip, dtype):
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(dtype)
+    matrix = affine_matrix(size, degrees, zoom, flip)
+    expected = tf.raw_ops.ImageProjectiveTransformV3(
+        images=tf.constant(pixels[None], tf.float32), transforms=tf.concat([matrix, [0.0, 0.0]], 0)[None],
+        output_shape=size, interpolation="BILINEAR", fill_mode="REFLECT", fill_value=0.0,
+    )[0]  # fmt: skip
+    np.testing.assert_array_equal(affine(pixels, degrees, zoom, flip), expected)
+
+
+def test_an_image_does_not_depend_on_its_batch():
+    images = np.random.default_rng(0).integers(0, 256, (5, 20, 24, 3), dtype=np.uint8)
+    matrices = tf.stack([affine_matrix((20, 24), 10.0 * place, 1 - 0.1 * place, place == 2) for place in range(5)])
+    changes = matrices, tf.constant([[0, 0], [2, -3], [0, 0], [-19, 23], [1, 1]]), tf.constant([1, 3, 15, 1, 9])
+    together = transform(tf.constant(images), *changes)
+    for place in range(5):
+        alone = transform(tf.constant(images[place : place + 1]), *(change[place : place + 1] for change in changes))
+        np.testing.assert_array_equal(alone[0], together[place])
+    np.testing.assert_array_equal(together[0], images[0])
+    assert together.dtype == tf.float32 and together.numpy().min() >= 0 and together.numpy().max() <= 255
+
+
+def test_blurring_comes_before_the_matrix_and_the_shift_after_it(image):
+    matrix, shift = affine_matrix((32, 32), 45.0, 1.3), [3, -2]
+    result = transform(tf.constant(image)[None], matrix[None], tf.constant([shift]), tf.constant([9]))[0]
+    expected = affine(gaussian_blur(image, 9), 45.0, 1.3)
+    np.testing.assert_array_equal(result[4:30, 4:28], expected[4 - 3 : 30 - 3, 4 + 2 : 28 + 2])
+
+
+def test_one_by_one_calls_the_function_with_each_image_and_its_seed(image):
+    batch = one_by_one(lambda each, seed: each + tf.cast(seed[1], tf.float32))
+    result = batch(tf.constant([image, image]), tf.constant([[9, 1], [9, 2]]))
+    np.testing.assert_array_equal(result, [image + 1, image + 2])

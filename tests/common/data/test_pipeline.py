@@ -2,13 +2,15 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from common.data.augmentation import one_by_one
 from common.data.datasets import read_data
-from common.data.pipeline import Images, Preprocessing, epoch_order
+from common.data.order import epoch_order
+from common.data.pipeline import KEEPING, Images, Preprocessing
 from common.data.pixel_store import PixelStore
 from common.errors import UserError
 
@@ -32,6 +34,15 @@ def test_nearest_equals_opencvs_and_jpeg_equals_pillows(tmp_path, suffix, shape)
     decoded = np.asarray(Image.open(file).convert("RGB"))
     expected = cv2.resize(decoded, (64, 64), interpolation=cv2.INTER_NEAREST) / 255
     np.testing.assert_allclose(in_one_array(images.evaluation_batches(1))[0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", KEEPING)
+def test_an_image_that_has_the_size_keeps_its_pixels_in_every_way(method):
+    pixels = np.random.default_rng(0).integers(0, 256, (37, 37, 3), dtype=np.uint8)
+    preprocessing = Preprocessing(37, method)
+    np.testing.assert_array_equal(preprocessing.resize_image(pixels), pixels)
+    dynamic = tf.function(preprocessing._resize, input_signature=[tf.TensorSpec((None, None, 3), tf.uint8)])
+    np.testing.assert_array_equal(dynamic(pixels), pixels, err_msg="what the operation itself gives")
 
 
 def test_scale_and_offset_reach_the_stated_range():
@@ -61,8 +72,6 @@ def test_evaluation_keeps_the_tables_order_and_fills_the_last_batch(table):
 def test_an_epoch_depends_on_seed_and_number_alone(table):
     @one_by_one
     def flip(image, seed):
-        import tensorflow as tf
-
         return tf.image.stateless_random_flip_left_right(image, seed)
 
     images = Images(table, Preprocessing(16))

@@ -9,7 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from common.data.pipeline import batches_of_arrays, epoch_order
+from common.data.order import epoch_order
+from common.data.pipeline import batches_of_arrays
 from common.training.distribution import set_up
 from common.training.fit import TrainingPlan, predict
 from common.training.multiworker import wait_for_all

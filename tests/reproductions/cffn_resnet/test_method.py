@@ -1,5 +1,6 @@
 """What each model trains with, killed trainings, and augmentation."""
 
+import threading
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -191,6 +192,23 @@ def test_scored_are_validation_test_and_the_images_that_were_trained_on(images):
     trained = training_images(images, quarter, seed=3)
     assert set(scored.loc[scored["split"] == "train", "path"]) == set(trained["path"])
     assert set(scored_images(images, replace(quarter, epochs=0), seed=3)["split"]) == {"val"}
+
+
+def test_values_of_steps_may_come_late_and_in_any_order(tmp_path):
+    """Keras fetches them from the device in threads; a checkpoint waits for those of the steps before it."""
+    values = method.StepValues(tmp_path / "steps.csv")
+    values.on_epoch_begin(0)
+    values.set_state([{"loss": 4.0}])
+    late = [threading.Timer(0.2 * (2 - batch), values.on_train_batch_end, (batch, {"loss": 2.0})) for batch in (0, 1)]
+    for batch in range(3):
+        values.on_train_batch_begin(batch)
+    for timer in late:
+        timer.start()
+    assert values.get_state() == [{"loss": 4.0}, {"loss": 2.0}, {"loss": 2.0}]
+    values.on_train_batch_end(2, {"loss": 1.0})
+    values.on_epoch_end(0)
+    steps = pd.read_csv(tmp_path / "steps.csv")
+    assert steps["step"].to_list() == [1, 2, 3, 4] and steps["loss"].to_list() == [4.0, 0.0, 2.0, -2.0]
 
 
 def test_augmentation_is_mild_and_a_function_of_the_seed():

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
+from common.data.augmentation import affine_matrix, transform
 from common.detectors import store
 from common.errors import UserError
 from common.training.supervised import NOT_TRAINED, Training
