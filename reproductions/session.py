@@ -96,8 +96,7 @@ class Session:
         """Log how long the run will take if that was measured, else when it will be known."""
         measured = measured_duration(Path(__file__).parent / self.paper)
         if measured and not self.config.data and preset_name(self.config, self.presets) == "quick":
-            each = " for each seed" if len(self.config.seeds) > 1 else ""
-            log.info("this takes %s%s, as measured", measured[0], each)
+            log.info("this takes %s%s, as measured", measured[0], " for each seed" * (len(self.config.seeds) > 1))
         else:
             log.info("how long a training takes is estimated from its first steps")
 
@@ -157,8 +156,7 @@ class Session:
             part: the case or fold.
         """
         if scored is None:
-            images = split.parts[part]
-            scored = images[images["split"] != "train"]
+            scored = split.parts[part].query("split != 'train'")
         self.save(split, detector, part)
         self.record(split, detector.description.model, scored, self.score(detector, scored), history, notes)
 
@@ -211,9 +209,8 @@ class Session:
 
     def score(self, detector: Detector, images: pd.DataFrame, batch_size: int | None = None):
         """Return the scores of the images of a table, float64 (n,), in [0, 1]."""
-        preprocessing = Preprocessing(**detector.description.preprocessing)
-        batches = Images(images, preprocessing).evaluation_batches(batch_size or self.config.batch_size)
-        return detector.score(batches, len(images))
+        table = Images(images, Preprocessing(**detector.description.preprocessing))
+        return detector.score(table.evaluation_batches(batch_size or self.config.batch_size), len(images))
 
     @staticmethod
     def record(split: Split, model: str, images: pd.DataFrame, scores, history=None, notes=()) -> None:

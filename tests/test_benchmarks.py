@@ -10,7 +10,7 @@ from common.cli import parse
 from tests.benchmarks.__main__ import JOBS
 from tests.benchmarks.table import COLUMNS, Row, publish
 
-HELPERS = {"table", "torch_layers"}
+HELPERS = {"feed_rivals", "table", "torch_layers"}
 NAMES = sorted({path.stem for path in (Path(__file__).parent / "benchmarks").glob("[a-z]*.py")} - HELPERS)
 
 
