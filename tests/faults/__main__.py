@@ -51,14 +51,14 @@ def kills(options: Options, inputs: Path, work: Path) -> Iterator[Row]:
         if chosen(options, command.name):
             reference = Reference(command, work)
             for name in options.signals:
-                yield interrupted(reference, name, number(options, name), options.chain, options.seed)
+                yield from interrupted(reference, name, number(options, name), options.chain, options.seed)
 
 
 def kills_of_training(options: Options, inputs: Path, work: Path) -> Iterator[Row]:
     """One training."""
     reference = Reference(training(inputs), work)
     for name in options.signals:
-        yield interrupted(reference, name, number(options, name), options.chain, options.seed)
+        yield from interrupted(reference, name, number(options, name), options.chain, options.seed)
 
 
 def states(options: Options, inputs: Path, work: Path) -> Iterator[Row]:
@@ -75,7 +75,7 @@ def kills_of_papers(options: Options, inputs: Path, work: Path) -> Iterator[Row]
     """A whole run of each paper, three kills of it in a row."""
     for paper in PAPERS:
         if chosen(options, paper):
-            yield interrupted(Reference(smoke_run(paper), work), "SIGKILL", 3, 3, options.seed)
+            yield from interrupted(Reference(smoke_run(paper), work), "SIGKILL", 3, 3, options.seed)
 
 
 def starved(options: Options, inputs: Path, work: Path) -> Iterator[Row]:

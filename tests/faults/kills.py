@@ -4,6 +4,7 @@ import random
 import shutil
 import signal
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.faults.outcome import differing, half_written, largest_difference, leftovers, outcome
@@ -77,7 +78,7 @@ class Reference:
             print(f"  {self.command.name}: exit code {ended.code}, expected {expected}\n{ended.errors[-1500:]}")
 
 
-def interrupted(reference: Reference, name: str, times: int, chain: int, seed: int) -> Row:
+def interrupted(reference: Reference, name: str, times: int, chain: int, seed: int) -> Iterator[Row]:
     """Send a signal to a command at random moments, uniform over its time, and start it again.
 
     Args:
@@ -86,8 +87,12 @@ def interrupted(reference: Reference, name: str, times: int, chain: int, seed: i
         times: how often it is to hit.
         chain: how often it hits before the command may go on to its end.
         seed: of the moments.
+
+    Yields:
+        The row so far, after each restart that went on to its end.
     """
     row = Row(name, reference.command.name)
+    row.note = f"moments uniform over {reference.seconds:.0f} s" + (f", up to {chain} in a row" if chain > 1 else "")
     moments = random.Random(f"{seed} {name} {reference.command.name}")
     for _ in range(ATTEMPTS * times):
         if row.times >= times:
@@ -105,8 +110,7 @@ def interrupted(reference: Reference, name: str, times: int, chain: int, seed: i
                 break
         reference.settle(row, folder)
         _remove(folder)
-    row.note = f"moments uniform over {reference.seconds:.0f} s" + (f", {chain} in a row" if chain > 1 else "")
-    return row
+        yield row
 
 
 def _remove(folder):
