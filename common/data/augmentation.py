@@ -6,8 +6,6 @@ does not depend on threads, order, its batch or an interrupted run.
 
 import math
 import threading
-from collections.abc import Callable
-from functools import wraps
 
 import cv2
 import numpy as np
@@ -21,56 +19,81 @@ _buffers = Buffers()
 _arrays = threading.local()
 
 
-def one_by_one(augment: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Return the augmentation of a batch that calls `augment` with each image, float32 (S, S, 3), and its seed (2,)."""
-
-    @wraps(augment)
-    def augment_batch(images, seeds):
-        each = tf.cast(images, tf.float32), seeds
-        return tf.map_fn(lambda pair: augment(*pair), each, fn_output_signature=tf.float32)
-
-    return augment_batch
-
-
-def affine_matrix(
-    size: tuple[int, int],
-    degrees: float | tf.Tensor = 0.0,
-    zoom: float | tf.Tensor = 1.0,
-    flip: bool | tf.Tensor = False,
-) -> tf.Tensor:
-    """Return the matrix that rotates, magnifies and mirrors an image about its centre.
+def affine_matrices(size: tuple[int, int], degrees: tf.Tensor, zoom: tf.Tensor, flip: tf.Tensor) -> tf.Tensor:
+    """Return the matrices that rotate, magnify and mirror images about their centre.
 
     Args:
-        size: height and width of the image.
-        degrees: of the rotation, counter-clockwise.
-        zoom: magnification; above 1 the image becomes larger.
-        flip: mirror left and right.
+        size: height and width of the images.
+        degrees: of the rotation, counter-clockwise, float32 (B,).
+        zoom: magnification, float32 (B,); above 1 the image becomes larger.
+        flip: whether to mirror left and right, bool (B,).
 
     Returns:
-        float32 (6,): a, b, c, d, e, f. Pixel (x, y) of the result is at (a x + b y + c, d x + e y + f) in the image.
+        float32 (B, 6): a, b, c, d, e, f. Pixel (x, y) of a result is at (a x + b y + c, d x + e y + f) in its image.
     """
-    height, width = (tf.cast(side, tf.float32) for side in size)
-    radians = tf.cast(degrees, tf.float32) * (math.pi / 180)
+    height, width = (float(side) for side in size)
+
+    def turn(angle):
+        radians = angle * (math.pi / 180)
+        return tf.cos(radians), tf.sin(radians)
+
+    # One by one: in a vector the last bit of a cosine depends on its place, and so would an image on its batch.
+    pair = (tf.float32, tf.float32)
+    cosine, sine = tf.map_fn(turn, tf.cast(degrees, tf.float32), fn_output_signature=pair)
     # From output to input coordinates: the inverse of what is asked for.
-    cosine, sine = tf.cos(radians) / zoom, tf.sin(radians) / zoom
+    cosine, sine = cosine / zoom, sine / zoom
     mirror = tf.where(flip, -1.0, 1.0)
     a, b, d, e = cosine * mirror, -sine, sine * mirror, cosine
     centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
     c = centre_x - a * centre_x - b * centre_y
     f = centre_y - d * centre_x - e * centre_y
-    return tf.stack([a, b, c, d, e, f])
+    return tf.stack([a, b, c, d, e, f], axis=1)
+
+
+def uniform(seeds: tf.Tensor, count: int, low: float = -1.0, high: float = 1.0) -> tf.Tensor:
+    """Return `count` random numbers for each seed, float32 (B, count) in [low, high), a function of the seed alone.
+
+    Args:
+        seeds: int32 (B, 2).
+        count: of numbers.
+        low, high: their range.
+    """
+    return tf.map_fn(
+        lambda seed: tf.random.stateless_uniform((count,), seed, low, high), seeds, fn_output_signature=tf.float32
+    )
+
+
+def adjust_saturation(images: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
+    """Multiply the saturation of each image of a batch, as tf.image.adjust_saturation does, bit by bit, in the graph.
+
+    Args:
+        images: float32 (B, H, W, 3) in [0, 1].
+        factors: float32 (B,), at least 0.
+
+    Returns:
+        float32 (B, H, W, 3) in [0, 1].
+    """
+    result = tf.numpy_function(_adjust_saturation, [images, factors], tf.float32, stateful=False)
+    return tf.ensure_shape(result, images.shape)
 
 
 def transform(
-    images: tf.Tensor, matrices: tf.Tensor, shifts: tf.Tensor | None = None, taps: tf.Tensor | None = None
+    images: tf.Tensor,
+    matrices: tf.Tensor,
+    shifts: tf.Tensor | None = None,
+    taps: tf.Tensor | None = None,
+    gains: tf.Tensor | None = None,
+    offsets: tf.Tensor | None = None,
 ) -> tf.Tensor:
-    """Blur each image of a batch, map it by its matrix, then move it; in the graph.
+    """Blur each image of a batch, map it by its matrix, move it, and change its brightness and colour; in the graph.
 
     Args:
         images: uint8 or float32 (B, H, W, 3) in [0, 255].
-        matrices: float32 (B, 6), of `affine_matrix`; bilinear, edges reflected.
+        matrices: float32 (B, 6), of `affine_matrices`; bilinear, edges reflected.
         shifts: int32 (B, 2), whole pixels down and right, less than the size; edges are reflected. None: no shift.
         taps: int32 (B,), odd, of `gaussian_blur`; 1 does not blur. None: no blur.
+        gains: float32 (B,), factors of the pixels. None: 1.
+        offsets: float32 (B, 3), added to the channels then. None: 0.
 
     Returns:
         float32 (B, H, W, 3) in [0, 255].
@@ -78,15 +101,18 @@ def transform(
     count = tf.shape(images)[0]
     shifts = tf.zeros((count, 2), tf.int32) if shifts is None else shifts
     taps = tf.ones(count, tf.int32) if taps is None else taps
-    result = tf.numpy_function(_transform, [images, matrices, shifts, taps], tf.float32, stateful=False)
+    gains = tf.ones(count) if gains is None else gains
+    offsets = tf.zeros((count, 3)) if offsets is None else offsets
+    changes = [images, matrices, shifts, taps, gains, offsets]
+    result = tf.numpy_function(_transform, changes, tf.float32, stateful=False)
     return tf.ensure_shape(result, images.shape)
 
 
 def affine(image: np.ndarray, degrees: float = 0.0, zoom: float = 1.0, flip: bool = False) -> np.ndarray:
     """Rotate, magnify and mirror one image, (H, W, 3) uint8 or float32, as `transform` does; float32 (H, W, 3)."""
     result = np.empty(image.shape, np.float32)
-    matrix = affine_matrix(image.shape[:2], degrees, zoom, flip).numpy()
-    _warp(image, matrix, np.zeros(2, np.int32), result)
+    matrix = affine_matrices(image.shape[:2], tf.constant([degrees]), tf.constant([zoom]), tf.constant([flip])).numpy()
+    _warp(image, matrix[0], np.zeros(2, np.int32), result)
     return result
 
 
@@ -109,13 +135,60 @@ def gaussian_blur(image: np.ndarray, size: int) -> np.ndarray:
     return cv2.sepFilter2D(image, cv2.CV_32F, taps, taps, borderType=cv2.BORDER_REFLECT_101)
 
 
-def _transform(images, matrices, shifts, taps):
+def _transform(images, matrices, shifts, taps, gains, offsets):
     """The body of `transform`, in NumPy: each image stays in the processor's cache until it is done."""
     results = _buffers.take(images.shape, np.float32)
-    for image, matrix, shift, size, result in zip(images, matrices, shifts, taps, results, strict=True):
+    changes = zip(images, matrices, shifts, taps, gains, offsets, results, strict=True)
+    for image, matrix, shift, size, gain, offset, result in changes:
         _warp(gaussian_blur(image, int(size)) if size > 1 else image, matrix, shift, result)
-        np.minimum(result, np.float32(255), out=result)  # sums of rounded weights can exceed it by a bit
+        if gain != 1:
+            result *= gain
+        if offset.any():
+            result.reshape(len(result), -1)[:] += np.tile(offset, result.shape[1])
+        np.clip(result, np.float32(0), np.float32(255), out=result)
     return results
+
+
+def _adjust_saturation(images, factors):
+    results = _buffers.take(images.shape, np.float32)
+    for image, factor, result in zip(images, factors, results, strict=True):
+        _saturate(image, factor, result)
+    return results
+
+
+def _saturate(image, factor, result):
+    """Put an image in [0, 1], its saturation multiplied, into `result`: by hue, saturation and value, and back.
+
+    The hexagon of colours has six parts; in each, one channel is the largest, one the smallest and one in between.
+    """
+    red, green, blue = (cv2.extractChannel(image, channel) for channel in range(3))
+    value = np.maximum(red, np.maximum(green, blue))
+    spread = value - np.minimum(red, np.minimum(green, blue))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = ONE / (np.float32(6) * spread)
+        hue = _add_double(scale * (red - green), 4 / 6)
+        np.copyto(hue, _add_double(scale * (blue - red), 2 / 6), where=green == value)
+        np.copyto(hue, scale * (green - blue), where=red == value)
+        saturation = np.where(value > 0, spread / value, np.float32(0))
+    np.copyto(hue, np.float32(0), where=spread <= 0)
+    np.add(hue, ONE, out=hue, where=hue < 0)
+    chroma = np.minimum(ONE, saturation * factor) * value
+    least = value - chroma
+    hue *= np.float32(6)
+    part = hue.astype(np.uint8)
+    between = chroma * (ONE - np.abs(np.fmod(hue, np.float32(2)) - ONE)) + least
+    most = chroma + least
+    channels = [least.copy() for _ in range(3)]
+    for number, (largest, middle) in enumerate(((0, 1), (1, 0), (1, 2), (2, 1), (2, 0), (0, 2))):
+        here = part == number
+        np.copyto(channels[largest], most, where=here)
+        np.copyto(channels[middle], between, where=here)
+    cv2.merge(channels, result)
+
+
+def _add_double(numbers, constant):
+    """Add as C++ adds a constant of double precision to a float."""
+    return np.add(numbers, constant, out=numbers, dtype=np.float64, casting="unsafe")
 
 
 def _warp(image, matrix, shift, result):

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from common.data.augmentation import affine_matrix, transform
+from common.data.augmentation import affine_matrices, transform, uniform
 
 ROTATION, ZOOM, SHIFT = 15.0, 0.2, 0.1  # degrees; shares of the size. Not stated; we chose
 
@@ -17,12 +17,7 @@ def augment(images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
     Returns:
         float32 (B, S, S, 3) in [0, 255].
     """
-    height, width = images.shape[1:3]
-
-    def draw(seed):
-        draws = tf.random.stateless_uniform((5,), seed, -1.0, 1.0)
-        matrix = affine_matrix((height, width), ROTATION * draws[0], 1 + ZOOM * draws[1], draws[2] > 0)
-        return matrix, tf.cast(tf.round(SHIFT * draws[3:] * (float(height), float(width))), tf.int32)
-
-    matrices, shifts = tf.map_fn(draw, seeds, fn_output_signature=(tf.float32, tf.int32))
+    size, draws = images.shape[1:3], uniform(seeds, 5)
+    matrices = affine_matrices(size, ROTATION * draws[:, 0], 1 + ZOOM * draws[:, 1], draws[:, 2] > 0)
+    shifts = tf.cast(tf.round(SHIFT * draws[:, 3:] * [float(side) for side in size]), tf.int32)
     return transform(images, matrices, shifts)

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from common.data.augmentation import affine, affine_matrix, gaussian_blur, transform
+from common.data.augmentation import affine, affine_matrices, gaussian_blur, transform, uniform
 
 BLURS = (3, 9, 15)  # taps
 ROTATIONS = (45.0, 90.0, 180.0)  # degrees
@@ -16,18 +16,12 @@ def choose_augmentation(name):
 
 def paper(images, seeds):
     """One of: as it is, a blur, a rotation, a scaling, each kind with probability 1/4 (the paper gives none)."""
-    size = images.shape[1:3]
-
-    def draw(seed):
-        kind, which = tf.unstack(tf.random.stateless_uniform((2,), seed, maxval=12, dtype=tf.int32))
-        third, half = which % 3, which % 2
-        taps = tf.where(kind // 3 == 1, tf.gather(BLURS, third), 1)
-        degrees = tf.where(kind // 3 == 2, tf.gather(ROTATIONS, third), 0.0)
-        zoom = tf.where(kind // 3 == 3, tf.gather(SCALES, half), 1.0)
-        return affine_matrix(size, degrees, zoom), taps
-
-    matrices, taps = tf.map_fn(draw, seeds, fn_output_signature=(tf.float32, tf.int32))
-    return transform(images, matrices, taps=taps)
+    draws = tf.map_fn(lambda seed: tf.random.stateless_uniform((2,), seed, maxval=12, dtype=tf.int32), seeds)
+    kind, third, half = draws[:, 0] // 3, draws[:, 1] % 3, draws[:, 1] % 2
+    taps = tf.where(kind == 1, tf.gather(BLURS, third), 1)
+    degrees = tf.where(kind == 2, tf.gather(ROTATIONS, third), 0.0)
+    zoom = tf.where(kind == 3, tf.gather(SCALES, half), 1.0)
+    return transform(images, affine_matrices(images.shape[1:3], degrees, zoom, tf.zeros_like(kind, bool)), taps=taps)
 
 
 def paper_examples(image):
@@ -42,12 +36,6 @@ def paper_examples(image):
 
 def notebook(images, seeds):
     """Rotation within 15 degrees, zoom 0.8-1.2, brightness 0.8-1.2, a shift of each channel within 30, mirroring."""
-    size = images.shape[1:3]
-
-    def draw(seed):
-        draws = tf.random.stateless_uniform((7,), seed, -1.0, 1.0)
-        return affine_matrix(size, 15 * draws[0], 1 + 0.2 * draws[1], draws[2] > 0), 1 + 0.2 * draws[3], 30 * draws[4:7]
-
-    matrices, brightness, shifts = tf.map_fn(draw, seeds, fn_output_signature=(tf.float32, tf.float32, tf.float32))
-    images = transform(images, matrices) * brightness[:, None, None, None] + shifts[:, None, None]
-    return tf.clip_by_value(images, 0.0, 255.0)
+    draws = uniform(seeds, 7)
+    matrices = affine_matrices(images.shape[1:3], 15 * draws[:, 0], 1 + 0.2 * draws[:, 1], draws[:, 2] > 0)
+    return transform(images, matrices, gains=1 + 0.2 * draws[:, 3], offsets=30 * draws[:, 4:7])

@@ -5,7 +5,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.data.augmentation import affine, affine_matrix, gaussian_blur, one_by_one, transform
+from common.data.augmentation import adjust_saturation, affine, affine_matrices, gaussian_blur, transform
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_blur_equals_opencvs(image, size):
 )  # fmt: skip
 def test_every_bit_is_that_of_tensorflows_operation(size, degrees, zoom, flip, dtype):
     pixels = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(dtype)
-    matrix = affine_matrix(size, degrees, zoom, flip)
+    matrix = affine_matrices(size, *(tf.constant([value]) for value in (degrees, zoom, flip)))[0]
     expected = tf.raw_ops.ImageProjectiveTransformV3(
         images=tf.constant(pixels[None], tf.float32), transforms=tf.concat([matrix, [0.0, 0.0]], 0)[None],
         output_shape=size, interpolation="BILINEAR", fill_mode="REFLECT", fill_value=0.0,
@@ -60,8 +60,10 @@ def test_every_bit_is_that_of_tensorflows_operation(size, degrees, zoom, flip, d
 
 def test_an_image_does_not_depend_on_its_batch():
     images = np.random.default_rng(0).integers(0, 256, (5, 20, 24, 3), dtype=np.uint8)
-    matrices = tf.stack([affine_matrix((20, 24), 10.0 * place, 1 - 0.1 * place, place == 2) for place in range(5)])
-    changes = matrices, tf.constant([[0, 0], [2, -3], [0, 0], [-19, 23], [1, 1]]), tf.constant([1, 3, 15, 1, 9])
+    places = np.arange(5, dtype=np.float32)
+    matrices = affine_matrices((20, 24), 10 * places, 1 - 0.1 * places, places == 2)
+    shifts, taps = tf.constant([[0, 0], [2, -3], [0, 0], [-19, 23], [1, 1]]), tf.constant([1, 3, 15, 1, 9])
+    changes = matrices, shifts, taps, 1 + places / 9, np.outer(places, np.float32([9, -9, 5]))
     together = transform(tf.constant(images), *changes)
     for place in range(5):
         alone = transform(tf.constant(images[place : place + 1]), *(change[place : place + 1] for change in changes))
@@ -71,13 +73,21 @@ def test_an_image_does_not_depend_on_its_batch():
 
 
 def test_blurring_comes_before_the_matrix_and_the_shift_after_it(image):
-    matrix, shift = affine_matrix((32, 32), 45.0, 1.3), [3, -2]
-    result = transform(tf.constant(image)[None], matrix[None], tf.constant([shift]), tf.constant([9]))[0]
+    matrices = affine_matrices((32, 32), tf.constant([45.0]), tf.constant([1.3]), tf.constant([False]))
+    result = transform(tf.constant(image)[None], matrices, tf.constant([[3, -2]]), tf.constant([9]))[0]
     expected = affine(gaussian_blur(image, 9), 45.0, 1.3)
     np.testing.assert_array_equal(result[4:30, 4:28], expected[4 - 3 : 30 - 3, 4 + 2 : 28 + 2])
 
 
-def test_one_by_one_calls_the_function_with_each_image_and_its_seed(image):
-    batch = one_by_one(lambda each, seed: each + tf.cast(seed[1], tf.float32))
-    result = batch(tf.constant([image, image]), tf.constant([[9, 1], [9, 2]]))
-    np.testing.assert_array_equal(result, [image + 1, image + 2])
+def test_brightness_and_colours_change_last(image):
+    same = affine_matrices((32, 32), tf.zeros(1), tf.ones(1), tf.constant([False]))
+    result = transform(image[None], same, gains=tf.constant([1.5]), offsets=tf.constant([[10.0, 0.0, -70.0]]))[0]
+    np.testing.assert_allclose(result, np.clip(image * 1.5 + [10, 0, -70], 0, 255), atol=1e-4)
+
+
+@pytest.mark.parametrize("levels", [2, 9, 256, 10**6])
+def test_saturation_has_the_bits_of_tensorflows_operation(levels):
+    images = np.random.default_rng(0).integers(0, levels, (4, 21, 34, 3)).astype(np.float32) / np.float32(levels - 1)
+    factors = np.array([0.95, 1.0, 1.05, 7.0], np.float32)
+    for result, image, factor in zip(adjust_saturation(tf.constant(images), factors), images, factors, strict=True):
+        np.testing.assert_array_equal(result, tf.image.adjust_saturation(image, factor))

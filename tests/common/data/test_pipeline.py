@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from common.data.augmentation import one_by_one
 from common.data.datasets import read_data
 from common.data.order import epoch_order
 from common.data.pipeline import KEEPING, Images, Preprocessing
@@ -70,9 +69,10 @@ def test_evaluation_keeps_the_tables_order_and_fills_the_last_batch(table):
 
 
 def test_an_epoch_depends_on_seed_and_number_alone(table):
-    @one_by_one
-    def flip(image, seed):
-        return tf.image.stateless_random_flip_left_right(image, seed)
+    def flip(images, seeds):
+        pairs = tf.cast(images, tf.float32), seeds
+        flip_one = tf.image.stateless_random_flip_left_right
+        return tf.map_fn(lambda pair: flip_one(*pair), pairs, fn_output_signature=tf.float32)
 
     images = Images(table, Preprocessing(16))
 

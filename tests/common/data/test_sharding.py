@@ -6,7 +6,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.data.augmentation import one_by_one
+from common.data.augmentation import uniform
 from common.data.datasets import open_dataset
 from common.data.pipeline import Images, Preprocessing, batches_of_arrays
 from common.data.sharding import Shard, current_shard, sharded
@@ -60,9 +60,8 @@ def test_outside_of_the_block_all_data_are_read():
 def test_two_machines_read_the_images_of_one_with_the_same_augmentation(prepared):
     images = Images(open_dataset("dfdc", prepared).images, Preprocessing(16))
 
-    @one_by_one
-    def augment(image, seed):
-        return image + tf.random.stateless_uniform((), seed, 0.0, 99.0)
+    def augment(images, seeds):
+        return tf.cast(images, tf.float32) + uniform(seeds, 1, 0.0, 99.0)[:, :, None, None]
 
     def open_batches():
         return images.training_batches(12, 3, 1, augment, fake_share=0.25)

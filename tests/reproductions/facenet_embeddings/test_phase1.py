@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from common.data.augmentation import affine_matrix, transform
+from common.data.augmentation import affine_matrices, transform
 from common.detectors import store
 from common.errors import UserError
 from common.training.supervised import NOT_TRAINED, Training
@@ -236,6 +236,6 @@ def test_shift_by_hand(pixels):
 
     down, right = pixels
     expected = [[image[mirrored(y - down, 9), mirrored(x - right, 11)] for x in range(11)] for y in range(9)]
-    unchanged = affine_matrix((9, 11))
-    shifted = transform(tf.constant(image)[None], unchanged[None], tf.constant([pixels]))
+    unchanged = affine_matrices((9, 11), tf.zeros(1), tf.ones(1), tf.constant([False]))
+    shifted = transform(tf.constant(image)[None], unchanged, tf.constant([pixels]))
     np.testing.assert_array_equal(shifted[0], expected)

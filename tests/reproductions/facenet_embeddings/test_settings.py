@@ -216,11 +216,11 @@ def test_the_augmentation_has_its_ranges(monkeypatch):
     """Sec. VIII names rotation, zoom, flip and shifts; the ranges are ours: 15 degrees, 20 %, half, 10 %."""
     turns, shifts = [], []
 
-    def affine_matrix(size, *numbers):
-        turns.append([float(number) for number in numbers])
-        return tf.zeros(6)
+    def affine_matrices(size, *numbers):
+        turns.extend(np.transpose([np.asarray(number, float) for number in numbers]))
+        return tf.zeros((200, 6))
 
-    monkeypatch.setattr(augmentation, "affine_matrix", affine_matrix)
+    monkeypatch.setattr(augmentation, "affine_matrices", affine_matrices)
     monkeypatch.setattr(augmentation, "transform", lambda images, _, pixels: shifts.extend(pixels.numpy()) or images)
     augmentation.augment(tf.zeros((200, 100, 100, 3)), tf.constant([[seed, 0] for seed in range(200)]))
     degrees, zoom, flip = np.array(turns).T
