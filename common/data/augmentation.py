@@ -6,6 +6,8 @@ does not depend on threads, order, its batch or an interrupted run.
 
 import math
 import threading
+from collections.abc import Callable
+from functools import wraps
 
 import cv2
 import numpy as np
@@ -17,6 +19,17 @@ ONE = np.float32(1)
 
 _buffers = Buffers()
 _arrays = threading.local()
+
+
+def one_by_one(augment: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Return the augmentation of a batch that calls `augment` with each image, float32 (S, S, 3), and its seed (2,)."""
+
+    @wraps(augment)
+    def augment_batch(images, seeds):
+        each = tf.cast(images, tf.float32), seeds
+        return tf.map_fn(lambda pair: augment(*pair), each, fn_output_signature=tf.float32)
+
+    return augment_batch
 
 
 def affine_matrices(size: tuple[int, int], degrees: tf.Tensor, zoom: tf.Tensor, flip: tf.Tensor) -> tf.Tensor:
@@ -61,20 +74,6 @@ def uniform(seeds: tf.Tensor, count: int, low: float = -1.0, high: float = 1.0) 
     return tf.map_fn(
         lambda seed: tf.random.stateless_uniform((count,), seed, low, high), seeds, fn_output_signature=tf.float32
     )
-
-
-def adjust_saturation(images: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
-    """Multiply the saturation of each image of a batch, as tf.image.adjust_saturation does, bit by bit, in the graph.
-
-    Args:
-        images: float32 (B, H, W, 3) in [0, 1].
-        factors: float32 (B,), at least 0.
-
-    Returns:
-        float32 (B, H, W, 3) in [0, 1].
-    """
-    result = tf.numpy_function(_adjust_saturation, [images, factors], tf.float32, stateful=False)
-    return tf.ensure_shape(result, images.shape)
 
 
 def transform(
@@ -147,48 +146,6 @@ def _transform(images, matrices, shifts, taps, gains, offsets):
             result.reshape(len(result), -1)[:] += np.tile(offset, result.shape[1])
         np.clip(result, np.float32(0), np.float32(255), out=result)
     return results
-
-
-def _adjust_saturation(images, factors):
-    results = _buffers.take(images.shape, np.float32)
-    for image, factor, result in zip(images, factors, results, strict=True):
-        _saturate(image, factor, result)
-    return results
-
-
-def _saturate(image, factor, result):
-    """Put an image in [0, 1], its saturation multiplied, into `result`: by hue, saturation and value, and back.
-
-    The hexagon of colours has six parts; in each, one channel is the largest, one the smallest and one in between.
-    """
-    red, green, blue = (cv2.extractChannel(image, channel) for channel in range(3))
-    value = np.maximum(red, np.maximum(green, blue))
-    spread = value - np.minimum(red, np.minimum(green, blue))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        scale = ONE / (np.float32(6) * spread)
-        hue = _add_double(scale * (red - green), 4 / 6)
-        np.copyto(hue, _add_double(scale * (blue - red), 2 / 6), where=green == value)
-        np.copyto(hue, scale * (green - blue), where=red == value)
-        saturation = np.where(value > 0, spread / value, np.float32(0))
-    np.copyto(hue, np.float32(0), where=spread <= 0)
-    np.add(hue, ONE, out=hue, where=hue < 0)
-    chroma = np.minimum(ONE, saturation * factor) * value
-    least = value - chroma
-    hue *= np.float32(6)
-    part = hue.astype(np.uint8)
-    between = chroma * (ONE - np.abs(np.fmod(hue, np.float32(2)) - ONE)) + least
-    most = chroma + least
-    channels = [least.copy() for _ in range(3)]
-    for number, (largest, middle) in enumerate(((0, 1), (1, 0), (1, 2), (2, 1), (2, 0), (0, 2))):
-        here = part == number
-        np.copyto(channels[largest], most, where=here)
-        np.copyto(channels[middle], between, where=here)
-    cv2.merge(channels, result)
-
-
-def _add_double(numbers, constant):
-    """Add as C++ adds a constant of double precision to a float."""
-    return np.add(numbers, constant, out=numbers, dtype=np.float64, casting="unsafe")
 
 
 def _warp(image, matrix, shift, result):

@@ -11,7 +11,7 @@ import pandas as pd
 import tensorflow as tf
 from sklearn.metrics import roc_auc_score
 
-from common.data.augmentation import adjust_saturation
+from common.data.augmentation import one_by_one
 from common.data.pipeline import Images, Preprocessing
 from common.detectors.store import Description, Detector
 from common.files import write_csv
@@ -253,26 +253,21 @@ class StepValues(ResumableCallback):
         write_csv(steps[["epoch", "step", *means.columns]], self.path)
 
 
-def augment(images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
+@one_by_one
+def augment(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Change images at random: mirroring, contrast and saturation by 5 %, brightness by 0.05 (Sec. 3, author's code).
 
     Args:
-        images: uint8 or float32 (B, S, S, 3) in [0, 255]. Brightness is on the scale of [0, 1]; on the code's,
-            [0, 255], 0.05 does nothing.
-        seeds: int32 (B, 2), of tf.random.
+        image: float32 (S, S, 3) in [0, 255], of a batch (B, S, S, 3). Brightness is on the scale of [0, 1]; on the
+            code's, [0, 255], 0.05 does nothing.
+        seed: int (2,), of tf.random, of a batch (B, 2).
 
     Returns:
-        float32 (B, S, S, 3) in [0, 255].
+        float32 (S, S, 3) in [0, 255], of a batch (B, S, S, 3).
     """
-
-    def change(pair):
-        image, seed = pair
-        seeds = tf.random.split(seed, 4)
-        image = tf.image.stateless_random_flip_left_right(image, seeds[0]) / 255
-        image = tf.image.stateless_random_brightness(image, 0.05, seeds[1])
-        image = tf.image.stateless_random_contrast(image, 0.95, 1.05, seeds[2])
-        return tf.clip_by_value(image, 0, 1), tf.random.stateless_uniform((), seeds[3], 0.95, 1.05)
-
-    pairs = tf.cast(images, tf.float32), seeds
-    images, saturation = tf.map_fn(change, pairs, fn_output_signature=(tf.float32, tf.float32))
-    return tf.clip_by_value(255 * adjust_saturation(images, saturation), 0.0, 255.0)
+    seeds = tf.random.split(seed, 4)
+    image = tf.image.stateless_random_flip_left_right(image, seeds[0]) / 255
+    image = tf.image.stateless_random_brightness(image, 0.05, seeds[1])
+    image = tf.image.stateless_random_contrast(image, 0.95, 1.05, seeds[2])
+    image = tf.image.stateless_random_saturation(tf.clip_by_value(image, 0, 1), 0.95, 1.05, seeds[3])
+    return tf.clip_by_value(255 * image, 0.0, 255.0)
