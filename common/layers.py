@@ -30,13 +30,15 @@ def l2_normalize(embeddings: keras.KerasTensor) -> keras.KerasTensor:
 
 @keras.saving.register_keras_serializable(package="deepfake")
 class FusedBatchNormalization(keras.layers.BatchNormalization):
-    """Keras's BatchNormalization, trained by TensorFlow's fused kernel on maps (B, H, W, C): equal values, less time.
+    """Keras's BatchNormalization, trained faster on maps (B, H, W, C), and with exact statistics on CPUs.
 
-    Keras's own layer reads the maps once for each of mean, variance and output, and again in the gradient. The kernel
-    takes bfloat16 maps directly, with statistics in float32. It returns the variance over N - 1 values; the moving
-    variance is updated with Keras's, over N. An epsilon below 1.001e-5 is raised to this value. Keras computes
-    inference, and whatever the kernel does not support (another backend, other shapes, float16, statistics over all
-    replicas, masks, no scale or offset).
+    Under TensorFlow a CPU adds up a channel's pixels in an order that loses digits, in Keras's layer and in
+    TensorFlow's fused kernel alike; `common.batch_normalization` does not. GPUs have the fused kernel, which reads the
+    maps once where Keras reads them for each of mean, variance and output. The kernel takes bfloat16 maps directly,
+    with statistics in float32; it returns the variance over N - 1 values, and the moving variance is updated with
+    Keras's, over N; an epsilon below 1.001e-5 is raised to this value. Keras computes inference, and what neither
+    supports: another backend, other shapes, masks, no scale or offset, and on GPUs float16 and statistics over all
+    replicas.
 
     Arguments are those of keras.layers.BatchNormalization.
     """
@@ -51,26 +53,31 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
             training: whether to normalise with the statistics of the batch, and to update the moving ones.
             mask: as for Keras's layer.
         """
-        if not (training and self.trainable and mask is None and self._is_fusible(inputs)):
+        if not (training and self.trainable and mask is None and self._has_maps(inputs)):
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf  # here, since it is not installed with every backend
 
-        channels = inputs.shape[-1]
-        added = -channels % 4  # the processor's kernel takes 4 channels at once, or is three times slower
-        scale, offset = (tf.pad(weight.value, ((0, added),)) for weight in (self.gamma, self.beta))
-        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-            tf.pad(inputs, ((0, 0), (0, 0), (0, 0), (0, added))) if added else inputs,
-            scale, offset, epsilon=self.epsilon, is_training=True,
-        )  # fmt: skip
-        count = tf.cast(tf.size(inputs) // channels, variance.dtype)  # N = B H W
-        self._update(self.moving_mean, mean[:channels])
-        self._update(self.moving_variance, variance[:channels] * (count - 1) / count)
-        return outputs[..., :channels] if added else outputs
+        if not tf.config.list_physical_devices("GPU"):
+            from common.batch_normalization import normalize_batch
 
-    def _is_fusible(self, inputs):
-        standard = self.scale and self.center and not self.synchronized and not self.renorm
+            weights = self.gamma.value, self.beta.value
+            outputs, mean, variance = normalize_batch(inputs, *weights, self.epsilon, self.synchronized)
+        elif self.synchronized or inputs.dtype not in ("float32", "bfloat16"):
+            return super().call(inputs, training=training)
+        else:
+            outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+                inputs, self.gamma.value, self.beta.value, epsilon=self.epsilon, is_training=True
+            )
+            count = tf.cast(tf.size(inputs) // inputs.shape[-1], variance.dtype)  # N = B H W
+            variance = variance * (count - 1) / count
+        self._update(self.moving_mean, mean)
+        self._update(self.moving_variance, variance)
+        return outputs
+
+    def _has_maps(self, inputs):
+        standard = self.scale and self.center and not self.renorm
         channels_last = self.axis in (-1, 3) and len(inputs.shape) == 4
-        supported = keras.backend.backend() == "tensorflow" and inputs.dtype in ("float32", "bfloat16")
+        supported = keras.backend.backend() == "tensorflow" and inputs.dtype != "float64"
         return standard and channels_last and supported
 
     def _update(self, moving, batch):

@@ -12,7 +12,8 @@ TRAIN = """
 import sys
 import keras, numpy as np, tensorflow as tf
 from common.layers import FusedBatchNormalization, l2_normalize
-from common.losses import BatchAll, SemiHard
+from common.losses import BatchAll
+from common.networks.mesonet import mesoinception4
 from common.training.distribution import device_count, set_up
 from common.training.fit import TrainingPlan
 from common.training.supervised import Training
@@ -21,20 +22,39 @@ from pathlib import Path
 random = np.random.default_rng(0)
 labels = random.integers(0, 2, (48, 1)).astype("float32")
 images = (random.normal(size=(48, 12, 12, 3)) + labels[:, :, None, None]).astype("float32")
-data = tf.data.Dataset.from_tensor_slices((images, labels)).batch(16)
+faces = (random.uniform(size=(48, 64, 64, 3)) * 0.7 + 0.3 * labels[:, :, None, None]).astype("float32")
+
+
+def small(units):
+    inputs = keras.Input((12, 12, 3))
+    x = keras.layers.Conv2D(4, 3, activation="relu")(inputs)
+    x = FusedBatchNormalization()(x)
+    x = keras.layers.LSTM(6)(keras.layers.Reshape((-1, 4))(x))
+    x = keras.layers.Dense(units, kernel_initializer="he_normal")(x)
+    return keras.Model(inputs, keras.layers.Lambda(l2_normalize)(x) if units > 1 else x)
+
+
+def mesonet():
+    network = mesoinception4(64)
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0.0
+    return network
+
+
 saved = {}
-for name, loss, units in (("classifier", keras.losses.MeanSquaredError(), 1), ("triplets", BatchAll(0.8), 5)):
+for name, build, loss, pixels in (
+    ("classifier", lambda: small(1), keras.losses.MeanSquaredError(), images),
+    ("triplets", lambda: small(5), BatchAll(0.8), images),
+    ("mesonet", mesonet, keras.losses.MeanSquaredError(), faces),
+):
+    data = tf.data.Dataset.from_tensor_slices((pixels, labels)).batch(16)
     training = Training(set_up(*sys.argv[2:]), Path(sys.argv[1]) / name, 3, checkpoint_minutes=0)
     with training.scope():
-        inputs = keras.Input((12, 12, 3))
-        x = keras.layers.Conv2D(4, 3, activation="relu")(inputs)
-        x = FusedBatchNormalization()(x)
-        x = keras.layers.LSTM(6)(keras.layers.Reshape((-1, 4))(x))
-        x = keras.layers.Dense(units, kernel_initializer="he_normal")(x)
-        network = keras.Model(inputs, keras.layers.Lambda(l2_normalize)(x) if units > 1 else x, name=name)
+        network = build()
         training.compile(network, keras.optimizers.Adam(1e-3), loss)
     saved |= {f"{name}_initial_{place}": weight for place, weight in enumerate(network.get_weights())}
-    validate = lambda network: {"val_loss": float(np.mean(network.predict(images, verbose=0) ** 2))}
+    validate = lambda network: {"val_loss": float(np.mean(network.predict(pixels, verbose=0) ** 2))}
     history, _ = training.fit(network, lambda epoch: data, validate, TrainingPlan(1, "val_loss"))
     saved |= {f"{name}_{place}": weight for place, weight in enumerate(network.get_weights())}
     saved[f"{name}_history"] = history[["loss", "val_loss"]].to_numpy()
