@@ -28,26 +28,22 @@ class ImageReader:
         self._compared = np.zeros(len(self.files), bool)
         self._agrees = np.zeros(len(self.files), bool)
 
-    def read_function(self, reread: bool = True) -> Callable[[tf.Tensor], tf.Tensor]:
+    def read_function(self) -> Callable[[tf.Tensor], tf.Tensor]:
         """Return a function for use in a graph: index of a file, int scalar -> uint8 RGB (height, width, 3).
 
         Ask for a new function in each epoch: it uses what the epochs before have found out about the decoders.
-
-        Args:
-            reread: True if the files will be read again later, so that comparing the decoders pays.
 
         Returns:
             The function. It raises an error that `explain_damaged_images` explains if `read_image` refuses a file.
         """
         with tf.device("CPU"):
             files, agrees = tf.constant(self.files, tf.string), tf.constant(self._agrees)
-        read_file = self._read_and_compare if reread else self._read
 
         def read(index):
             image = tf.cond(
                 tf.gather(agrees, index),
                 lambda: decode_with_tensorflow(tf.io.read_file(tf.gather(files, index))),
-                lambda: tf.numpy_function(read_file, [index], tf.uint8, stateful=False),
+                lambda: tf.numpy_function(self._read_and_compare, [index], tf.uint8, stateful=False),
             )
             return tf.ensure_shape(image, (None, None, 3))
 
@@ -83,10 +79,19 @@ def explain_damaged_images() -> Iterator[None]:
         if file is None and not any(operation in str(error) for operation in ("ReadFile", "Decode", "decode_image")):
             raise
         reason = _describe_refusal(file) if file else error.message.strip().splitlines()[0].rpartition("}} ")[2]
-        raise UserError(
-            f"an image of the manifest is missing or damaged: {reason}; "
-            "`python -m data_prep verify FOLDER` lists all damaged images of a prepared folder"
-        ) from error
+        raise _damaged(reason) from error
+
+
+def read_or_explain(file: str) -> np.ndarray:
+    """Return the pixels of an image file as `read_image` does.
+
+    Raises:
+        UserError: if it is refused.
+    """
+    try:
+        return read_image(file)
+    except Unreadable as error:
+        raise _damaged(f"{file}: {error}") from error
 
 
 def decode_with_tensorflow(contents: tf.Tensor) -> tf.Tensor:
@@ -108,6 +113,13 @@ def _tensorflow_agrees(file, image):
             return np.array_equal(decode_with_tensorflow(tf.io.read_file(file)), image)
     except tf.errors.OpError:
         return False
+
+
+def _damaged(reason):
+    return UserError(
+        f"an image of the manifest is missing or damaged: {reason}; "
+        "`python -m data_prep verify FOLDER` lists all damaged images of a prepared folder"
+    )
 
 
 def _describe_refusal(file):

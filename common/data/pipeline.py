@@ -5,7 +5,9 @@ before it, and on however many machines, each of which reads its shard of every 
 does not grow with the number of images beyond the budget of common.data.pixel_store.
 """
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,7 +16,7 @@ import pandas as pd
 import tensorflow as tf
 
 from common.data.buffers import Buffers
-from common.data.image_reader import ImageReader, explain_damaged_images
+from common.data.image_reader import ImageReader, read_or_explain
 from common.data.order import epoch_order
 from common.data.pixel_store import PixelStore, current_store
 from common.data.sharding import current_shard
@@ -22,6 +24,7 @@ from common.errors import UserError
 from common.labels import to_numbers
 from common.progress import show_progress
 
+DECODED_AHEAD = 256  # images
 KEEPING = ("nearest", "bilinear", "bicubic", "area")  # methods that do not change an image of the same size
 
 Augmentation = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -216,16 +219,27 @@ class Images:
         places = zip(self._files, self._kept.places(self._files), strict=True)
         missing = list(dict.fromkeys(file for file, place in places if place < 0))
         if missing and not self._kept.is_full:
-            read = ImageReader(missing).read_function(reread=False)
-            images = tf.data.Dataset.range(len(missing)).map(
-                lambda index: self.preprocessing.resize_image(read(index)), tf.data.AUTOTUNE
-            )
-            decoded = zip(missing, images.prefetch(tf.data.AUTOTUNE).as_numpy_iterator(), strict=True)
-            with explain_damaged_images():
-                for file, pixels in show_progress(decoded, "decoding", len(missing), "image"):
-                    if not self._kept.add(file, pixels):
-                        break
+            for file, pixels in show_progress(self._decode(missing), "decoding", len(missing), "image"):
+                if not self._kept.add(file, pixels):
+                    break
         return self._kept.places(self._files)
+
+    def _decode(self, files):
+        """Yield each file with its pixels, uint8 (S, S, 3): in threads, which take less than half of tf.data's time."""
+        resize = tf.function(
+            self.preprocessing.resize_image, input_signature=[tf.TensorSpec((None, None, 3), tf.uint8)]
+        )
+
+        def decode(file):
+            image = read_or_explain(file)
+            keeps = image.shape == self._kept.shape and self.preprocessing.resize in KEEPING
+            with tf.device("CPU"):  # as in tf.data
+                return image if keeps else resize(image).numpy()
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for start in range(0, len(files), DECODED_AHEAD):
+                some = files[start : start + DECODED_AHEAD]
+                yield from zip(some, pool.map(decode, some), strict=True)
 
     def _read_kept(self, places):
         """The pixels at places of the store, uint8 (B, S, S, 3)."""

@@ -52,6 +52,10 @@ class PixelStore:
         """Return the images that are kept with (size, size) pixels after this method of resizing."""
         return self._kept.setdefault((size, resize), KeptPixels(self, size))
 
+    def has_room(self, size: int) -> bool:
+        """Return whether there may be room for an image of `size` bytes."""
+        return self._memory_left >= size or self._disk_left != 0
+
     def take_memory(self, least: int) -> int:
         """Take a block of memory of at least `least` bytes, and return its size; 0 if there is not so much left."""
         granted = min(max(least, BLOCK_BYTES), self._memory_left)
@@ -118,7 +122,7 @@ class KeptPixels:
         self._places: dict[str, int] = {}
         self._images: list[np.ndarray | int] = []  # by place: pixels in memory, or a position in the file
         self._free: Iterator[np.ndarray] = iter(())  # what is left of the newest block
-        self.is_full = False
+        self.is_full = not store.has_room(math.prod(self.shape))
 
     def places(self, files: Sequence[str]) -> np.ndarray:
         """Return the place of each file, int64 (n,); -1 if it is not kept."""
