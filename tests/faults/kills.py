@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.faults.outcome import differing, half_written, largest_difference, leftovers, outcome
+from tests.faults.outcome import OF_TENSORFLOW, differing, half_written, largest_difference, leftovers, outcome
 from tests.faults.processes import Command, Ended, begin, run
 from tests.faults.table import Row
 
@@ -53,6 +53,8 @@ class Reference:
         found, more = differing(self.outcome, after), leftovers(after, self.outcome)
         row.lost += bool(found)
         row.leftovers += len(more)
+        if foreign := sum(name.startswith(OF_TENSORFLOW) for name in more):
+            row.note += f"; {foreign} leftovers are TensorFlow's, in the folder of temporary files"
         row.largest_difference = max(row.largest_difference, largest_difference(self.outcome, after))
         if found or more:
             print(f"  {self.command.name}: differing: {found[:5]}; left over: {more[:5]}", flush=True)

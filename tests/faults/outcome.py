@@ -18,6 +18,7 @@ import pandas as pd
 TEMPORARY = re.compile(r"\.[0-9a-f]{32}-|\..*partial")  # how names of files begin that are being written
 PRESENT = "present"  # of files with times and machines in them, which may differ
 SECONDS = ("log.txt", "times.csv")
+OF_TENSORFLOW = "tmp/__autograph_generated_file"  # sources that it removes at its end; a killed process cannot
 CHECKPOINT = re.compile(r"epoch-\d+(-step-\d+)?$")
 
 
