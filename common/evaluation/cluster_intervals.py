@@ -82,7 +82,7 @@ class ClusterIntervals:
             return self._of_operating_point(OPERATING_POINTS[name])
         variance, value, least = self._variance(name), self._values[name], LEAST.get(name, 0.0)
         if variance.value > 0 and value > least and (value < 1 or name == "log_loss"):
-            return self._of_variance(name, value, variance), ""
+            return self._open_as_perfect(name, self._of_variance(name, value, variance)), ""
         if self._values["recall"] == self._values["specificity"] == 1 and name not in PROBABILITY_METRICS:
             return self._all_right(name), ""
         return NO_INTERVAL, "no interval: all images have the same error"
@@ -139,9 +139,26 @@ class ClusterIntervals:
         variance = self._variance(name) if min(self._by_class.values()) >= 2 else None
         return share_interval(self._called == self._fake, self._images(name), self._clusters, variance)
 
+    def _open_as_perfect(self, name, interval):
+        """A curve's interval, opened as far as that of a perfect ranking: an error is no evidence for a better one.
+
+        Near 1 the few errors vary too little: without this, 9 to 13 % of the intervals lie above the truth.
+        """
+        if name not in CURVE_METRICS:
+            return interval
+        (low, high), (perfect_low, perfect_high) = interval, self._perfect(name)
+        if name == "average_precision":
+            return min(low, perfect_low), high
+        if name == "eer":
+            return min(low, 1 - perfect_high), max(high, perfect_high)
+        return min(low, perfect_low), max(high, 1 - perfect_low)
+
+    def _perfect(self, name):
+        return perfect_ranking_bounds(self._by_class["fake"], self._by_class["real"], self._fake.mean())[name]
+
     def _of_perfect_ranking(self, name):
         """The interval and the reason, of a detector that ranks every fake above every real, or every one below."""
-        low, high = perfect_ranking_bounds(self._by_class["fake"], self._by_class["real"], self._fake.mean())[name]
+        low, high = self._perfect(name)
         if self._values["auc"] == 1:
             return (low, high), ""
         if name == "average_precision":

@@ -65,3 +65,21 @@ def test_an_interval_holds_its_value_and_lies_within_the_metrics_range(persons, 
         if not found.reason and np.isfinite(found.low):
             least = -1 if name == "kappa" else 0
             assert least <= found.low <= found.value <= found.high, (name, found)
+
+
+@pytest.mark.parametrize("persons", [6, 16, 40])
+def test_an_error_opens_no_interval_less_than_a_perfect_ranking_has(persons):
+    """One fake just below the highest real: values near 1, whose variance nearly vanishes."""
+    frames = pd.concat([pairs(persons, 0.5)] * 5, ignore_index=True)
+    frames["path"] = [f"{place}.png" for place in range(len(frames))]
+    perfect = evaluate(frames)
+    highest_real = frames.loc[frames["label"] == "real", "score"].max()
+    frames.loc[5, "score"] = highest_real - 1e-6
+    near = evaluate(frames)
+    for name in ("auc", "average_precision"):
+        assert perfect[name].value == 1.0 > near[name].value > 0.97
+        assert near[name].low <= perfect[name].low and near[name].high >= near[name].value
+    assert near["eer"].high >= perfect["eer"].high > 0
+    frames["score"] = -frames["score"]
+    worst = evaluate(frames)
+    assert worst["auc"].high >= 1 - perfect["auc"].low > worst["auc"].value

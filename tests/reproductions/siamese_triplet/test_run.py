@@ -11,6 +11,7 @@ from common.detectors.description import descriptions
 
 pytestmark = pytest.mark.slow
 
+SMALL = "--image-size 32 --width 0.05 --dense-units 4 --tsne-images 30".split()  # where the numbers do not matter
 RUN = Path(__file__).parents[3] / "reproductions" / "siamese_triplet" / "run.py"
 PUBLISHED = Path(__file__).parents[3] / "results" / "published" / "siamese_triplet.csv"
 
@@ -90,7 +91,7 @@ def test_predict_scores_a_picture_with_the_proposal(smoke, run_folder, command, 
 
 def test_case_two_trains_models_of_its_own(tmp_path, command):
     words = ("--preset", "smoke", "--models", "siamese", "--cases", "case1", "case2", "--classifier", "knn")
-    command(tmp_path, RUN, *words)
+    command(tmp_path, RUN, *words, *SMALL)
     (run,) = (tmp_path / "runs" / "siamese_triplet").iterdir()
     predictions = pd.read_csv(run / "predictions.csv")
     assert set(predictions["model"]) == {"siamese", "siamese-case2"}
@@ -110,7 +111,7 @@ def test_case_two_trains_models_of_its_own(tmp_path, command):
 
 def test_case_two_alone_is_scored_and_is_predicts_default(tmp_path, command):
     words = ("--preset", "smoke", "--models", "siamese", "vgg16", "--cases", "case2", "--classifier", "knn")
-    command(tmp_path, RUN, *words)
+    command(tmp_path, RUN, *words, *SMALL)
     (run,) = (tmp_path / "runs" / "siamese_triplet").iterdir()
     assert set(pd.read_csv(run / "splits.csv")["case"]) == {"case2"}
     rows = pd.read_csv(tmp_path / "results" / "siamese_triplet.csv", keep_default_na=False)
