@@ -80,6 +80,6 @@ def test_an_error_opens_no_interval_less_than_a_perfect_ranking_has(persons):
         assert perfect[name].value == 1.0 > near[name].value > 0.97
         assert near[name].low <= perfect[name].low and near[name].high >= near[name].value
     assert near["eer"].high >= perfect["eer"].high > 0
-    frames["score"] = -frames["score"]
+    frames["score"] = 1 - frames["score"]
     worst = evaluate(frames)
     assert worst["auc"].high >= 1 - perfect["auc"].low > worst["auc"].value

@@ -11,7 +11,7 @@ from common.detectors.description import descriptions
 
 pytestmark = pytest.mark.slow
 
-SMALL = "--image-size 32 --width 0.05 --dense-units 4 --tsne-images 30".split()  # where the numbers do not matter
+SMALL = ("--image-size", "32", "--width", "0.05", "--dense-units", "4", "--tsne-images", "30")  # no number matters
 RUN = Path(__file__).parents[3] / "reproductions" / "siamese_triplet" / "run.py"
 PUBLISHED = Path(__file__).parents[3] / "results" / "published" / "siamese_triplet.csv"
 
