@@ -17,7 +17,7 @@ COLUMNS = ("job", "unit", "ours", "rival", "theirs", "ratio", "versions", "machi
 KEY = ["job", "rival"]
 RATES = ("images/s", "steps/s")  # more is better; of all other units less
 PACKAGES = (
-    *("tensorflow", "keras", "numpy", "scikit-learn", "pillow", "opencv-python-headless", "mtcnn"),
+    *("tensorflow", "jax", "keras", "numpy", "scikit-learn", "pillow", "opencv-python-headless", "mtcnn"),
     *("torch", "torchvision", "facenet-pytorch", "pytorch-metric-learning"),
 )
 
