@@ -93,7 +93,9 @@ def closed_output(inputs: Path, work: Path) -> Iterator[Row]:
     """Let the reader of what a command prints close it after the first line, or before it."""
     for line in PRINTING:
         words = line.format(inputs=inputs).split()
-        row = Row("closed output (`| head`)", " ".join(word for word in words if not word.startswith("/")))
+        row = Row(
+            "closed output (`| head`)", " ".join(word for word in words if word != "-m" and not word.startswith("/"))
+        )
         for lines in (1, 0):
             folder = begin(Command("", tuple(words)), work / f"pipe-{len(list(work.iterdir()))}")
             _copy_rows(folder / "out" / "reference")
