@@ -28,41 +28,43 @@ def normalize_batch(
         variance over N values, float32 (C,), which are constants of the gradient.
     """
     replica = tf.distribute.get_replica_context() if synchronized else None
+    shape, channels = tf.shape(maps), maps.shape[3]
+    width = maps.shape[2] or shape[2]
+    ones = tf.ones((1, width), tf.float32)
 
-    def over_replicas(*sums: tf.Tensor) -> list[tf.Tensor]:
+    def as_rows(pixels: tf.Tensor) -> tf.Tensor:  # (B, H, W, C) -> (B H, W C)
+        return tf.reshape(tf.cast(pixels, tf.float32), (-1, width * channels))
+
+    def to_row(values: tf.Tensor) -> tf.Tensor:  # (C,) -> (W C,): Eigen is slow where it repeats short vectors
+        return tf.tile(values, (width,))
+
+    def sums(rows: tf.Tensor) -> tf.Tensor:  # (B H, W C) -> (C,): within rows, in blocks, then over them
+        return tf.reduce_sum(tf.linalg.matmul(ones, tf.reshape(rows, (-1, width, channels))), axis=(0, 1))
+
+    def over_replicas(*values: tf.Tensor) -> list[tf.Tensor]:
         if replica is None or replica.num_replicas_in_sync == 1:
-            return list(sums)
-        return tf.unstack(replica.all_reduce("sum", tf.stack(sums)))
+            return list(values)
+        return tf.unstack(replica.all_reduce("sum", tf.stack(values)))
 
     @tf.custom_gradient
     def normalized(maps: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor) -> Any:
-        numbers = tf.cast(maps, tf.float32)
-        pixels = tf.cast(tf.size(maps) // tf.size(offset), tf.float32)
-        total, count = over_replicas(_channel_sums(numbers), pixels * tf.ones_like(offset))
-        mean = total / count
-        (squares,) = over_replicas(_channel_sums(tf.math.squared_difference(numbers, mean)))
-        variance = squares / count
+        rows = as_rows(maps)
+        (count,) = over_replicas(tf.cast(shape[0] * shape[1] * width, tf.float32))
+        mean = over_replicas(sums(rows))[0] / count
+        variance = over_replicas(sums(tf.math.squared_difference(rows, to_row(mean))))[0] / count
         inverse = tf.math.rsqrt(variance + epsilon)
         factor = inverse * scale
-        outputs = tf.cast(numbers * factor + (offset - mean * factor), maps.dtype)
+        outputs = rows * to_row(factor) + to_row(offset - mean * factor)
 
         def gradient(upstream: tf.Tensor, *_: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            upstream = tf.cast(upstream, tf.float32)
-            centred = tf.cast(maps, tf.float32) - mean
-            of_offset, of_factor = _channel_sums(upstream), _channel_sums(upstream * centred)
-            sum_of_slopes, slope = over_replicas(of_offset, of_factor)
+            slopes, centred = as_rows(upstream), as_rows(maps) - to_row(mean)
+            of_offset, of_factor = sums(slopes), sums(slopes * centred)
+            all_slopes, slope = over_replicas(of_offset, of_factor)
             bend = factor * tf.square(inverse) * slope / count
-            of_maps = upstream * factor - centred * bend - factor * sum_of_slopes / count
-            return tf.cast(of_maps, maps.dtype), of_factor * inverse, of_offset
+            of_maps = slopes * to_row(factor) - (centred * to_row(bend) + to_row(factor * all_slopes / count))
+            return tf.cast(tf.reshape(of_maps, shape), maps.dtype), of_factor * inverse, of_offset
 
+        outputs = tf.ensure_shape(tf.cast(tf.reshape(outputs, shape), maps.dtype), maps.shape)
         return (outputs, mean, variance), gradient
 
     return normalized(maps, scale, offset)
-
-
-def _channel_sums(maps):
-    """(B, H, W, C) -> (C,), float32: rows first, in blocks, then over the rows."""
-    shape = tf.shape(maps)
-    ones = tf.ones((1, shape[2]), tf.float32)
-    rows = tf.linalg.matmul(ones, tf.reshape(maps, (-1, shape[2], shape[3])))  # (B H, 1, C)
-    return tf.reduce_sum(rows, axis=(0, 1))
