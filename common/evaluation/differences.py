@@ -16,7 +16,7 @@ DIRECT = 2000  # up to this length a convolution is summed, not transformed, and
 
 
 @dataclass(frozen=True)
-class Difference:
+class PairedDifference:
     """A metric of A less that of B, on the same images.
 
     Args:
@@ -36,7 +36,7 @@ class Difference:
 
 def accuracy_difference(
     fake: NDArray[np.bool_], correct_a: NDArray[np.bool_], correct_b: NDArray[np.bool_], clusters: NDArray[np.int64]
-) -> Difference:
+) -> PairedDifference:
     """Compare two accuracies by an interval. It has no p-value: `accuracy_p` computes that, which takes longer.
 
     Args:
@@ -46,7 +46,7 @@ def accuracy_difference(
         clusters: int64 (n,), equal for images that are drawn together, numbered from 0.
     """
     if not len(fake):
-        return Difference(np.nan, reason="no images")
+        return PairedDifference(np.nan, reason="no images")
     change = correct_a.astype(np.int64) - correct_b
     groups = [fake, ~fake] if min(_count(clusters[fake]), _count(clusters[~fake])) >= 2 else [np.ones_like(fake)]
     influence = (change - change.mean()) / len(change)
@@ -70,7 +70,7 @@ def accuracy_p(correct_a: NDArray[np.bool_], correct_b: NDArray[np.bool_], clust
 
 def auc_difference(
     fake: NDArray[np.bool_], scores_a: NDArray[np.float64], scores_b: NDArray[np.float64], clusters: NDArray[np.int64]
-) -> tuple[float, float, Difference]:
+) -> tuple[float, float, PairedDifference]:
     """Compare two ROC AUCs by DeLong's test under clusters.
 
     Source: DeLong et al. 1988, doi:10.2307/2531595; clusters: Obuchowski 1997, doi:10.2307/2533958.
@@ -85,7 +85,7 @@ def auc_difference(
         The AUC of A, that of B, and their difference; all NaN without images of both classes.
     """
     if not 0 < fake.sum() < len(fake):
-        return np.nan, np.nan, Difference(np.nan, reason="no images of both classes")
+        return np.nan, np.nan, PairedDifference(np.nan, reason="no images of both classes")
     (auc_a, of_a), (auc_b, of_b) = auc_influence(fake, scores_a), auc_influence(fake, scores_b)
     return auc_a, auc_b, _with_interval(auc_a - auc_b, of_a - of_b, clusters, [fake, ~fake], _student_p)
 
@@ -111,18 +111,18 @@ def permutation_p(sums: NDArray[np.int64]) -> float:
 
 
 def _with_interval(value, influence, clusters, groups, test=None):
-    """A Difference; its p-value is test(value / standard error, degrees of freedom)."""
+    """A PairedDifference; its p-value is test(value / standard error, degrees of freedom)."""
     single = min(_count(clusters[group]) for group in groups) < 2
     if single:
-        return Difference(value, reason="no interval: the images of a class are of a single cluster")
+        return PairedDifference(value, reason="no interval: the images of a class are of a single cluster")
     variance = cluster_variance(influence, clusters, groups)
     error = float(np.sqrt(variance.value))
     if error < 1e-12:  # equal detectors, or both without an error
         p = 1.0 if test and abs(value) < 1e-12 else np.nan
-        return Difference(value, p=p, reason="no interval: they never differ")
+        return PairedDifference(value, p=p, reason="no interval: they never differ")
     reach = student_quantile(variance.freedom) * error
     p = test(value / error, variance.freedom) if test else np.nan
-    return Difference(value, value - reach, value + reach, p)
+    return PairedDifference(value, value - reach, value + reach, p)
 
 
 def _student_p(ratio, freedom):

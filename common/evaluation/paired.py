@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from common.errors import UserError
-from common.evaluation.differences import Difference, accuracy_difference, accuracy_p, auc_difference
+from common.evaluation.differences import PairedDifference, accuracy_difference, accuracy_p, auc_difference
 from common.evaluation.evaluate import has_videos, is_fake, to_videos, video_numbers
 from common.evaluation.sampling import sampling_of
 
@@ -40,10 +40,10 @@ class Comparison:
     accuracy_b: float
     only_a: int
     only_b: int
-    accuracy: Difference
+    accuracy: PairedDifference
     auc_a: float
     auc_b: float
-    auc: Difference
+    auc: PairedDifference
 
 
 def compare_models(a: pd.DataFrame, b: pd.DataFrame) -> list[Comparison]:
