@@ -121,9 +121,9 @@ def test_batch_statistics_of_large_maps_keep_their_digits(dtype, tolerance):
 def test_two_replicas_normalise_like_one(dtype):
     maps = np.random.default_rng(0).normal(2, 3, (6, 16, 16, 5)).astype(np.float32)
     parts = np.split(maps, [3])
-    strategy = set_up("mirrored", precision=dtype)
+    strategy = set_up("mirrored")
     with strategy.scope():
-        layer = FusedBatchNormalization(synchronized=True, momentum=0.0)
+        layer = FusedBatchNormalization(synchronized=True, momentum=0.0, dtype=dtype)
         layer.build(maps.shape)
 
     def step(part):
@@ -140,8 +140,7 @@ def test_two_replicas_normalise_like_one(dtype):
         np.concatenate(strategy.experimental_local_results(each)) for each in strategy.run(tf.function(step), (shares,))
     )
     moving = np.asarray(layer.moving_variance)
-    set_up("none", precision=dtype)
-    one = FusedBatchNormalization(momentum=0.0)
+    one = FusedBatchNormalization(momentum=0.0, dtype=dtype)
     inputs = tf.Variable(maps)
     with tf.GradientTape() as tape:
         expected = tf.cast(one(inputs, training=True), "float32")
