@@ -1,5 +1,6 @@
 """What the session adds to every run, on splits and detectors made by hand."""
 
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from types import SimpleNamespace
 
@@ -181,14 +182,15 @@ def rows_of(split):
 
 @pytest.fixture
 def publish(run, tmp_path):
-    """The session's own `publish`, without a training before it."""
+    """The session's own `publish`, without a training or images before it."""
     from reproductions.mesoinception_svm.config import PRESETS
     from reproductions.session import Session
 
     session = object.__new__(Session)
     session.paper, session.presets = "paper", PRESETS
     session.config = replace(PRESETS["smoke"], results=tmp_path / "results")
-    run.name, run.commit = "smoke-1", "abc"
+    session._watched = SimpleNamespace(check=lambda: None)
+    run.name, run.commit, run.dropping_checkpoints = "smoke-1", "abc", nullcontext
 
     def publish_splits(*splits):
         session.data, session.run = SimpleNamespace(splits=list(splits)), run
