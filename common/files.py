@@ -48,14 +48,9 @@ def atomic_path(path: str | Path, aside: Path | None = None, one_of_many: bool =
     with new_temporary(path, aside, locked=not one_of_many) as temporary:
         try:
             yield temporary
-            if not one_of_many:
-                _flush(temporary)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(temporary, path)
-            if not one_of_many:
-                _flush(path.parent)
+            _put_in_place(temporary, path, flush=not one_of_many)
         finally:
-            temporary.unlink(missing_ok=True)
+            remove(temporary)
 
 
 @contextmanager
@@ -71,16 +66,9 @@ def atomic_folder(path: str | Path, aside: Path | None = None, one_of_many: bool
     with new_temporary(path, aside, folder=True, locked=not one_of_many) as temporary:
         try:
             yield temporary
-            if not one_of_many:
-                for file in temporary.rglob("*"):
-                    _flush(file)
-            remove_folder(path)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(temporary, path)
-            if not one_of_many:
-                _flush(path.parent)
+            _put_in_place(temporary, path, flush=not one_of_many)
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            remove(temporary)
 
 
 def remove_folder(path: str | Path) -> None:
@@ -233,6 +221,19 @@ def sha256(path: str | Path) -> str:
     """Return the SHA-256 of a file's bytes as 64 hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _put_in_place(temporary, path, flush):
+    """Give a temporary file or folder its name, and let the disk hold it before and after."""
+    is_folder = temporary.is_dir()
+    for each in (temporary.rglob("*") if is_folder else [temporary]) if flush else ():
+        _flush(each)
+    if is_folder:
+        remove_folder(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(temporary, path)
+    if flush:
+        _flush(path.parent)
 
 
 def _flush(path):

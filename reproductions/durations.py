@@ -29,6 +29,20 @@ def measured_duration(paper: Path) -> re.Match[str] | None:
     return DURATION.search(docstring)
 
 
+def log_expected_duration(paper: Path | None, seeds: int) -> None:
+    """Log how long a run will take if that was measured, else when it will be known.
+
+    Args:
+        paper: the paper's folder, if the run is the measured one: the preset quick on embedded data.
+        seeds: how many.
+    """
+    if measured := paper and measured_duration(paper):
+        each = " for each seed" if seeds > 1 else ""
+        log.info("this takes %s%s, as measured", measured[0], each)
+    else:
+        log.info("how long a training takes is estimated from its first steps")
+
+
 def log_durations(items: Sequence[Item], title: Callable[[Item], str]) -> Iterator[Item]:
     """Yield the items; after each but the last, log how long it took, and by it how long all others will take.
 

@@ -28,7 +28,7 @@ from common.training.multiworker import wait_for_all
 from common.training.supervised import Training
 from reproductions.baselines import TestSets, measure_baselines, sets_by_dataset
 from reproductions.class_preparation import warn_of_differences
-from reproductions.durations import log_durations, measured_duration
+from reproductions.durations import log_durations, log_expected_duration
 from reproductions.inputs import Batch, RunData, log_resolution
 from reproductions.rows import write_tables
 from reproductions.splitting import Split
@@ -87,18 +87,11 @@ class Session:
         self._tables: list[str] = []  # of summary.txt
         self._summaries: dict[tuple, tuple[keras.KerasTensor, TrainingSummary | None]] = {}  # of one split's networks
         data.log_images()
-        self._log_duration()
+        is_measured = not config.data and preset_name(config, presets) == "quick"
+        log_expected_duration(Path(__file__).parent / paper if is_measured else None, len(config.seeds))
         warn_of_differences(data.datasets)
         if config.data:
             log_resolution(data.splits)
-
-    def _log_duration(self) -> None:
-        """Log how long the run will take if that was measured, else when it will be known."""
-        measured = measured_duration(Path(__file__).parent / self.paper)
-        if measured and not self.config.data and preset_name(self.config, self.presets) == "quick":
-            log.info("this takes %s%s, as measured", measured[0], " for each seed" * (len(self.config.seeds) > 1))
-        else:
-            log.info("how long a training takes is estimated from its first steps")
 
     def splits(self) -> Iterator[Split]:
         """Yield each protocol and seed. The first keeps the models' plain names."""
@@ -128,7 +121,8 @@ class Session:
 
     def training(self, name: str, split: Split, part: str = "") -> Training:
         """Return the devices, the seed and the state's folder of one training."""
-        return self.training_in("-".join(filter(None, (name + split.suffix, part.replace(" ", "")))), split.seed)
+        words = [name + split.suffix, part.replace(" ", "")]
+        return self.training_in("-".join(filter(None, words)), split.seed)
 
     def training_in(self, name: str, seed: int) -> Training:
         """Return the training whose state is in the folder `name`."""
@@ -156,7 +150,8 @@ class Session:
             part: the case or fold.
         """
         if scored is None:
-            scored = split.parts[part].query("split != 'train'")
+            images = split.parts[part]
+            scored = images[images["split"] != "train"]
         self.save(split, detector, part)
         self.record(split, detector.description.model, scored, self.score(detector, scored), history, notes)
 

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from tests.faults.outcome import differing, half_written, largest_difference, leftovers, outcome
+from tests.faults.kills import Reference
+from tests.faults.outcome import OF_TENSORFLOW, differing, half_written, largest_difference, leftovers, outcome
 from tests.faults.processes import Command, begin, run
 from tests.faults.table import COLUMNS, Row, publish
 
@@ -49,6 +50,26 @@ def test_rows_still_to_come_and_temporary_files_are_not_half_written(tmp_path):
     whole, folder = outcome(fill(tmp_path / "a")), fill(tmp_path / "b", "a,b\n1,0.5\n")
     (folder / f".{'0' * 32}-picture.png").write_bytes(b"pic")
     assert not half_written(outcome(folder), whole, folder)
+
+
+def test_a_file_that_is_still_the_old_one_is_not_half_written(tmp_path):
+    before, whole = outcome(fill(tmp_path / "a", "a,b\n9,9\n")), outcome(fill(tmp_path / "b"))
+    folder = fill(tmp_path / "c", "a,b\n9,9\n")
+    assert half_written(outcome(folder), whole, folder) == ["table.csv"]
+    assert not half_written(outcome(folder), whole, folder, before)
+    (folder / "table.csv").write_text("a,b\n9,")
+    assert half_written(outcome(folder), whole, folder, before) == ["table.csv"]
+
+
+def test_tensorflows_temporary_files_leave_a_command_complete(tmp_path):
+    write = "from pathlib import Path; Path('found.txt').write_text('1')"
+    reference = Reference(Command("write", ("-c", write)), tmp_path)
+    _, folder = reference.fresh()
+    (folder / "tmp").mkdir(exist_ok=True)
+    (folder / f"{OF_TENSORFLOW}x.py").touch()
+    assert reference.is_complete(folder)
+    (folder / "more.txt").touch()
+    assert not reference.is_complete(folder)
 
 
 def test_a_command_is_hit_while_it_runs_and_not_afterwards(tmp_path):

@@ -192,7 +192,8 @@ def _environment(folder):
 
 
 def _update_environment(folder, **values):
-    before = {name: value for name, value in _environment(folder).items() if name != "finished"}  # it goes on
+    """Write values into environment.json. The run is then unfinished, unless `finished` is among them."""
+    before = {name: value for name, value in _environment(folder).items() if name != "finished"}
     write_json(before | values, folder / "environment.json")
 
 

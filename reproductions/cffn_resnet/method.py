@@ -218,7 +218,7 @@ class StepValues(ResumableCallback):
         self._changed = threading.Condition()
 
     def get_state(self) -> list[dict[str, float]]:
-        """Return the values of this epoch's steps, once those that were begun are known."""
+        """Return the values of the steps that this epoch has begun. Waits until the device has computed them."""
         with self._changed:
             if not self._changed.wait_for(lambda: len(self._means) == self._begun, WAIT_SECONDS):
                 raise RuntimeError(f"step {len(self._means) + 1} of {self._begun} has no values")

@@ -8,7 +8,7 @@ work on the machine changes the ratios little. `first epoch` decodes the files a
 a later epoch, under the preset paper, with its augmentation. The rivals decode in every epoch, as they do by default,
 and augment by the nearest layers and transforms that they have. Measured, too, is the share of time that a training of
 15 ms a step at batch 128 waits on this machine, and how many cores would keep it busy. With --memory: the peak memory
-of two epochs of so many images of 32 px, all of them in the file.
+of two epochs of --peak-of images of 32 px, all of them kept in the file.
 """
 
 import os

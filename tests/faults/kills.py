@@ -28,6 +28,7 @@ class Reference:
         self.command, self.work = command, work
         ended, self.folder = self.fresh()
         self.outcome, self.seconds = outcome(self.folder), ended.seconds
+        self.before = outcome(begin(command, self.new_folder()))
 
     def fresh(self) -> tuple[Ended, Path]:
         """Run the command in a new folder to its end."""
@@ -43,7 +44,7 @@ class Reference:
     def settle(self, row: Row, folder: Path, **variables: str) -> None:
         """Start the command again in the folder where something happened to it, and count what is wrong.
 
-        What was complete when it happened is not started again: a run that has finished would start anew.
+        A command that was complete when it happened is not started again: of a finished run it would make a second one.
         """
         if not self.is_complete(folder):
             ended = run(self.command, folder, **variables)
@@ -60,15 +61,16 @@ class Reference:
             print(f"  {self.command.name}: differing: {found[:5]}; left over: {more[:5]}", flush=True)
 
     def is_complete(self, folder: Path) -> bool:
-        """Whether the command has left all that it ever leaves."""
+        """Whether the command has left all that it ever leaves, and nothing else but TensorFlow's temporary files."""
         after = outcome(folder)
-        return not differing(self.outcome, after) and not leftovers(after, self.outcome)
+        more = [name for name in leftovers(after, self.outcome) if not name.startswith(OF_TENSORFLOW)]
+        return not differing(self.outcome, after) and not more
 
     def stopped(self, row: Row, folder: Path, ended: Ended) -> None:
         """Count what a command has left, and said, at the moment when it stopped."""
         row.times += 1
         row.tracebacks += ended.tracebacks
-        found = half_written(outcome(folder), self.outcome, folder)
+        found = half_written(outcome(folder), self.outcome, folder, self.before)
         row.half_written += len(found)
         if found or ended.tracebacks:
             print(f"  {self.command.name}: half-written: {found[:5]}\n{ended.errors[-1500:]}", flush=True)

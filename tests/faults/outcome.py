@@ -53,18 +53,23 @@ def differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     return [name for name, content in one.items() if difference(content, other.get(name))]
 
 
-def half_written(partial: dict[str, Any], whole: dict[str, Any], folder: Path) -> list[str]:
+def half_written(
+    partial: dict[str, Any], whole: dict[str, Any], folder: Path, before: dict[str, Any] | None = None
+) -> list[str]:
     """Return the files that have their final name but not their final content.
 
     Args:
         partial: the outcome of a command that was stopped.
         whole: that of one that was not.
         folder: where the stopped one has written, to check its checkpoints against their own digests.
+        before: what was there when it began, if anything; a file that it has not replaced yet is whole.
     """
     found = []
     for name, content in partial.items():
         parts = Path(name).parts
         if any(TEMPORARY.match(part) for part in parts) or name.endswith((".jsonl", "log.txt")):
+            continue
+        if before and name in before and content is not None and not difference(content, before[name]):
             continue
         if any(CHECKPOINT.match(part) for part in parts[:-1]):  # a whole checkpoint has whole files
             continue

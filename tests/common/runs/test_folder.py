@@ -51,7 +51,7 @@ def test_an_unfinished_run_is_found_again_and_a_finished_one_is_not(config):
 
 
 def test_a_run_that_was_killed_over_its_checkpoints_is_ended_by_the_same_command(config):
-    """Before they are removed, it goes on with them; when they have only a temporary name, it has finished."""
+    """It is resumed while they have their own name; under a temporary name they are leftovers of a finished run."""
     run = open_run("paper", config, {}, ["CPU"])
     run.path("checkpoints", "network", "state.json").touch()
     kill(run)
