@@ -62,7 +62,8 @@ class ProgressBar:
             print(self._line(now - self.started), file=sys.stderr, flush=True)
 
     def _line(self, elapsed):
-        units = self.unit + ("" if self.total == 1 else "s")
+        plural = "es" if self.unit.endswith("ch") else "s"  # batches
+        units = self.unit + ("" if self.total == 1 else plural)
         line = f"{self.subject}: {self.done:,} of {self.total:,} {units} in {format_duration(elapsed)}"
         if self.done < LEAST_DONE * self.total:
             return line

@@ -11,6 +11,8 @@ from common.errors import UserError
 from common.files import sha256
 from common.progress import show_progress
 
+CHUNK = 256  # images of one task: a task for each takes longer than a small image's SHA-256
+
 
 class WatchedImages:
     """The images of data sets, whose bytes must not change while they are trained on and tested.
@@ -61,10 +63,17 @@ def _stamp(file):
 
 def _differ(images):
     """Return for each image whether its bytes are not those of its SHA-256; without one, always."""
-    pairs = zip(images["file"], images["sha256"], strict=True)
-    check = Parallel(n_jobs=cpu_count(), prefer="threads", return_as="generator")
-    results = check(delayed(_differs)(file, digest) for file, digest in pairs)
-    return list(show_progress(results, "comparing images with the manifest", len(images), "image"))
+    pairs = list(zip(images["file"], images["sha256"], strict=True))
+    chunks = [pairs[start : start + CHUNK] for start in range(0, len(pairs), CHUNK)]
+    results = Parallel(n_jobs=cpu_count(), prefer="threads", return_as="generator")(
+        map(delayed(_chunk_differs), chunks)
+    )
+    counted = show_progress(results, f"comparing {len(pairs)} images with the manifest", len(chunks), "part")
+    return [differs for chunk in counted for differs in chunk]
+
+
+def _chunk_differs(pairs):
+    return [_differs(file, digest) for file, digest in pairs]
 
 
 def _differs(file, digest):

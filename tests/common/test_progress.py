@@ -33,6 +33,11 @@ def test_without_a_terminal_there_is_a_line_every_30_seconds(clock, capsys):
     ]
 
 
+def test_units_are_counted_in_english(clock, capsys):
+    list(show_progress(range(4), "comparing", 4, "batch"))
+    assert capsys.readouterr().err.splitlines() == ["comparing: 3 of 4 batches in 30 s, about 10 s left"]
+
+
 def test_the_time_that_is_left_is_not_told_by_the_first_few(clock, capsys):
     """The processes of a loop start within its first items: 1 of 40 in 30 s is not 19 minutes for the rest."""
     with ProgressBar("drawing", 40, "face") as bar:
